@@ -1,0 +1,1 @@
+"""Restoration of magnetic particle imaging system matrices."""

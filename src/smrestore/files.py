@@ -1,0 +1,70 @@
+"""Files that are either complete or absent, and that say where they come from."""
+
+import contextlib
+import functools
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` which takes its place when the block succeeds.
+
+    The folder is made if needed. When the block raises, the temporary file is removed and a former
+    file at ``path`` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The ending is kept, because matplotlib and pandas choose formats by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@functools.cache
+def git_commit() -> str:
+    """Return the commit of the source tree that runs, or ``"unknown"`` outside a checkout."""
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return result.stdout.strip()
+
+
+def provenance() -> dict[str, str]:
+    """Return what made a file: package version, git commit and time (UTC)."""
+    return {
+        "smrestore_version": version("smrestore"),
+        "git_commit": git_commit(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def memory_map(dataset: h5py.Dataset) -> np.ndarray:
+    """Return a read-only view of a contiguous HDF5 dataset, without the cost of HDF5 per access.
+
+    Random rows are read several times faster than through h5py, and processes share the pages. The
+    dataset must be written contiguously and without filters, and the file must not change.
+    """
+    offset = dataset.id.get_offset()
+    if offset is None or dataset.chunks is not None:
+        raise ValueError(f"{dataset.name} is not stored contiguously")
+    return np.memmap(
+        dataset.file.filename, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape
+    )
