@@ -1,0 +1,43 @@
+"""Mixing orders: which multiples of the drive frequencies meet in a frequency bin."""
+
+import numpy as np
+
+from smrestore.physics.sequence import Sequence
+
+UNREACHED = np.iinfo(np.int64).min
+"""Stands in all three places of a bin that no order within the search range reaches."""
+
+
+def mixing_orders(sequence: Sequence) -> np.ndarray:
+    """Return the mixing order of every frequency bin, int64 (K, 3).
+
+    Bin k holds the orders (n_x, n_y, n_z) with k = n_x m_x + n_y m_y + n_z m_z, where m_i is the
+    number of periods of drive field i in a cycle. The triple of lowest |n_x| + |n_y| + |n_z| is
+    given, the last one in ascending order where several tie, as in MPIFiles.jl
+    (searched over |n_i| <= round(K / m_i)). Axes without a drive field have order 0. The sequences
+    of common scanners reach every bin; others hold ``UNREACHED``.
+    """
+    n_bins = sequence.n_frequencies
+    reach = [round(n_bins / m) if m else 0 for m in sequence.multipliers]
+    axes = [np.arange(-n, n + 1) for n in reach]
+    orders = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    bins = orders @ np.array(sequence.multipliers)
+    inside = (bins >= 0) & (bins < n_bins)
+    orders, bins = orders[inside], bins[inside]
+    total = np.abs(orders).sum(axis=1)
+    # Descending total, then ascending enumeration: the last assignment to a bin wins.
+    ranking = np.lexsort((np.arange(len(total)), -total))
+    result = np.full((n_bins, 3), UNREACHED, dtype=np.int64)
+    result[bins[ranking]] = orders[ranking]
+    return result
+
+
+def total_order(orders: np.ndarray) -> np.ndarray:
+    """Return |n_x| + |n_y| + |n_z| of mixing orders (..., 3); -1 for bins that none reaches."""
+    reached = (orders != UNREACHED).all(axis=-1)
+    return np.where(reached, np.abs(np.where(orders == UNREACHED, 0, orders)).sum(axis=-1), -1)
+
+
+def format_order(order: np.ndarray, driven: tuple[bool, bool, bool]) -> str:
+    """Return an order as text, for example ``(3, -1)`` where x and y are driven."""
+    return "(" + ", ".join(str(int(n)) for n, on in zip(order, driven, strict=True) if on) + ")"
