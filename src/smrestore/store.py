@@ -1,0 +1,207 @@
+"""The system matrix store: HDF5 files with the selected components of simulated matrices.
+
+A group per matrix holds ``components`` (n, Nx, Ny, Nz), ``channel`` (n), ``frequency`` (n),
+``mixing_order`` (n, 3) and ``norm`` (n), with the parameters as attributes; docs/data-formats.md
+describes it. Components are stored one after the other, so reading one at random is one read.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from smrestore.errors import InputError
+from smrestore.files import atomic_path, memory_map, provenance
+
+FORMAT = "smrestore system matrix store 1"
+
+
+@dataclass(frozen=True)
+class StoredMatrix:
+    """The selected components of one system matrix.
+
+    Attributes
+    ----------
+    name
+        Unique within a dataset.
+    components
+        float32 (n, Nx, Ny, Nz), real up to the common phase -i, or complex64; largest magnitude 1.
+    channel, frequency
+        Receive channel and frequency bin of each component, int32 (n,).
+    mixing_order
+        int32 (n, 3).
+    norm
+        L2 norm over the voxels of the component before normalization, float64 (n,) in 1/s.
+    parameters
+        The case, as in :mod:`smrestore.parameters`.
+    """
+
+    name: str
+    components: np.ndarray
+    channel: np.ndarray
+    frequency: np.ndarray
+    mixing_order: np.ndarray
+    norm: np.ndarray
+    parameters: dict[str, object] = field(default_factory=dict)
+
+
+def write_store(
+    path: str | Path, matrices: Iterable[StoredMatrix], attributes: dict[str, object] | None = None
+) -> None:
+    """Write matrices one after the other; the file appears when the last one is complete.
+
+    ``attributes`` (seed, component selection, ...) are kept with version, commit and time.
+    """
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"format": FORMAT, **provenance(), **(attributes or {})})
+        for matrix in matrices:
+            group = file.create_group(matrix.name)
+            group.attrs.update(matrix.parameters)
+            group["components"] = matrix.components
+            group["components"].attrs["unit"] = "1 (largest magnitude of each component)"
+            for name in ("channel", "frequency", "mixing_order"):
+                group[name] = getattr(matrix, name).astype(np.int32)
+            group["norm"] = matrix.norm
+            group["norm"].attrs["unit"] = "1/s"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component read from a store; ``image`` is complex64 (Nx, Ny, Nz), largest magnitude 1."""
+
+    matrix: str
+    channel: int
+    frequency: int
+    mixing_order: tuple[int, int, int]
+    image: np.ndarray
+
+
+class SystemMatrixStore:
+    """Random access to the components of several store files, which together are one split.
+
+    Parameters
+    ----------
+    paths
+        Store files. They are checked when first used; handles are opened lazily and per process, so
+        that a store can be handed to data loader workers.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self.paths = [Path(path) for path in paths]
+        self._files: dict[Path, h5py.File] = {}
+
+    def __getstate__(self) -> dict:
+        return {"paths": self.paths, "_files": {}}
+
+    def _file(self, path: Path) -> h5py.File:
+        if path not in self._files:
+            try:
+                file = h5py.File(path, "r")
+            except FileNotFoundError:
+                raise InputError("no such file", path=path, remedy="run the simulation") from None
+            except OSError as error:
+                raise InputError(
+                    f"not a readable HDF5 file ({error})", path=path, remedy="simulate it again"
+                ) from None
+            if file.attrs.get("format") != FORMAT:
+                raise InputError(
+                    f"format is {file.attrs.get('format')!r}, not {FORMAT!r}",
+                    path=path,
+                    field="format",
+                    remedy="give a system matrix store made by this version",
+                )
+            self._files[path] = file
+        return self._files[path]
+
+    @cached_property
+    def _groups(self) -> list[tuple[Path, str]]:
+        groups = [(path, name) for path in self.paths for name in self._file(path)]
+        if not groups:
+            raise InputError(
+                "no system matrix inside",
+                path=", ".join(map(str, self.paths)) or "(no file)",
+                remedy="simulate at least one",
+            )
+        return groups
+
+    @cached_property
+    def _index(self) -> list[dict[str, np.ndarray]]:
+        """Channel, frequency and mixing order of all components, read once."""
+        keys = ("channel", "frequency", "mixing_order")
+        return [
+            {key: self._file(path)[name][key][()] for key in keys} for path, name in self._groups
+        ]
+
+    @cached_property
+    def _components(self) -> list[np.ndarray]:
+        return [memory_map(self._file(path)[name]["components"]) for path, name in self._groups]
+
+    def __len__(self) -> int:
+        """Return the number of matrices."""
+        return len(self._groups)
+
+    def n_components(self, matrix: int) -> int:
+        """Return the number of components kept of a matrix."""
+        return len(self._index[matrix]["channel"])
+
+    def shape(self, matrix: int) -> tuple[int, int, int]:
+        """Return the calibration grid size of a matrix."""
+        return self._components[matrix].shape[1:]
+
+    def parameters(self, matrix: int) -> dict[str, object]:
+        """Return the case a matrix was simulated from."""
+        path, name = self._groups[matrix]
+        attributes = self._file(path)[name].attrs
+        return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in attributes.items()}
+
+    def read(self, matrix: int, component: int) -> Component:
+        """Read one component by the indices of its matrix and within the matrix."""
+        index = self._index[matrix]
+        return Component(
+            matrix=self._groups[matrix][1],
+            channel=int(index["channel"][component]),
+            frequency=int(index["frequency"][component]),
+            mixing_order=tuple(index["mixing_order"][component].tolist()),
+            image=self._components[matrix][component].astype(np.complex64),
+        )
+
+    def find(self, matrix: int, mixing_order: tuple[int, int, int], channel: int) -> int | None:
+        """Return the index of the component of a mixing order and channel, None if not kept."""
+        index = self._index[matrix]
+        hits = np.flatnonzero(
+            (index["channel"] == channel) & (index["mixing_order"] == mixing_order).all(axis=1)
+        )
+        return int(hits[0]) if hits.size else None
+
+    def draw(self, rng: np.random.Generator) -> Component:
+        """Draw a matrix, then one of its components, both uniformly."""
+        matrix = int(rng.integers(len(self)))
+        return self.read(matrix, int(rng.integers(self.n_components(matrix))))
+
+
+def verify_store(path: str | Path) -> None:
+    """Read a whole store back and check shapes, finite values and normalization.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the group at fault.
+    """
+    store = SystemMatrixStore([path])
+    for matrix, (_, name) in enumerate(store._groups):
+        group = store._file(Path(path))[name]
+        components = group["components"][()]
+        peaks = np.abs(components).max(axis=(1, 2, 3))
+        counts = {len(components), *(group[k].shape[0] for k in ("channel", "frequency", "norm"))}
+        if len(counts) != 1 or store.shape(matrix) != tuple(group.attrs["size"]):
+            fault = "shapes disagree"
+        elif not np.isfinite(components).all() or not np.isfinite(group["norm"][()]).all():
+            fault = "values are not finite"
+        elif not np.allclose(peaks, 1, atol=1e-6):
+            fault = "components are not normalized to a largest magnitude of 1"
+        else:
+            continue
+        raise InputError(fault, path=path, field=name, remedy="delete the file and simulate again")
