@@ -1,0 +1,40 @@
+"""Files in the Magnetic Particle Imaging Data Format (MDF), version 2.
+
+Indices are 0-based in Python, whatever the file stores, and frequency index k is a bin of the
+unnormalized real FFT of one drive-field period.
+"""
+
+from smrestore.mdf.acquisition import Acquisition
+from smrestore.mdf.background import background_std, read_background
+from smrestore.mdf.calibration import Calibration
+from smrestore.mdf.file import Flags, MdfFile, open_mdf
+from smrestore.mdf.frames import FrameTable
+from smrestore.mdf.imported import import_scan
+from smrestore.mdf.restored import write_restored
+from smrestore.mdf.scans import Tracer, write_frames
+from smrestore.mdf.snr import read_snr, signal_to_noise
+from smrestore.mdf.spectra import iter_spectra, read_spectra
+from smrestore.mdf.system_matrix import read_system_matrix
+from smrestore.mdf.writer import Blocks, write_mdf
+
+__all__ = [
+    "Acquisition",
+    "Blocks",
+    "Calibration",
+    "Flags",
+    "FrameTable",
+    "MdfFile",
+    "Tracer",
+    "background_std",
+    "import_scan",
+    "iter_spectra",
+    "open_mdf",
+    "read_background",
+    "read_snr",
+    "read_spectra",
+    "read_system_matrix",
+    "signal_to_noise",
+    "write_frames",
+    "write_mdf",
+    "write_restored",
+]

@@ -1,0 +1,32 @@
+"""Scans from files: checked, and linked to where the workflow looks for scans."""
+
+from pathlib import Path
+
+from smrestore.errors import InputError
+from smrestore.files import atomic_path
+from smrestore.mdf.file import open_mdf
+
+KINDS = ("empty", "calibration", "phantom")
+
+
+def import_scan(source: str | Path, destination: str | Path, *, kind: str) -> None:
+    """Link an MDF file after checking that it is what it is declared to be.
+
+    Raises
+    ------
+    InputError
+        If the file is no MDF, or is a calibration scan and not declared as one, or the reverse.
+    """
+    if kind not in KINDS:
+        raise InputError(f"unknown {kind!r}", field="kind", remedy=f"use one of {', '.join(KINDS)}")
+    with open_mdf(source) as file:
+        is_calibration = file.calibration is not None
+        if (kind == "calibration") != is_calibration:
+            found = "a calibration scan" if is_calibration else "not a calibration scan"
+            raise file.error(
+                f"is {found}, but declared as {kind}",
+                "/calibration/method",
+                "correct the kind of the scan in the configuration, or its path",
+            )
+    with atomic_path(destination) as temporary:
+        temporary.symlink_to(Path(source).resolve())

@@ -1,0 +1,246 @@
+"""Where things are in an MDF file, and what is wrong with files that are none.
+
+Names, shapes and units follow the MDF 2.1 specification (Knopp et al., arXiv:1602.06072). Real
+files deviate in small ways (vectors of length 1 for scalars, absent flags): what can be read
+without guessing is accepted.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from smrestore.errors import InputError
+
+VERSION = "2.1.0"
+
+DATA = "/measurement/data"
+IS_BACKGROUND_FRAME = "/measurement/isBackgroundFrame"
+FRAME_PERMUTATION = "/measurement/framePermutation"
+FREQUENCY_SELECTION = "/measurement/frequencySelection"
+TRANSFER_FUNCTION = "/acquisition/receiver/transferFunction"
+CONVERSION_FACTOR = "/acquisition/receiver/dataConversionFactor"
+
+MANDATORY = (
+    "/version",
+    "/uuid",
+    "/time",
+    "/study/name",
+    "/study/description",
+    "/study/uuid",
+    "/study/number",
+    "/experiment/name",
+    "/experiment/description",
+    "/experiment/subject",
+    "/experiment/uuid",
+    "/experiment/number",
+    "/experiment/isSimulation",
+    "/scanner/name",
+    "/scanner/manufacturer",
+    "/scanner/facility",
+    "/scanner/operator",
+    "/scanner/topology",
+    "/acquisition/numFrames",
+    "/acquisition/numAverages",
+    "/acquisition/numPeriodsPerFrame",
+    "/acquisition/startTime",
+    "/acquisition/drivefield/baseFrequency",
+    "/acquisition/drivefield/cycle",
+    "/acquisition/drivefield/divider",
+    "/acquisition/drivefield/numChannels",
+    "/acquisition/drivefield/strength",
+    "/acquisition/drivefield/phase",
+    "/acquisition/drivefield/waveform",
+    "/acquisition/receiver/bandwidth",
+    "/acquisition/receiver/numChannels",
+    "/acquisition/receiver/numSamplingPoints",
+    "/acquisition/receiver/unit",
+    DATA,
+    IS_BACKGROUND_FRAME,
+    "/measurement/isFourierTransformed",
+    "/measurement/isFastFrameAxis",
+    "/measurement/isFramePermutation",
+    "/measurement/isFrequencySelection",
+    "/measurement/isBackgroundCorrected",
+    "/measurement/isSpectralLeakageCorrected",
+    "/measurement/isTransferFunctionCorrected",
+    "/measurement/isSparsityTransformed",
+)
+"""Datasets that the MDF 2.1 specification demands of every file with a measurement."""
+
+TRACER = tuple(
+    f"/tracer/{name}" for name in ("name", "batch", "vendor", "solute", "concentration", "volume")
+)
+"""Mandatory together as soon as a tracer is described; an empty scan has none."""
+
+CONDITIONAL = {
+    "/measurement/isFramePermutation": (FRAME_PERMUTATION,),
+    "/measurement/isFrequencySelection": (FREQUENCY_SELECTION,),
+    "/measurement/isSparsityTransformed": (
+        "/measurement/sparsityTransformation",
+        "/measurement/subsamplingIndices",
+    ),
+}
+"""Datasets that a flag of value 1 makes mandatory."""
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_ASAM_SIGNATURE = b"MDF     "
+_REQUIRED = object()
+
+
+def open_hdf5(path: str | Path) -> h5py.File:
+    """Open an MDF v2 file for reading.
+
+    Raises
+    ------
+    InputError
+        One line that says what the file is instead and what to do about it: a missing file, a
+        folder, ASAM MDF, not HDF5, a truncated file, HDF5 without MDF version, MDF v1, or a version
+        newer than 2.
+    """
+    path = Path(path)
+    _check_signature(path)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            f"the HDF5 file cannot be opened, it is truncated or damaged ({error})",
+            path=path,
+            remedy="copy or download it again, completely",
+        ) from error
+    try:
+        _check_version(Fields(file, path))
+    except Exception:
+        file.close()
+        raise
+    return file
+
+
+def _check_signature(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(
+            "is a folder, not an MDF file",
+            path=path,
+            remedy="convert raw ParaVision data (acqp, method, pdata) with MPIFiles.jl first",
+        )
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise InputError(
+            f"the file cannot be read ({error.strerror})", path=path, remedy="check the path"
+        ) from error
+    if start == _ASAM_SIGNATURE:
+        raise InputError(
+            "is an automotive ASAM MDF file, an unrelated format with the same ending",
+            path=path,
+            remedy="give a file of the Magnetic Particle Imaging Data Format",
+        )
+    if start != _HDF5_SIGNATURE:
+        raise InputError(
+            "is not an HDF5 file",
+            path=path,
+            remedy="check for an interrupted download or a text file that only points to the data",
+        )
+
+
+def _check_version(fields: "Fields") -> None:
+    if "/version" not in fields:
+        raise fields.error(
+            "is HDF5 but not MDF: there is no version",
+            "/version",
+            "give an MDF v2 file; other scanner formats are converted by MPIFiles.jl",
+        )
+    version = fields.text("/version")
+    major = version.split(".")[0]
+    if major in ("0", "1"):
+        raise fields.error(
+            f"MDF version {version} is not compatible with version 2",
+            "/version",
+            'convert it with MPIFiles.jl: saveasMDF("out.mdf", "in.mdf")',
+        )
+    if major != "2":
+        raise fields.error(
+            f"unknown MDF version {version!r}", "/version", f"convert it to MDF {VERSION}"
+        )
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The datasets of an open MDF file, read with checks that name the dataset at fault."""
+
+    file: h5py.File
+    path: Path
+
+    def __contains__(self, name: str) -> bool:
+        return isinstance(self.file.get(name), h5py.Dataset)
+
+    def error(self, what: str, field: str, remedy: str) -> InputError:
+        """Return the error to raise about ``field`` of this file."""
+        return InputError(what, path=self.path, field=field, remedy=remedy)
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """Return the mandatory dataset ``name`` without reading it."""
+        if name not in self:
+            raise self.error(
+                "this mandatory dataset is missing", name, "write it as MDF 2.1 demands"
+            )
+        dataset = self.file[name]
+        if dataset.size is None or dataset.size == 0:
+            raise self.error("is empty", name, "store a value")
+        return dataset
+
+    def array(self, name: str, default: Any = _REQUIRED) -> Any:
+        """Return a numeric dataset as an array; ``default`` if it is absent."""
+        if default is not _REQUIRED and name not in self:
+            return default
+        dataset = self.dataset(name)
+        if dataset.dtype.kind not in "biufc":
+            raise self.error(f"has type {dataset.dtype} instead of numbers", name, "store numbers")
+        return np.asarray(dataset[()])
+
+    def scalar(self, name: str, default: Any = _REQUIRED) -> Any:
+        """Return a number, from a scalar dataset or one of a single entry."""
+        if default is not _REQUIRED and name not in self:
+            return default
+        value = self.array(name)
+        if value.size != 1:
+            raise self.wrong_shape(name, value.shape, ())
+        return value.reshape(()).item()
+
+    def count(self, name: str, default: Any = _REQUIRED) -> int:
+        """Return a positive whole number."""
+        value = self.scalar(name, default)
+        if not float(value).is_integer() or value < 1:
+            raise self.error(f"is {value} instead of a positive count", name, "store the number")
+        return int(value)
+
+    def flag(self, name: str, default: Any = _REQUIRED) -> bool:
+        """Return a boolean, stored as 0 or 1."""
+        return bool(self.scalar(name, default))
+
+    def texts(self, name: str, default: Any = _REQUIRED) -> tuple[str, ...]:
+        """Return all strings of a dataset, whatever its shape, as one tuple."""
+        if default is not _REQUIRED and name not in self:
+            return default
+        dataset = self.dataset(name)
+        if h5py.check_string_dtype(dataset.dtype) is None:
+            raise self.error(f"has type {dataset.dtype} instead of text", name, "store UTF-8 text")
+        return tuple(str(text) for text in np.ravel(dataset.asstr(errors="replace")[()]))
+
+    def text(self, name: str, default: Any = _REQUIRED) -> str:
+        """Return a string."""
+        if default is not _REQUIRED and name not in self:
+            return default
+        texts = self.texts(name)
+        if len(texts) != 1:
+            raise self.wrong_shape(name, (len(texts),), ())
+        return texts[0]
+
+    def wrong_shape(self, name: str, found: tuple, expected: tuple | str) -> InputError:
+        """Return the error about a dataset whose shape contradicts the rest of the file."""
+        return self.error(
+            f"has shape {found} instead of {expected}", name, "store the shape that MDF 2.1 demands"
+        )

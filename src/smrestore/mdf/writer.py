@@ -1,0 +1,108 @@
+"""Writing MDF files that the reference reader MPIFiles.jl opens."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from smrestore.errors import InputError
+from smrestore.files import atomic_path
+from smrestore.mdf.layout import CONDITIONAL, MANDATORY, TRACER
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """A dataset that is written piece by piece.
+
+    Attributes
+    ----------
+    shape, dtype
+        Of the whole dataset.
+    blocks
+        Yields (index, values): ``dataset[index] = values`` is done for each.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    blocks: Iterable[tuple[Any, np.ndarray]]
+
+
+def write_mdf(path: str | Path, fields: Mapping[str, Any]) -> None:
+    """Write an MDF v2 file, completely or not at all.
+
+    Datasets are contiguous and uncompressed, because MPIFiles.jl maps them into memory; booleans
+    become int8, text UTF-8, complex numbers compounds of ``r`` and ``i``; single values are scalar
+    (MDF 2.1 specification).
+
+    Parameters
+    ----------
+    path
+        Destination; a former file is replaced.
+    fields
+        Dataset name such as ``/study/name`` -> number, text, array, array of text, :class:`Blocks`,
+        or a dataset of an open HDF5 file, which is copied.
+
+    Raises
+    ------
+    InputError
+        If a mandatory dataset is missing.
+    """
+    _check_complete(path, fields)
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, value in fields.items():
+            _write(file, name, value)
+
+
+def timestamp(time: datetime | str | None = None) -> str:
+    """Return a time, now by default, as MDF stores it: UTC, milliseconds, no zone."""
+    if isinstance(time, str):
+        return time
+    if time is None:
+        time = datetime.now(UTC)
+    if time.tzinfo is not None:
+        time = time.astimezone(UTC).replace(tzinfo=None)
+    return time.isoformat(timespec="milliseconds")
+
+
+def _check_complete(path: str | Path, fields: Mapping[str, Any]) -> None:
+    required = list(MANDATORY)
+    if any(name.startswith("/tracer/") for name in fields):
+        required += TRACER
+    for flag, names in CONDITIONAL.items():
+        # A flag copied from another file is a dataset, hence the [()].
+        if flag in fields and np.asarray(fields[flag])[()]:
+            required += names
+    missing = [name for name in required if name not in fields]
+    if missing:
+        raise InputError(
+            "this mandatory dataset is missing",
+            path=path,
+            field=missing[0],
+            remedy="give it a value",
+        )
+
+
+def _write(file: h5py.File, name: str, value: Any) -> None:
+    if isinstance(value, h5py.Dataset):
+        if value.chunks is None:
+            file.require_group(name.rpartition("/")[0] or "/")
+            file.copy(value, name)
+        else:
+            file.create_dataset(name, data=value[()], dtype=value.dtype)
+        return
+    if isinstance(value, Blocks):
+        dataset = file.create_dataset(name, value.shape, value.dtype.newbyteorder("<"))
+        for index, values in value.blocks:
+            dataset[index] = values
+        return
+    array = np.asarray(value)
+    if array.dtype.kind in "OU":
+        file.create_dataset(name, data=array.astype(object)[()], dtype=h5py.string_dtype())
+    elif array.dtype.kind == "b":
+        file.create_dataset(name, data=array.astype(np.int8))
+    else:
+        file.create_dataset(name, data=array, dtype=array.dtype.newbyteorder("<"))
