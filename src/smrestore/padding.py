@@ -1,0 +1,33 @@
+"""Padding of components of any grid size to one patch, with the mask of valid voxels."""
+
+import numpy as np
+
+
+def random_offset(
+    size: tuple[int, ...], patch: tuple[int, ...], rng: np.random.Generator
+) -> tuple[int, ...]:
+    """Return where a grid starts in the patch, uniform over all places."""
+    return tuple(int(rng.integers(p - n + 1)) for n, p in zip(size, patch, strict=True))
+
+
+def centered_offset(size: tuple[int, ...], patch: tuple[int, ...]) -> tuple[int, ...]:
+    """Return where a grid starts in the middle of the patch."""
+    return tuple((p - n) // 2 for n, p in zip(size, patch, strict=True))
+
+
+def window(size: tuple[int, ...], offset: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the place of the grid in the patch."""
+    return tuple(slice(o, o + n) for n, o in zip(size, offset, strict=True))
+
+
+def embed(image: np.ndarray, patch: tuple[int, ...], place: tuple[slice, ...]) -> np.ndarray:
+    """Return a complex image as float32 (2, *patch), real and imaginary part, zero outside."""
+    channels = np.zeros((2, *patch), dtype=np.float32)
+    channels[0][place] = image.real
+    channels[1][place] = image.imag
+    return channels
+
+
+def extract(channels: np.ndarray, place: tuple[slice, ...]) -> np.ndarray:
+    """Return the complex64 image at ``place`` of (2, *patch)."""
+    return (channels[0][place] + 1j * channels[1][place]).astype(np.complex64)

@@ -1,0 +1,61 @@
+"""Scanners, sequences and grids from their configuration, in SI units."""
+
+from collections.abc import Mapping
+
+from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.sequence import Sequence
+from smrestore.scanner.background import BackgroundSettings
+from smrestore.scanner.scans import Scanner
+from smrestore.scanner.signal import ReceiveChannel, Tracer
+
+Entry = Mapping[str, object]
+
+
+def load_scanner(name: str, entry: Entry) -> Scanner:
+    """Build a virtual scanner from an entry of ``scanners``."""
+    tracer, background = entry["tracer"], dict(entry["background"])
+    return Scanner(
+        name=name,
+        tracer=Tracer(
+            median_core_diameter=tracer["median_core_diameter_nm"] * 1e-9,
+            diameter_spread=tracer["diameter_spread"],
+            anisotropy_constant=tracer["anisotropy_constant_J_per_m3"],
+            spatial_modulation=tracer["spatial_modulation"],
+            relaxation_time=tracer["relaxation_time_us"] * 1e-6,
+        ),
+        channels=tuple(
+            ReceiveChannel(
+                sensitivity=channel["sensitivity_uV_s"] * 1e-6,
+                resonance=channel["resonance_kHz"] * 1e3,
+                quality=channel["quality"],
+                delay=channel["delay_ns"] * 1e-9,
+            )
+            for channel in entry["channels"]
+        ),
+        background=BackgroundSettings(
+            thermal_noise=background.pop("thermal_noise_mV") * 1e-3,
+            feedthrough=background.pop("feedthrough_mV") * 1e-3,
+            **background,
+        ),
+        full_scale=entry["full_scale_V"],
+    )
+
+
+def load_sequence(entry: Entry) -> Sequence:
+    """Build a sequence from an entry of ``sequences``."""
+    return Sequence(
+        drive_amplitude=tuple(a * 1e-3 for a in entry["drive_amplitude_mT"]),
+        gradient=tuple(entry["gradient_T_per_m"]),
+        dividers=tuple(entry["dividers"]),
+        base_frequency=entry["base_frequency_Hz"],
+        sampling_rate=entry["sampling_rate_Hz"],
+    )
+
+
+def load_grid(entry: Entry) -> CalibrationGrid:
+    """Build a calibration grid from an entry of ``grids``."""
+    return CalibrationGrid(
+        size=tuple(entry["size"]),
+        fov=tuple(f * 1e-3 for f in entry["fov_mm"]),
+        center=tuple(c * 1e-3 for c in entry["center_mm"]),
+    )

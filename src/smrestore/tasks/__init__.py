@@ -1,0 +1,1 @@
+"""Restoration tasks: how a ground truth is degraded, one module per task."""

@@ -1,0 +1,100 @@
+"""A small world: simulated matrices, a scanner and its scans, made once per session."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from smrestore.noise import build_noise_pool
+from smrestore.parameters import SizeLimits, draw_cases
+from smrestore.physics import CalibrationGrid, Sequence
+from smrestore.scanner import load_scanner, scan_calibration, scan_empty
+from smrestore.scanner.scans import Scanner
+from smrestore.simulation import ComponentSelection, simulate_batch
+
+SEED = 11
+FRAMES = 150
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Files and settings that belong together; grids have 4 to 12 voxels along an axis."""
+
+    folder: Path
+    sequence: Sequence
+    scanner: Scanner
+    grid: CalibrationGrid
+    training: Path
+    validation: Path
+    empty: Path
+    pool: Path
+    calibration: Path
+    calibration_truth: Path
+
+
+SCANNER = {
+    "tracer": {
+        "median_core_diameter_nm": 20.0,
+        "diameter_spread": 0.1,
+        "anisotropy_constant_J_per_m3": 1500.0,
+        "spatial_modulation": 1.0,
+        "relaxation_time_us": 1.5,
+    },
+    "channels": [
+        {"sensitivity_uV_s": 1.0, "resonance_kHz": f, "quality": 1.5, "delay_ns": 200.0}
+        for f in (900.0, 750.0, 600.0)
+    ],
+    "background": {
+        "thermal_noise_mV": 3.0,
+        "feedthrough_mV": 100.0,
+        "drift": 0.3,
+        "low_order_drift": 5.0,
+        "correlation_frames": 50.0,
+        "jump_rate": 0.01,
+        "jump_size": 2.0,
+    },
+    "full_scale_V": 2.0,
+}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    sequence = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
+    scanner = load_scanner("tiny", SCANNER)
+    grid = CalibrationGrid((7, 5, 1), (0.028, 0.02, 0.0))
+    world = World(
+        folder,
+        sequence,
+        scanner,
+        grid,
+        training=folder / "train.h5",
+        validation=folder / "validation.h5",
+        empty=folder / "empty.mdf",
+        pool=folder / "pool.h5",
+        calibration=folder / "calibration.mdf",
+        calibration_truth=folder / "calibration.truth.h5",
+    )
+    for split, path, count in (("train", world.training, 3), ("validation", world.validation, 2)):
+        cases = draw_cases(
+            count,
+            seed=SEED,
+            dataset="tiny",
+            split=split,
+            dimension=2,
+            limits=SizeLimits((4, 12)),
+            sampling_rate=2.5e6,
+        )
+        simulate_batch(cases, path, selection=ComponentSelection(1e-5, 60), seed=SEED)
+    scan_empty(world.empty, scanner, sequence, frames=FRAMES, seed=SEED)
+    build_noise_pool(world.empty, world.pool, background_level="remove", block_frames=32)
+    scan_calibration(
+        world.calibration,
+        world.calibration_truth,
+        scanner,
+        sequence,
+        grid,
+        averages=100,
+        seed=SEED,
+    )
+    return world
