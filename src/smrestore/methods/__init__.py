@@ -1,0 +1,51 @@
+"""Restoration methods, classical and learned, behind one interface.
+
+A method takes a list of degraded components and returns the restored images in the same order and
+units. Evaluation, restoration of scans and figures see no difference between methods.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from smrestore.degradation import Degraded
+from smrestore.errors import InputError
+from smrestore.methods.dct_filter import dct_filter
+
+Method = Callable[[Sequence[Degraded]], list[np.ndarray]]
+
+__all__ = ["BASELINES", "Method", "dct_filter", "load_method"]
+
+
+def _dct_filter(omega: float) -> Method:
+    return lambda batch: [dct_filter(item.image, item.sigma, omega) for item in batch]
+
+
+BASELINES: dict[str, Callable[..., Method]] = {"dct-filter": _dct_filter}
+
+
+def load_method(baseline: dict | None, model: str | Path | None) -> Method:
+    """Return a method from its configuration or its trained model.
+
+    Parameters
+    ----------
+    baseline
+        ``{"method": name, **options}`` for a classical method, None for a network.
+    model
+        Folder of a trained network, None for a classical method.
+    """
+    if (baseline is None) == (model is None):
+        raise InputError("give either a baseline or a model", field="method")
+    if model is not None:
+        # torch takes seconds to import, and classical methods do without.
+        from smrestore.methods.network import NetworkMethod
+
+        return NetworkMethod.load(model)
+    options = dict(baseline)
+    name = options.pop("method")
+    if name not in BASELINES:
+        raise InputError(
+            f"unknown method {name!r}", field="baselines", remedy=f"use {', '.join(BASELINES)}"
+        )
+    return BASELINES[name](**options)

@@ -1,0 +1,1 @@
+"""Training of restoration networks on simulated system matrices and measured noise."""
