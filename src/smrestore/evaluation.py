@@ -1,0 +1,155 @@
+"""Evaluation of a method on simulated components with known truth: one row per component."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from smrestore.degradation import Pair, complex_sigma, unit_maximum
+from smrestore.files import atomic_path
+from smrestore.methods import Method
+from smrestore.metrics import psnr, ssim
+from smrestore.noise import NoisePool
+from smrestore.seeds import generator
+from smrestore.store import Component, SystemMatrixStore
+from smrestore.tasks import denoising
+
+logger = logging.getLogger(__name__)
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Which components are degraded how.
+
+    Attributes
+    ----------
+    name, task
+        The name enters the seeds.
+    components_per_matrix
+        Drawn without replacement from each matrix.
+    sigma, sigma_convention
+        Noise standard deviations relative to a truth of unit maximum, and what they mean.
+    """
+
+    name: str
+    task: str
+    components_per_matrix: int
+    sigma: tuple[float, ...]
+    sigma_convention: str
+
+
+@dataclass(frozen=True)
+class EvaluationPair:
+    """A component of a test set at one noise level."""
+
+    component: Component
+    pair: Pair
+    sigma: float
+
+
+def evaluation_pairs(
+    test_set: EvaluationSet, store: SystemMatrixStore, pool: NoisePool, seed: int
+) -> Iterator[EvaluationPair]:
+    """Yield the pairs of a test set; the same ones for every method.
+
+    The truth has unit maximum and a random global phase. Noise levels of one component share phase
+    and noise, so that they differ in strength alone.
+    """
+    for matrix in range(len(store)):
+        n_components = store.n_components(matrix)
+        rng = generator(seed, "test set", test_set.name, matrix)
+        count = min(test_set.components_per_matrix, n_components)
+        for index in np.sort(rng.choice(n_components, count, replace=False)):
+            component = store.read(matrix, int(index))
+            truth, _ = unit_maximum(component.image)
+            truth = (truth * np.exp(2j * np.pi * rng.random())).astype(np.complex64)
+            for sigma in test_set.sigma:
+                noise_rng = generator(seed, "test noise", test_set.name, matrix, int(index))
+                pair = denoising.degrade(
+                    component,
+                    truth,
+                    pool,
+                    sigma=complex_sigma(sigma, test_set.sigma_convention),
+                    rng=noise_rng,
+                )
+                yield EvaluationPair(component, pair, sigma)
+
+
+def score(
+    item: EvaluationPair, restored: np.ndarray, test_set: EvaluationSet, method: str, seed: int
+) -> dict:
+    """Return the row of one restored component; metrics relative to a truth of unit maximum."""
+    factor = item.pair.factor
+    component = item.component
+    truth = item.pair.truth * factor
+    row = {
+        "test_set": test_set.name,
+        "task": test_set.task,
+        "method": method,
+        "matrix": component.matrix,
+        "channel": component.channel,
+        "frequency": component.frequency,
+    }
+    for axis, order in zip("xyz", component.mixing_order, strict=True):
+        row[f"mixing_order_{axis}"] = order
+    for axis, size in zip("xyz", truth.shape, strict=True):
+        row[f"size_{axis}"] = size
+    return {
+        **row,
+        "sigma": item.sigma,
+        "scale": 1,
+        "mask_ratio": 0.0,
+        "psnr": psnr(restored * factor, truth),
+        "ssim": ssim(restored * factor, truth),
+        "seed": seed,
+    }
+
+
+def evaluate(
+    test_set: EvaluationSet,
+    method: Method,
+    name: str,
+    *,
+    matrices: Sequence[str | Path],
+    noise_pool: str | Path,
+    seed: int,
+    path: str | Path,
+) -> None:
+    """Restore a whole test set with one method and write a CSV with a row per component.
+
+    Raises
+    ------
+    InputError
+        If the noise pool does not fit the matrices, or a restored image is not finite.
+    """
+    store, pool = SystemMatrixStore(matrices), NoisePool(noise_pool)
+    total = len(test_set.sigma) * sum(
+        min(test_set.components_per_matrix, store.n_components(m)) for m in range(len(store))
+    )
+    rows: list[dict] = []
+    batch: list[EvaluationPair] = []
+    with tqdm(total=total, desc=name, unit="component") as progress:
+
+        def restore_batch() -> None:
+            restored = method([item.pair.degraded for item in batch])
+            for item, image in zip(batch, restored, strict=True):
+                rows.append(score(item, image, test_set, name, seed))
+            progress.update(len(batch))
+            batch.clear()
+
+        for item in evaluation_pairs(test_set, store, pool, seed):
+            batch.append(item)
+            if len(batch) == BATCH:
+                restore_batch()
+        restore_batch()
+    table = pd.DataFrame(rows)
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+    for sigma, group in table.groupby("sigma"):
+        logger.info("%s at sigma %g: %.2f dB", name, sigma, group["psnr"].mean())
