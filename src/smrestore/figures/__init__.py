@@ -1,0 +1,1 @@
+"""Figures of the results, in the layout of a journal."""

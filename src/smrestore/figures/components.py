@@ -1,0 +1,163 @@
+"""Panels that show a plane of the calibration grid, in mm, x to the right and y up."""
+
+from dataclasses import dataclass
+
+import matplotlib.patheffects
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.image import AxesImage
+
+from smrestore.errors import InputError
+from smrestore.figures.complex_color import complex_to_rgb
+from smrestore.figures.style import SMALL_PT
+from smrestore.physics.grid import CalibrationGrid
+
+Extent = tuple[float, float, float, float]
+
+_OUTLINE = (matplotlib.patheffects.withStroke(linewidth=1.2, foreground="black"),)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A plane of an image on a grid.
+
+    Attributes
+    ----------
+    image
+        (Nx, Ny), complex or real.
+    extent_mm
+        Outer voxel edges (x start, x end, y start, y end) in mm.
+    """
+
+    image: np.ndarray
+    extent_mm: Extent
+
+    @property
+    def aspect(self) -> float:
+        """Height over width."""
+        left, right, bottom, top = self.extent_mm
+        return (top - bottom) / (right - left)
+
+
+def plane(image: np.ndarray, grid: CalibrationGrid, z: float | None = None) -> Panel:
+    """Return the plane of an image (Nx, Ny, Nz) that lies nearest to ``z``.
+
+    Parameters
+    ----------
+    image
+        On the voxels of ``grid``.
+    z
+        In m; by default the center of the grid.
+
+    Raises
+    ------
+    InputError
+        The image does not have the size of the grid, or the grid is not extended along x and y.
+    """
+    if image.shape != grid.size or min(grid.fov[:2]) <= 0:
+        raise InputError(
+            f"an image of shape {image.shape} on a grid of {grid.size} voxels over {grid.fov} m",
+            field="size",
+            remedy="give one value per voxel and a field of view along x and y",
+        )
+    heights = grid.axes()[2]
+    index = int(np.argmin(np.abs(heights - (grid.center[2] if z is None else z))))
+    (x, y), (width, height) = grid.center[:2], grid.fov[:2]
+    extent = (x - width / 2, x + width / 2, y - height / 2, y + height / 2)
+    return Panel(image[:, :, index], tuple(1e3 * edge for edge in extent))
+
+
+def draw_component(ax: Axes, panel: Panel, peak: float | None = None) -> None:
+    """Show a complex component; ``peak`` is the magnitude of full brightness (default: its own)."""
+    _show(ax, complex_to_rgb(panel.image.T, peak), panel.extent_mm)
+
+
+def draw_scalar(ax: Axes, panel: Panel, vmin: float, vmax: float, cmap: str) -> AxesImage:
+    """Show a real image in a color map; returns what a color bar needs."""
+    return _show(ax, panel.image.T, panel.extent_mm, norm=Normalize(vmin, vmax), cmap=cmap)
+
+
+def draw_empty(ax: Axes, text: str) -> None:
+    """Mark a panel without data, so that it cannot be taken for a black image."""
+    ax.set(xticks=[], yticks=[], facecolor="white")
+    for spine in ax.spines.values():
+        spine.set(linestyle=(0, (3, 3)), color="0.6")
+    ax.text(
+        0.5,
+        0.5,
+        text,
+        transform=ax.transAxes,
+        horizontalalignment="center",
+        verticalalignment="center",
+        color="0.4",
+        fontsize=SMALL_PT,
+    )
+
+
+def draw_scale_bar(ax: Axes, panel: Panel) -> None:
+    """Draw a bar of about a third of the width at the lower left, with its length."""
+    left, right, bottom, top = panel.extent_mm
+    width, height = right - left, top - bottom
+    length = round_length(width / 3)
+    start, level = left + 0.07 * width, bottom + 0.08 * height
+    ax.plot(
+        [start, start + length],
+        [level, level],
+        color="white",
+        linewidth=1.5,
+        solid_capstyle="butt",
+        path_effects=[
+            matplotlib.patheffects.Stroke(linewidth=2.5, foreground="black"),
+            matplotlib.patheffects.Normal(),
+        ],
+    )
+    ax.annotate(
+        f"{length:g} mm",
+        (start, level),
+        xytext=(0, 2),
+        textcoords="offset points",
+        verticalalignment="bottom",
+        color="white",
+        fontsize=SMALL_PT,
+        path_effects=_OUTLINE,
+    )
+
+
+def draw_note(ax: Axes, text: str) -> None:
+    """Write a short note into the upper left corner of an image."""
+    ax.text(
+        0.05,
+        0.95,
+        text,
+        transform=ax.transAxes,
+        verticalalignment="top",
+        color="white",
+        fontsize=SMALL_PT,
+        path_effects=_OUTLINE,
+    )
+
+
+def draw_directions(ax: Axes) -> None:
+    """Draw the arrows of the x and y axis that hold for all panels."""
+    arrow = {"arrowstyle": "-|>,head_width=0.12,head_length=0.25", "linewidth": 0.6}
+    for tip, label in (((1, 0), "$x$"), ((0, 1), "$y$")):
+        ax.annotate("", tip, (0, 0), arrowprops={**arrow, "color": "black", "shrinkA": 0})
+        ax.text(
+            *(1.25 * np.array(tip)), label, horizontalalignment="center", verticalalignment="center"
+        )
+    ax.set(xlim=(-0.1, 1.1), ylim=(-0.1, 1.1), aspect="equal")
+    ax.axis("off")
+
+
+def round_length(length: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten which is not above ``length`` > 0."""
+    power = 10.0 ** np.floor(np.log10(length))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= length * (1 + 1e-9)))
+
+
+def _show(ax: Axes, pixels: np.ndarray, extent: Extent, **settings: object) -> AxesImage:
+    shown = ax.imshow(pixels, origin="lower", extent=extent, aspect="equal", **settings)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return shown

@@ -1,0 +1,86 @@
+"""The common look of all figures: sizes in mm, fonts, and files without dates."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from smrestore.files import atomic_path
+
+COLUMN_WIDTH_MM = 85.0
+FULL_WIDTH_MM = 170.0
+
+PNG_DPI = 300
+# Images inside a PDF are drawn as pixels, so that no viewer smooths the voxels.
+PDF_DPI = 600
+
+SMALL_PT = 6.5
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+
+_MM_PER_INCH = 25.4
+
+_RC = {
+    # The font that comes with matplotlib: the same figure on every machine.
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7.0,
+    "axes.titlesize": 7.0,
+    "axes.labelsize": 7.0,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "legend.fontsize": SMALL_PT,
+    "legend.frameon": False,
+    "axes.linewidth": 0.5,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.0,
+    "ytick.major.size": 2.0,
+    "xtick.major.pad": 2.0,
+    "ytick.major.pad": 2.0,
+    "axes.labelpad": 2.0,
+    "lines.linewidth": 1.0,
+    "image.interpolation": "nearest",
+    "pdf.fonttype": 42,
+}
+
+
+def journal_style() -> AbstractContextManager:
+    """Return a context in which figures are drawn *and saved*; the user's settings play no part."""
+    return matplotlib.style.context(_RC, after_reset=True)
+
+
+def new_figure(width_mm: float, height_mm: float) -> Figure:
+    """Return an empty figure of this size."""
+    return Figure(figsize=(width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH))
+
+
+def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place in mm from the upper left corner of the figure."""
+    total_width, total_height = figure.get_size_inches() * _MM_PER_INCH
+    return figure.add_axes(
+        (
+            left / total_width,
+            1 - (top + height) / total_height,
+            width / total_width,
+            height / total_height,
+        )
+    )
+
+
+def add_text(figure: Figure, left: float, top: float, text: str, **settings: object) -> None:
+    """Write text at a place in mm from the upper left corner of the figure."""
+    total_width, total_height = figure.get_size_inches() * _MM_PER_INCH
+    figure.text(left / total_width, 1 - top / total_height, text, **settings)
+
+
+def save(figure: Figure, pdf_path: str | Path, png_path: str | Path) -> None:
+    """Write a figure as PDF and PNG of equal size.
+
+    Neither file holds a date, so equal figures give equal bytes.
+    """
+    with atomic_path(pdf_path) as temporary:
+        figure.savefig(temporary, dpi=PDF_DPI, metadata={"CreationDate": None})
+    with atomic_path(png_path) as temporary:
+        figure.savefig(temporary, dpi=PNG_DPI, metadata={"Software": None})

@@ -1,0 +1,157 @@
+"""The report: one page, complete, safe and without anything from elsewhere."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import docutils.core
+import pandas as pd
+import pytest
+
+from smrestore.errors import InputError
+from smrestore.figures.style import journal_style, new_figure, save
+from smrestore.report import (
+    Picture,
+    Section,
+    Table,
+    flatten,
+    read_caption,
+    read_run_times,
+    read_table,
+    write_report,
+)
+
+CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
+
+
+class Page(HTMLParser):
+    """Collects text, cells and the targets of links and images; fails on tags left open."""
+
+    VOID = frozenset({"meta", "img", "br", "hr", "link", "input"})
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.targets, self.cells, self.texts = [], [], [], []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.targets += [value for key, value in attrs if key in ("href", "src")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pdf, png = tmp_path / "figures" / "f.pdf", tmp_path / "figures" / "f.png"
+    with journal_style():
+        save(new_figure(85, 20), pdf, png)
+    return Picture("Figure 1", png, pdf, "What it shows.")
+
+
+def test_page_holds_everything_and_needs_nothing_else(tmp_path, picture):
+    rows = pd.DataFrame({"method": ["DCT-F"], "PSNR in dB": ["21.90 ± 0.10"]})
+    write_report(
+        tmp_path / "report.html",
+        title="A <b>run</b>",
+        settings={"seed": 3, "datasets": {"small": {"sizes": [8, 9]}}, "note": "<script>"},
+        sections=[Section("Results", "First.\n\nSecond.", [Table("Table 2", rows)], [picture])],
+        run_times=pd.DataFrame({"stage": ["training"], "total time (s)": ["12.0"]}),
+        inputs=pd.DataFrame({"file": ["scan.mdf"], "source": ["virtual"]}),
+    )
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert "A <b>run</b>" in page.texts
+    assert "<script" not in html
+    for cell in ("DCT-F", "21.90 ± 0.10", "training", "12.0", "scan.mdf", "datasets.small.sizes"):
+        assert cell in page.cells
+    assert {"[8, 9]", "<script>", "3"} <= set(page.cells)
+    assert {"First.", "Second.", "What it shows."} <= set(page.texts)
+    anchors = [target for target in page.targets if target.startswith("#")]
+    assert all(f'id="{anchor[1:]}"' in html for anchor in anchors)
+    (image,) = [target for target in page.targets if target.startswith("data:image/png;base64,")]
+    others = set(page.targets) - set(anchors) - {image}
+    assert others == {"figures/f.pdf"}
+    assert "width: 85mm" in html
+    assert "://" not in html
+
+
+def test_report_without_optional_parts(tmp_path):
+    path = tmp_path / "report.html"
+    write_report(path, title="t", settings={}, sections=[])
+    assert not {"Run times", "Inputs"} & set(Page(path.read_text(encoding="utf-8")).texts)
+
+
+def test_broken_picture_is_named_and_a_former_report_survives(tmp_path):
+    path, png = tmp_path / "report.html", tmp_path / "f.png"
+    path.write_text("former")
+    png.write_bytes(b"GIF89a")
+    with pytest.raises(InputError, match=r"f\.png.*no PNG"):
+        write_report(
+            path, title="t", settings={}, sections=[Section("s", pictures=[Picture("f", png)])]
+        )
+    assert path.read_text() == "former"
+
+
+def test_tables_are_read_from_csv_and_markdown_as_text(tmp_path):
+    (tmp_path / "t.csv").write_text("method,mean\nDCT-F,21.90\nnone,\n")
+    (tmp_path / "t.md").write_text(
+        "Table 2. Denoising.\n\n| method   | mean  |\n|:---------|------:|\n| DCT-F    | 21.90 |\n"
+        "| none     |       |\n"
+    )
+    expected = pd.DataFrame({"method": ["DCT-F", "none"], "mean": ["21.90", ""]})
+    for name in ("t.csv", "t.md"):
+        pd.testing.assert_frame_equal(read_table(tmp_path / name), expected)
+    (tmp_path / "t.md").write_text("nothing")
+    with pytest.raises(InputError, match=r"t\.md.*no table"):
+        read_table(tmp_path / "t.md")
+
+
+def test_run_times_are_summed_by_stage(tmp_path):
+    for name, seconds, memory in (("a/0", 2.0, 100), ("a/1", 3.5, 300), ("b/x/0", 1.0, "NA")):
+        path = tmp_path / "benchmarks" / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"s": seconds, "max_rss": memory}) + "\n")
+    table = read_run_times(sorted(tmp_path.rglob("*.jsonl")))
+    assert table.to_numpy().tolist() == [
+        ["a", 2, "5.5", "3.5", "300"],
+        ["b", 1, "1.0", "1.0", "0"],
+    ]
+    path.write_text("{}")
+    with pytest.raises(InputError, match="no benchmark"):
+        read_run_times([path])
+
+
+def test_settings_are_flattened():
+    assert flatten({"a": {"b": True, "c": [1, "x"]}, "d": "text"}) == {
+        "a.b": "true",
+        "a.c": '[1, "x"]',
+        "d": "text",
+    }
+
+
+@pytest.mark.parametrize("path", sorted(CAPTIONS.glob("*.rst")), ids=lambda path: path.stem)
+def test_captions_are_plain_restructured_text(path):
+    wildcards = {"experiment": "dncnn", "measurement": "snake"}
+    for given in ({}, wildcards):
+        caption = read_caption(path, config={"seed": 1}, wildcards=given)
+        assert caption and "{" not in caption
+        body = docutils.core.publish_parts(
+            caption, writer="html", settings_overrides={"halt_level": 2}
+        )["body"]
+        # The report shows captions as text, so markup would appear as characters.
+        assert set(re.findall(r"</?([a-z]+)", body)) <= {"p", "main"}
+
+
+def test_captions_fill_in_wildcards():
+    caption = read_caption(CAPTIONS / "training_curve.rst", wildcards={"experiment": "dncnn-2d"})
+    assert "dncnn-2d" in caption
