@@ -1,0 +1,112 @@
+# Restoration of magnetic particle imaging system matrices; README.md says how to run it.
+#
+#   results/parameters/{dataset}/{split}.csv               one row per system matrix
+#   results/system_matrices/{dataset}/{split}/{batch}.h5   simulated components
+#   results/scans/{scan}.mdf                               empty, calibration and phantom scans
+#   results/noise/{pool}.h5                                noise by channel and frequency
+#   results/models/{experiment}/                           weights, card, history, curve
+#   results/evaluation/{test_set}/{method}.csv             one row per component
+#   results/tables/{table}.{csv,md,tex}                    ours beside the study's
+#   results/restored/{measurement}/{method}.mdf            restored calibration scans
+#   results/reconstructions/{measurement}/{variant}.h5     images of the phantom
+#   results/figures/{figure}.{pdf,png}
+#   results/report.html
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/parameters.smk"
+include: "workflow/rules/simulation.smk"
+include: "workflow/rules/scans.smk"
+include: "workflow/rules/noise.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/restoration.smk"
+include: "workflow/rules/reconstruction.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    parameters,
+    simulate,
+    scans,
+    noise,
+    train,
+    evaluate,
+    tables,
+    restore,
+    reconstruct,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+        TABLES,
+        FIGURES,
+        CURVES,
+
+
+rule parameters:
+    input:
+        PARAMETERS,
+
+
+rule simulate:
+    input:
+        SYSTEM_MATRICES,
+
+
+rule scans:
+    input:
+        SCANS,
+
+
+rule noise:
+    input:
+        collect("results/noise/{pool}.h5", pool=config["noise_pools"]),
+
+
+rule train:
+    input:
+        collect("results/models/{experiment}/weights.safetensors", experiment=config["experiments"]),
+        CURVES,
+
+
+rule evaluate:
+    input:
+        EVALUATIONS,
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule restore:
+    input:
+        RESTORED,
+
+
+rule reconstruct:
+    input:
+        RECONSTRUCTIONS,
+
+
+rule figures:
+    input:
+        FIGURES,
+        CURVES,

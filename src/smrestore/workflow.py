@@ -1,0 +1,98 @@
+"""Glue between Snakemake and the library: logging, errors, identities of code."""
+
+import ast
+import contextlib
+import functools
+import hashlib
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+@contextlib.contextmanager
+def job(log: str | Path) -> Iterator[None]:
+    """Run the body of a script: log to the rule's file and to stderr, fail with one clear line.
+
+    Errors that a user can act on end the job with their message alone; others keep their traceback
+    in the log. The exit status is not zero in both cases.
+    """
+    from smrestore.errors import InputError
+
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.FileHandler(log, mode="a"), logging.StreamHandler(sys.stderr)],
+        force=True,
+    )
+    logging.getLogger("smrestore").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except InputError as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logging.getLogger(__name__).exception("unexpected error")
+        raise
+
+
+def optional(paths: Sequence[str]) -> str | None:
+    """Return the one file of an input that may be absent, None if it is."""
+    return paths[0] if paths else None
+
+
+@functools.cache
+def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """Return what a module does, as text without comments and docstrings, and what it imports."""
+    tree = ast.parse(path.read_text())
+    imports: set[Path] = set()
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            node.body = body[1:]
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            imports.update(_module_files(name))
+    return ast.dump(tree), tuple(sorted(imports))
+
+
+def _module_files(name: str) -> Iterator[Path]:
+    """Yield the files of this package that importing ``name`` runs, the packages above included."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE.name:
+        return
+    for depth in range(1, len(parts) + 1):
+        place = PACKAGE.joinpath(*parts[1:depth])
+        for path in (place / "__init__.py", place.with_suffix(".py")):
+            if path.is_file():
+                yield path
+
+
+def code_id(script: str | Path) -> str:
+    """Return an identity of a script and of all code of this package that it imports.
+
+    It changes when this code changes, not with comments, docstrings, layout or unrelated modules.
+    Rules name it among their parameters, because Snakemake does not look into imported modules.
+    """
+    pending, seen = [Path(script)], {}
+    while pending:
+        path = pending.pop()
+        if path not in seen:
+            seen[path], imports = _parse(path)
+            pending.extend(imports)
+    text = "\n".join(seen[path] for path in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,166 @@
+"""The command line: what it writes, what it says about errors, and how fast it starts."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from smrestore.cli import main
+from smrestore.parameters import simulation_of
+from smrestore.physics.equilibrium import system_matrix
+
+ROOT = Path(__file__).parents[2]
+CASE = {
+    "name": "tiny",
+    "dimension": 2,
+    "model": "anisotropy",
+    "particle_state": "fluid",
+    "core_diameter_nm": 20.0,
+    "anisotropy_constant_J_per_m3": 3500.0,
+    "spatial_modulation": 0.8,
+    "easy_axis": [0.0, 0.0, 1.0],
+    "drive_amplitude_mT": [12, 10, 0],
+    "gradient_T_per_m": [-1.0, -1.0, 2.0],
+    "fov_mm": [30, 28, 0],
+    "center_mm": [1, -0.5, 0],
+    "size": [3, 3, 1],
+    "dividers": [102, 96, 99],
+    "base_frequency_Hz": 2500000.0,
+    "sampling_rate_Hz": 5000000.0,
+    "n_frequencies": 1633,
+}
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess:
+    """Run the installed command in a process of its own."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("smrestore"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def write(path: Path, content: object) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def without(key: str) -> dict:
+    return {name: value for name, value in CASE.items() if name != key}
+
+
+def test_simulate(tmp_path: Path) -> None:
+    cases = write(tmp_path / "cases.json", [CASE, {**CASE, "name": "other", "size": [2, 4, 1]}])
+    output = tmp_path / "new" / "out.h5"
+    assert main(["simulate", str(cases), str(output)]) == 0
+    with h5py.File(output) as file:
+        assert set(file) == {"tiny", "other"}
+        assert file["other/system_matrix"].shape == (3, 1633, 2, 4, 1)
+        matrix = file["tiny/system_matrix"]
+        assert matrix.dtype == np.complex128
+        assert matrix.attrs["unit"] == "1/s"
+        np.testing.assert_array_equal(matrix[()], system_matrix(simulation_of(CASE)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[{", "not JSON: "),
+        ([], "not a list of cases. Write [{...}, ...]"),
+        ({"cases": [CASE]}, "not a list of cases. Write [{...}, ...]"),
+        ([CASE, CASE], "two cases are called 'tiny'. Rename one"),
+        ([without("easy_axis")], "case 'tiny' lacks easy_axis. Add the key; "),
+        ([{**CASE, "model": "ising"}], "unknown model 'ising'. Use one of anisotropy, langevin"),
+        ([{**CASE, "sampling_rate_Hz": 4.0001e6}], "a whole number of samples per cycle"),
+    ],
+)
+def test_simulate_wrong_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture, content: object, message: str
+) -> None:
+    cases = write(tmp_path / "cases.json", content)
+    assert main(["simulate", str(cases), str(tmp_path / "out.h5")]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("smrestore")]
+    assert line.startswith("smrestore: error: ")
+    assert message in line
+    # No output and no temporary file either.
+    assert list(tmp_path.iterdir()) == [cases]
+
+
+def test_former_output_survives_an_error(tmp_path: Path) -> None:
+    output = write(tmp_path / "out.h5", "former")
+    assert main(["simulate", str(write(tmp_path / "c.json", [CASE, CASE])), str(output)]) == 2
+    assert output.read_text() == "former"
+
+
+def test_error_is_the_only_line(tmp_path: Path) -> None:
+    cases = write(tmp_path / "cases.json", [without("size")])
+    result = command("simulate", cases, tmp_path / "out.h5")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "smrestore: error: size: case 'tiny' lacks size. "
+        "Add the key; docs/data-formats.md lists all"
+    ]
+
+
+def test_missing_and_unreadable_files(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["simulate", str(tmp_path / "none.json"), str(tmp_path / "out.h5")]) == 2
+    assert main(["simulate", str(tmp_path), str(tmp_path / "out.h5")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"smrestore: error: {tmp_path}/none.json: no such file. Check the path",
+        f"smrestore: error: {tmp_path}: Is a directory",
+    ]
+
+
+def test_check_passes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    overlay = write(tmp_path / "overlay.yaml", "seed: 3\n")
+    assert main(["check", "config.yaml", str(overlay)]) == 0
+    assert capsys.readouterr().out == f"config.yaml, {overlay}: no faults\n"
+
+
+def test_check_lists_all_faults(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    overlay = write(tmp_path / "overlay.yaml", "seed: -3\naccelerator: tpu\n")
+    assert main(["check", "config.yaml", str(overlay)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "smrestore: error: accelerator: unknown 'tpu'. Use one of auto, gpu, cpu",
+        "smrestore: error: seed: -3 is below 0. Give 0 or more",
+    ]
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture) -> None:
+    for option, text in (("--version", "smrestore 0."), ("--help", "simulate")):
+        with pytest.raises(SystemExit) as stop:
+            main([option])
+        assert stop.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+def test_command_is_required(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, smrestore.cli as cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'torch', 'numba', 'pandas', 'h5py', 'jsonschema', 'yaml'}\n"
+        "sys.exit(' '.join(heavy & set(sys.modules)) or None)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,315 @@
+"""The default configuration passes, and each kind of fault gives exactly its own line."""
+
+import inspect
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pytest
+import yaml
+
+from smrestore import degradation, noise
+from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
+from smrestore.errors import InputError
+from smrestore.mdf.imported import KINDS
+from smrestore.methods import BASELINES
+from smrestore.physics import particles
+from smrestore.reconstruction import ReconstructionSettings, rows
+from smrestore.scanner.background import BackgroundSettings
+from smrestore.scanner.signal import Tracer
+from smrestore.training.settings import PHASES, TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
+SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
+DEFAULT = read_configuration([ROOT / "config.yaml"])
+PARTS = SCHEMA["$defs"]
+
+SECOND_DATASET = {**DEFAULT["datasets"]["lissajous-2d"], "dimension": 3}
+SEQUENCE_3D = {
+    **DEFAULT["sequences"]["lissajous-xy"],
+    "drive_amplitude_mT": [12.0, 12.0, 12.0],
+}
+EMPTY_3D = {**DEFAULT["scans"]["empty-test"], "sequence": "lissajous-xyz"}
+
+
+def fresh() -> dict:
+    """Return a copy of the default without the lists that YAML aliases share between entries."""
+    return json.loads(json.dumps(DEFAULT))
+
+
+@pytest.fixture
+def config() -> dict:
+    return fresh()
+
+
+def get(config: dict, key: str) -> object:
+    """Return the entry at a key such as ``scans/mine/path``; numbers are indices into lists."""
+    for part in key.split("/") if key else []:
+        config = config[int(part) if part.isdigit() else part]
+    return config
+
+
+def put(config: dict, key: str, value: object) -> None:
+    parent, _, last = key.rpartition("/")
+    get(config, parent)[int(last) if last.isdigit() else last] = value
+
+
+def faults(config: object, base_directory: Path = ROOT) -> list[str]:
+    try:
+        check_configuration(config, SCHEMA_PATH, base_directory)
+    except ConfigurationError as error:
+        assert str(error).splitlines() == error.faults
+        return error.faults
+    return []
+
+
+def test_schema_is_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_default_passes(config: dict) -> None:
+    assert faults(config) == []
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
+def test_overlays_pass(name: str) -> None:
+    assert faults(read_configuration([ROOT / "config.yaml", ROOT / "config" / name])) == []
+
+
+def test_configuration_is_not_changed(config: dict) -> None:
+    faults(config)
+    assert config == DEFAULT
+
+
+CASES = yaml.safe_load(Path(__file__).with_name("configuration_faults.yaml").read_text())
+
+
+@pytest.fixture
+def extended(config: dict) -> dict:
+    """Return the default with unused entries, and one network only, so that faults stay single."""
+    config["sequences"]["lissajous-xyz"] = SEQUENCE_3D
+    config["grids"]["other"] = DEFAULT["grids"]["snake"]
+    config["measurements"]["snake"]["methods"] = ["dct-f", "dncnn"]
+    config["measurements"]["snake"]["reconstruction"]["max_frequency_Hz"] = 1.0e6
+    return config
+
+
+def test_extended_passes(extended: dict) -> None:
+    assert faults(extended) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["line"].partition(": ")[0] for case in CASES])
+def test_one_fault_one_line(extended: dict, case: dict) -> None:
+    value = case.get("value")
+    if "like" in case:
+        value = {**get(extended, case["like"]), **(value or {})}
+    put(extended, case["key"], value)
+    assert faults(extended) == [case["line"].format(base=ROOT)]
+
+
+def test_missing_keys(config: dict) -> None:
+    del config["scans"]["snake-phantom"]["averages"]
+    assert faults(config) == [
+        "scans.snake-phantom.averages: the key is missing. Add it to scans.snake-phantom"
+    ]
+
+
+def test_renamed_key_is_one_fault(config: dict) -> None:
+    training = config["experiments"]["dncnn"]["training"]
+    training["batchsize"] = training.pop("batch_size")
+    assert faults(config) == [
+        "experiments.dncnn.training.batchsize: unknown key. Did you mean 'batch_size'?"
+    ]
+
+
+def test_dimension_of_dataset(config: dict) -> None:
+    config["test_sets"]["denoising-2d"]["dimension"] = 3
+    assert faults(config) == [
+        "test_sets.denoising-2d.dimension: 3, but dataset 'lissajous-2d' has dimension 2. "
+        "Use a dataset of the same dimension",
+        "test_sets.denoising-2d.methods[1]: experiment 'dncnn' has dimension 2, this has 3. "
+        "Use experiments of the same dimension",
+        "test_sets.denoising-2d.methods[2]: experiment 'dncnn-canonical' has dimension 2, "
+        "this has 3. Use experiments of the same dimension",
+    ]
+
+
+def test_table_of_two_dimensions(config: dict) -> None:
+    config["datasets"]["lissajous-3d"] = {
+        **SECOND_DATASET,
+        "grid": {"minimum_size": 4, "maximum_size": 8},
+    }
+    config["sequences"]["lissajous-xyz"] = SEQUENCE_3D
+    config["scans"]["empty-3d"] = EMPTY_3D
+    config["noise_pools"]["test-3d"] = {"scan": "empty-3d", "background_level": "remove"}
+    config["test_sets"]["denoising-3d"] = {
+        **config["test_sets"]["denoising-2d"],
+        "dimension": 3,
+        "dataset": "lissajous-3d",
+        "noise_pool": "test-3d",
+        "methods": ["dct-f"],
+    }
+    assert faults(config) == []
+    config["tables"]["table2"]["test_sets"].append("denoising-3d")
+    assert faults(config) == [
+        "tables.table2.test_sets: the test sets differ in dimension. "
+        "Make a table for each dimension"
+    ]
+
+
+def test_scan_files(config: dict, tmp_path: Path) -> None:
+    (tmp_path / "empty.mdf").touch()
+    scan = {"source": "file", "kind": "empty", "path": "empty.mdf"}
+    config["scans"] |= {"empty-training": scan, "empty-test": {**scan, "path": "./empty.mdf"}}
+    # Two names for one file do not hide that networks would be tested on their training noise.
+    (line,) = faults(config, tmp_path)
+    assert line.startswith("test_sets.denoising-2d.noise_pool: its empty scan was used to train")
+    (tmp_path / "other.mdf").touch()
+    config["scans"]["empty-test"]["path"] = "other.mdf"
+    assert faults(config, tmp_path) == []
+
+
+def test_all_faults_at_once_sorted(config: dict) -> None:
+    config["tables"]["table2"]["test_sets"] = ["denoising-4d"]
+    config["seed"] = "2026"
+    config["datasets"]["lissajous-2d"]["dimension"] = 4
+    found = faults(config)
+    assert [line.partition(":")[0] for line in found] == [
+        "datasets.lissajous-2d.dimension",
+        "seed",
+        "tables.table2.test_sets[0]",
+    ]
+
+
+@pytest.mark.parametrize("config", [None, [], "text", 3])
+def test_not_a_section(config: object) -> None:
+    (line,) = faults(config)
+    assert line.startswith("configuration: ")
+
+
+def sections(value: object, place: tuple = ()) -> list[tuple]:
+    """Return the places of all sections and lists in a configuration."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    return [
+        below
+        for key, entry in inner
+        if isinstance(entry, dict | list)
+        for below in ((*place, key), *sections(entry, (*place, key)))
+    ]
+
+
+WRONG = (None, 7, "text", [], {}, [None], {"x": None})
+
+
+@pytest.mark.parametrize("start", range(2))
+def test_any_section_may_be_wrong(start: int) -> None:
+    """Faults of structure, wherever they are, never break the checks that build on it."""
+    for i, place in enumerate(sections(DEFAULT)[start::2]):
+        config = fresh()
+        put(config, "/".join(map(str, place)), WRONG[i % len(WRONG)])
+        assert all(". " in line for line in faults(config))
+
+
+class TestReading:
+    def test_aliases_are_separate(self, tmp_path: Path) -> None:
+        base, overlay = tmp_path / "base.yaml", tmp_path / "overlay.yaml"
+        base.write_text("a: &a {x: 1}\nb: *a\n")
+        overlay.write_text("a: {x: 2}\n")
+        assert read_configuration([base, overlay]) == {"a": {"x": 2}, "b": {"x": 1}}
+
+    def test_overlay(self, tmp_path: Path) -> None:
+        overlay = tmp_path / "overlay.yaml"
+        overlay.write_text(
+            "datasets: {lissajous-2d: {matrices: {train: 7}}}\ntables: {table2: {test_sets: [x]}}\n"
+        )
+        config = read_configuration([ROOT / "config.yaml", overlay])
+        assert config["datasets"]["lissajous-2d"]["matrices"] == {
+            "train": 7,
+            "validation": 10,
+            "test": 40,
+        }
+        assert config["tables"]["table2"]["test_sets"] == ["x"]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [("a: [1", "not YAML"), ("- a", "holds no keys"), ("", "holds no keys")],
+    )
+    def test_bad_files(self, tmp_path: Path, text: str, message: str) -> None:
+        path = tmp_path / "bad.yaml"
+        path.write_text(text)
+        with pytest.raises(InputError, match=f"bad.yaml: {message}") as error:
+            read_configuration([path])
+        assert "\n" not in str(error.value)
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="no such file"):
+            read_configuration([tmp_path / "none.yaml"])
+
+
+class TestSchemaFollowsTheLibrary:
+    """The schema repeats names that the library owns; here they cannot drift apart."""
+
+    @pytest.mark.parametrize(
+        ("part", "key", "known"),
+        [
+            ("dataset", "model", particles.MODELS),
+            ("noise_pool", "background_level", noise.BACKGROUND_LEVELS),
+            ("baseline", "method", BASELINES),
+            ("experiment", "phase", PHASES),
+            ("reconstruction", "weighting", rows.WEIGHTINGS),
+        ],
+    )
+    def test_choices(self, part: str, key: str, known: object) -> None:
+        assert PARTS[part]["properties"][key]["enum"] == list(known)
+
+    def test_kinds_of_scans(self) -> None:
+        for part in ("scan", "file_scan"):
+            assert PARTS[part]["properties"]["kind"]["enum"] == list(KINDS)
+
+    def test_sigma_conventions(self) -> None:
+        assert PARTS["sigma_convention"]["enum"] == list(degradation.SIGMA_CONVENTIONS)
+
+    def test_networks(self) -> None:
+        from smrestore.networks import NETWORKS
+
+        assert PARTS["network"]["properties"]["name"]["enum"] == list(NETWORKS)
+        for name, network in NETWORKS.items():
+            sizes = {*inspect.signature(network).parameters} - {"dimension"}
+            assert {*PARTS[name]["properties"]} - {"name"} == sizes
+
+    def test_training(self) -> None:
+        elsewhere = {"dimension", "network", "phase"}
+        names = {field.name for field in fields(TrainingSettings)} - elsewhere
+        assert {*PARTS["training"]["properties"]} == names
+
+    def test_reconstruction(self) -> None:
+        names = {field.name for field in fields(ReconstructionSettings)}
+        assert {*PARTS["reconstruction"]["properties"]} == names
+
+    @pytest.mark.parametrize(
+        ("part", "settings"),
+        [("tracer", Tracer), ("background", BackgroundSettings)],
+    )
+    def test_scanner(self, part: str, settings: type) -> None:
+        keys = PARTS["scanner"]["properties"][part]["properties"]
+        for field in fields(settings):
+            assert [key for key in keys if key.startswith(field.name)], field.name
+        assert len(keys) == len(fields(settings))
+
+    def test_published_methods(self) -> None:
+        published = pd.read_csv(ROOT / "workflow/published/tables.csv")["method"]
+        known = PARTS["table"]["properties"]["published"]["additionalProperties"]["enum"]
+        assert known == sorted(set(published))
+
+    def test_nothing_is_open(self) -> None:
+        def check(part: dict, place: str) -> None:
+            if "properties" in part and "if" not in part and "allOf" not in part:
+                assert part.get("additionalProperties") is False, place
+            for name, inner in part.items():
+                if isinstance(inner, dict) and name != "if":
+                    check(inner, f"{place}/{name}")
+
+        check(SCHEMA, "")

@@ -1,0 +1,134 @@
+"""The reference pages name everything, and their examples work."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from smrestore import evaluation, tables
+from smrestore.configuration import check_configuration, read_configuration
+from smrestore.degradation import Degraded, Pair
+from smrestore.parameters import SizeLimits, draw_cases, simulation_of, write_cases
+from smrestore.simulation import ComponentSelection, simulate_batch
+from smrestore.store import Component
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
+CONFIGURATION = (DOCS / "configuration.md").read_text()
+FORMATS = (DOCS / "data-formats.md").read_text()
+
+
+def schema_keys(part: dict) -> Iterator[str]:
+    """Yield all keys that a schema allows, at any depth."""
+    yield from part.get("properties", {})
+    for inner in part.values():
+        if isinstance(inner, dict):
+            yield from schema_keys(inner)
+
+
+def mentioned(page: str) -> set[str]:
+    """Return the last word of every dotted key in backticks."""
+    return {name.rpartition(".")[2] for name in re.findall(r"`([\w.-]+)`", page)}
+
+
+def examples(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
+
+
+def section(page: str, title: str) -> str:
+    """Return the text below a heading, up to the next one of its level or above."""
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^\1? ?## |\Z)", page, re.DOTALL | re.M)
+    return found[2]
+
+
+@pytest.mark.parametrize("key", sorted(set(schema_keys(yaml.safe_load(SCHEMA_PATH.read_text())))))
+def test_every_key_is_described(key: str) -> None:
+    headings = re.findall(r"^## (\w+)$", CONFIGURATION, flags=re.M)
+    assert key in mentioned(CONFIGURATION) | set(headings)
+
+
+def test_no_key_is_invented() -> None:
+    keys = set(schema_keys(yaml.safe_load(SCHEMA_PATH.read_text())))
+    for line in CONFIGURATION.splitlines():
+        if line.startswith("| `"):
+            for name in re.findall(r"`([\w.]+)`", line.split("|")[1]):
+                assert set(name.split(".")) <= keys, name
+
+
+def test_configuration_examples_pass(tmp_path: Path) -> None:
+    parts = []
+    for i, example in enumerate(examples(CONFIGURATION, "yaml")):
+        for path in re.findall(r"path: (\S+?)}", example):
+            local = tmp_path / Path(path).name
+            local.touch()
+            example = example.replace(path, str(local))
+        parts.append(tmp_path / f"{i}.yaml")
+        parts[-1].write_text(example)
+    dataset, experiment, scans = parts
+    for overlays in ([dataset], [dataset, experiment], [scans]):
+        config = read_configuration([ROOT / "config.yaml", *overlays])
+        check_configuration(config, SCHEMA_PATH, tmp_path)
+
+
+def test_case_example_is_complete() -> None:
+    (example,) = examples(FORMATS, "json")
+    (case,) = json.loads(example)
+    assert simulation_of(case).grid.size == (3, 3, 1)
+
+
+def test_columns_of_parameters(tmp_path: Path) -> None:
+    cases = draw_cases(
+        1, seed=1, dataset="d", split="test", dimension=2, limits=SizeLimits((4, 60))
+    )
+    write_cases(tmp_path / "test.csv", cases)
+    assert set(pd.read_csv(tmp_path / "test.csv")) <= mentioned(section(FORMATS, "Cases"))
+    assert set(cases[0]) <= mentioned(section(FORMATS, "Cases"))
+
+
+def test_datasets_of_the_store(tmp_path: Path) -> None:
+    (case,) = json.loads(examples(FORMATS, "json")[0])
+    path = tmp_path / "000.h5"
+    simulate_batch([case], path, selection=ComponentSelection(maximum=3), seed=1)
+    with h5py.File(path) as file:
+        names = {*file["example"], *file.attrs}
+    general = {"smrestore_version", "git_commit", "created"}
+    assert general <= mentioned(FORMATS)
+    assert names - general <= mentioned(section(FORMATS, "System matrix store"))
+
+
+def test_columns_of_evaluation() -> None:
+    image = np.ones((4, 4, 1), dtype=np.complex64)
+    item = evaluation.TestPair(
+        Component("test-00000", 0, 3, (1, 0, 0), image), Pair(Degraded(image, 0.1), image, 1.0), 0.1
+    )
+    test_set = evaluation.TestSet("t", "denoising", 1, (0.1,), "complex")
+    row = evaluation.score(item, image, test_set, "m", 1)
+    assert set(row) <= mentioned(section(FORMATS, "Evaluation rows"))
+
+
+def test_columns_of_tables() -> None:
+    rows = pd.DataFrame({"method": "m", "sigma": 0.1, "psnr": [1.0, 2.0], "ssim": [0.1, 0.2]})
+    summary = tables.summarize(rows, number=2, task="denoising", dimension=2)
+    published = tables.read_published(ROOT / "workflow/published/tables.csv")
+    columns = tables.compare(summary, published, {"m": "dncnn"})
+    assert {*columns, *published} <= mentioned(section(FORMATS, "Tables"))
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_links_lead_somewhere(page: str) -> None:
+    text = (DOCS / page).read_text()
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        if file and "://" not in file:
+            assert (DOCS / file).exists(), target
+        elif anchor and not file:
+            assert anchor in anchors, target

@@ -1,0 +1,101 @@
+# reconstruction: system matrices and a phantom scan -> images, and how far both are from the truth
+
+
+def get_matrix(wildcards):
+    return matrix_of(wildcards.measurement, wildcards.variant)
+
+
+def get_phantom(wildcards):
+    return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
+
+
+def get_calibration_truth(wildcards):
+    return truth_of(config["measurements"][wildcards.measurement]["calibration"])
+
+
+def get_phantom_truth(wildcards):
+    return truth_of(config["measurements"][wildcards.measurement]["phantom"])
+
+
+def get_reconstruction_settings(wildcards):
+    return config["measurements"][wildcards.measurement]["reconstruction"]
+
+
+def get_scores(wildcards):
+    """Return the component scores of a measurement; without truth there are none."""
+    name = wildcards.measurement
+    if not has_truth(config["measurements"][name]["calibration"]):
+        return []
+    return [
+        f"results/reconstructions/{name}/{variant}.csv"
+        for variant in variants(name)
+        if variant != "truth"
+    ]
+
+
+rule reconstruct_scan:
+    input:
+        matrix=get_matrix,
+        calibration=get_calibration,
+        phantom=get_phantom,
+        truth=get_phantom_truth,
+    output:
+        "results/reconstructions/{measurement}/{variant}.h5",
+    log:
+        "results/logs/reconstruction/{measurement}/{variant}.log",
+    benchmark:
+        "results/benchmarks/reconstruction/{measurement}/{variant}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("reconstruct_scan"),
+        settings=get_reconstruction_settings,
+        label=lambda wildcards: label(wildcards.variant),
+    script:
+        "../scripts/reconstruct_scan.py"
+
+
+rule score_components:
+    input:
+        matrix=get_matrix,
+        calibration=get_calibration,
+        truth=get_calibration_truth,
+    output:
+        "results/reconstructions/{measurement}/{variant}.csv",
+    log:
+        "results/logs/reconstruction/{measurement}/{variant}.scores.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("score_components"),
+        settings=get_reconstruction_settings,
+    script:
+        "../scripts/score_components.py"
+
+
+rule make_transfer_table:
+    input:
+        reconstructions=lambda wildcards: [
+            f"results/reconstructions/{wildcards.measurement}/{variant}.h5"
+            for variant in variants(wildcards.measurement)
+        ],
+        scores=get_scores,
+    output:
+        csv="results/tables/transfer-{measurement}.csv",
+        markdown=report(
+            "results/tables/transfer-{measurement}.md",
+            caption="../report/transfer.rst",
+            category="Tables",
+            labels={"table": "transfer, {measurement}"},
+        ),
+    log:
+        "results/logs/tables/transfer-{measurement}.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("make_transfer_table"),
+        variants=lambda wildcards: variants(wildcards.measurement),
+    script:
+        "../scripts/make_transfer_table.py"

@@ -1,0 +1,33 @@
+# restoration: calibration scans -> restored calibration scans, MDF in and out
+
+
+def get_calibration(wildcards):
+    return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
+
+
+def get_sigma_factor(wildcards):
+    """Return the noise factor of classical methods; networks are not told the noise."""
+    if wildcards.method in config["baselines"]:
+        return config["measurements"][wildcards.measurement]["baseline_sigma_factor"]
+    return 1.0
+
+
+rule restore_scan:
+    input:
+        scan=get_calibration,
+        model=lambda wildcards: model_of(wildcards.method),
+    output:
+        "results/restored/{measurement}/{method}.mdf",
+    log:
+        "results/logs/restoration/{measurement}/{method}.log",
+    benchmark:
+        "results/benchmarks/restoration/{measurement}/{method}.jsonl"
+    conda:
+        "../../envs/training.yaml"
+    params:
+        code=code("restore_scan"),
+        baseline=get_baseline,
+        label=lambda wildcards: label(wildcards.method),
+        sigma_factor=get_sigma_factor,
+    script:
+        "../scripts/restore_scan.py"

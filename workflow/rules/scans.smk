@@ -1,0 +1,100 @@
+# scans: MDF files, whatever their origin
+
+
+def get_scan_settings(wildcards):
+    """Return a virtual scan with everything it names, so that only its own settings matter."""
+    scan = dict(config["scans"][wildcards.scan])
+    scan["scanner_name"] = scan["scanner"]
+    for key, section in (
+        ("scanner", "scanners"),
+        ("sequence", "sequences"),
+        ("grid", "grids"),
+        ("phantom", "phantoms"),
+    ):
+        if key in scan:
+            scan[key] = config[section][scan[key]]
+    return scan
+
+
+def get_scan_file(wildcards):
+    return config["scans"][wildcards.scan]["path"]
+
+
+rule scan_empty:
+    output:
+        "results/scans/{scan}.mdf",
+    log:
+        "results/logs/scans/{scan}.log",
+    benchmark:
+        "results/benchmarks/scans/{scan}.jsonl"
+    wildcard_constraints:
+        scan=names("scans", source="virtual", kind="empty"),
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("scan_empty"),
+        seed=config["seed"],
+        settings=get_scan_settings,
+    script:
+        "../scripts/scan_empty.py"
+
+
+rule scan_calibration:
+    output:
+        scan="results/scans/{scan}.mdf",
+        truth="results/scans/{scan}.truth.h5",
+    log:
+        "results/logs/scans/{scan}.log",
+    benchmark:
+        "results/benchmarks/scans/{scan}.jsonl"
+    wildcard_constraints:
+        scan=names("scans", source="virtual", kind="calibration"),
+    conda:
+        "../../envs/simulation.yaml"
+    threads: 4
+    params:
+        code=code("scan_calibration"),
+        seed=config["seed"],
+        settings=get_scan_settings,
+    script:
+        "../scripts/scan_calibration.py"
+
+
+rule scan_phantom:
+    output:
+        scan="results/scans/{scan}.mdf",
+        truth="results/scans/{scan}.truth.h5",
+    log:
+        "results/logs/scans/{scan}.log",
+    benchmark:
+        "results/benchmarks/scans/{scan}.jsonl"
+    wildcard_constraints:
+        scan=names("scans", source="virtual", kind="phantom"),
+    conda:
+        "../../envs/simulation.yaml"
+    threads: 4
+    params:
+        code=code("scan_phantom"),
+        seed=config["seed"],
+        settings=get_scan_settings,
+    script:
+        "../scripts/scan_phantom.py"
+
+
+rule import_scan:
+    input:
+        ancient(get_scan_file),
+    output:
+        "results/scans/{scan}.mdf",
+    log:
+        "results/logs/scans/{scan}.log",
+    wildcard_constraints:
+        scan=names("scans", source="file"),
+    localrule: True
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("import_scan"),
+        kind=lambda wildcards: config["scans"][wildcards.scan]["kind"],
+    script:
+        "../scripts/import_scan.py"

@@ -1,0 +1,22 @@
+# simulation: parameters -> system matrices, in batches
+
+
+rule simulate_batch:
+    input:
+        "results/parameters/{dataset}/{split}.csv",
+    output:
+        "results/system_matrices/{dataset}/{split}/{batch}.h5",
+    log:
+        "results/logs/simulation/{dataset}/{split}/{batch}.log",
+    benchmark:
+        "results/benchmarks/simulation/{dataset}/{split}/{batch}.jsonl"
+    conda:
+        "../../envs/simulation.yaml"
+    threads: 4
+    params:
+        code=code("simulate_batch"),
+        seed=config["seed"],
+        batch_size=lambda wildcards: config["datasets"][wildcards.dataset]["batch_size"],
+        components=lambda wildcards: config["datasets"][wildcards.dataset]["components"],
+    script:
+        "../scripts/simulate_batch.py"

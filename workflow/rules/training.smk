@@ -1,0 +1,70 @@
+# training: system matrices and noise -> networks
+
+
+def get_training_batches(wildcards):
+    return batches(config["experiments"][wildcards.experiment]["dataset"], "train")
+
+
+def get_validation_batches(wildcards):
+    return batches(config["experiments"][wildcards.experiment]["dataset"], "validation")
+
+
+def get_experiment_pool(wildcards):
+    return f"results/noise/{config['experiments'][wildcards.experiment]['noise_pool']}.h5"
+
+
+def get_recipe(wildcards):
+    entry = config["experiments"][wildcards.experiment]
+    keys = ("task", "dimension", "network", "phase", "training")
+    return {key: entry[key] for key in keys}
+
+
+rule train_network:
+    input:
+        training=get_training_batches,
+        validation=get_validation_batches,
+        noise_pool=get_experiment_pool,
+    output:
+        model="results/models/{experiment}/weights.safetensors",
+        card="results/models/{experiment}/card.json",
+        history="results/models/{experiment}/history.csv",
+    log:
+        "results/logs/training/{experiment}.log",
+    benchmark:
+        "results/benchmarks/training/{experiment}.jsonl"
+    conda:
+        "../../envs/training.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        code=code("train_network"),
+        seed=config["seed"],
+        recipe=get_recipe,
+        # Not an output: Snakemake deletes the outputs of interrupted jobs.
+        checkpoints="results/models/{experiment}/checkpoints",
+    script:
+        "../scripts/train_network.py"
+
+
+rule plot_training_curve:
+    input:
+        "results/models/{experiment}/history.csv",
+    output:
+        pdf="results/models/{experiment}/curve.pdf",
+        png=report(
+            "results/models/{experiment}/curve.png",
+            caption="../report/training_curve.rst",
+            category="Training",
+            labels={"experiment": "{experiment}"},
+        ),
+    log:
+        "results/logs/training/{experiment}.curve.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("plot_training_curve"),
+        label=lambda wildcards: label(wildcards.experiment),
+    script:
+        "../scripts/plot_training_curve.py"

@@ -1,0 +1,14 @@
+"""Check a scan from a file and link it among the scans."""
+
+from smrestore.mdf import import_scan
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    import_scan(smk.input[0], smk.output[0], kind=smk.params.kind)
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,20 @@
+"""Tabulate how the methods fare on a measured scan."""
+
+from smrestore.transfer import make_transfer_table
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    make_transfer_table(
+        list(smk.input.reconstructions),
+        list(smk.input.scores),
+        methods=smk.params.variants,
+        csv=smk.output.csv,
+        markdown=smk.output.markdown,
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,21 @@
+"""Restore a calibration scan with one method."""
+
+from smrestore.methods import load_method
+from smrestore.restoration import restore_scan
+from smrestore.workflow import job, optional
+
+
+def main(smk):
+    """Map the job to one library call."""
+    restore_scan(
+        smk.input.scan,
+        smk.output[0],
+        load_method(smk.params.baseline, optional(smk.input.model)),
+        name=smk.params.label,
+        sigma_factor=smk.params.sigma_factor,
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

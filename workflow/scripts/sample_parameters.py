@@ -1,0 +1,28 @@
+"""Draw the parameters of one split of a dataset."""
+
+from smrestore.parameters import SizeLimits, draw_cases, write_cases
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    settings, sequence = smk.params.settings, smk.params.settings["sequence"]
+    grid = settings["grid"]
+    cases = draw_cases(
+        smk.params.matrices,
+        seed=smk.params.seed,
+        dataset=smk.wildcards.dataset,
+        split=smk.wildcards.split,
+        dimension=settings["dimension"],
+        model=settings["model"],
+        limits=SizeLimits((grid["minimum_size"], grid["maximum_size"])),
+        dividers=tuple(sequence["dividers"]),
+        base_frequency=sequence["base_frequency_Hz"],
+        sampling_rate=sequence["sampling_rate_Hz"],
+    )
+    write_cases(smk.output[0], cases)
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

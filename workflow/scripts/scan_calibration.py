@@ -1,0 +1,26 @@
+"""Measure a system matrix with the virtual scanner."""
+
+import numba
+
+from smrestore.scanner import load_grid, load_scanner, load_sequence, scan_calibration
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    numba.set_num_threads(min(smk.threads, numba.config.NUMBA_NUM_THREADS))
+    settings = smk.params.settings
+    scan_calibration(
+        smk.output.scan,
+        smk.output.truth,
+        load_scanner(settings["scanner_name"], settings["scanner"]),
+        load_sequence(settings["sequence"]),
+        load_grid(settings["grid"]),
+        averages=settings["averages"],
+        seed=smk.params.seed,
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

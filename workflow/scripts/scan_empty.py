@@ -1,0 +1,21 @@
+"""Measure an empty scan with the virtual scanner."""
+
+from smrestore.scanner import load_scanner, load_sequence, scan_empty
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    settings = smk.params.settings
+    scan_empty(
+        smk.output[0],
+        load_scanner(settings["scanner_name"], settings["scanner"]),
+        load_sequence(settings["sequence"]),
+        frames=settings["frames"],
+        seed=smk.params.seed,
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

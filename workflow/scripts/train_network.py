@@ -1,0 +1,29 @@
+"""Train one network."""
+
+from smrestore.training.run import train
+from smrestore.training.settings import load_settings
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    train(
+        settings=load_settings(smk.params.recipe),
+        task=smk.params.recipe["task"],
+        training=list(smk.input.training),
+        validation=list(smk.input.validation),
+        noise_pool=smk.input.noise_pool,
+        seed=smk.params.seed,
+        model=smk.output.model,
+        history=smk.output.history,
+        checkpoints=smk.params.checkpoints,
+        code=smk.params.code,
+        accelerator=smk.config["accelerator"],
+        devices=smk.resources.get("gpu", 1),
+        threads=smk.threads,
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,24 @@
+"""Write the page with all tables and figures."""
+
+from smrestore.results_report import report_results
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    report_results(
+        smk.output[0],
+        tables=list(smk.input.tables),
+        figures=list(smk.input.figures),
+        curves=list(smk.input.curves),
+        scans=list(smk.input.scans),
+        captions=list(smk.input.captions),
+        config=smk.params.config,
+        labels=smk.params.labels,
+        benchmarks=smk.params.benchmarks,
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)
