@@ -24,6 +24,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/parameters.smk"
 include: "workflow/rules/simulation.smk"
 include: "workflow/rules/scans.smk"

@@ -1,25 +1,6 @@
 # figures: the figures of the study, from stores, scans and reconstructions, never from networks
 
 
-def get_figure1_batches(wildcards):
-    entry = config["figures"]["figure1"]
-    return batches(entry["dataset"], entry["split"])
-
-
-def figure3_entry():
-    return config["measurements"][config["figures"]["figure3"]["measurement"]]
-
-
-def get_figure3_matrices(wildcards):
-    name = config["figures"]["figure3"]["measurement"]
-    return [matrix_of(name, variant) for variant in variants(name) if variant != "truth"]
-
-
-def get_figure3_images(wildcards):
-    name = config["figures"]["figure3"]["measurement"]
-    return [f"results/reconstructions/{name}/{variant}.h5" for variant in variants(name)]
-
-
 rule plot_figure1:
     input:
         get_figure1_batches,

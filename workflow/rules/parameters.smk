@@ -1,11 +1,6 @@
 # parameters: draws of table 1 of the study, one row per system matrix
 
 
-def get_draw_settings(wildcards):
-    entry = config["datasets"][wildcards.dataset]
-    return {key: entry[key] for key in ("dimension", "model", "grid", "sequence")}
-
-
 rule sample_parameters:
     output:
         "results/parameters/{dataset}/{split}.csv",
@@ -19,7 +14,9 @@ rule sample_parameters:
     params:
         code=code("sample_parameters"),
         seed=config["seed"],
-        matrices=lambda wildcards: config["datasets"][wildcards.dataset]["matrices"][wildcards.split],
+        matrices=lambda wildcards: config["datasets"][wildcards.dataset]["matrices"][
+            wildcards.split
+        ],
         settings=get_draw_settings,
     script:
         "../scripts/sample_parameters.py"

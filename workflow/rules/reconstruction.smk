@@ -1,38 +1,6 @@
 # reconstruction: system matrices and a phantom scan -> images, and how far both are from the truth
 
 
-def get_matrix(wildcards):
-    return matrix_of(wildcards.measurement, wildcards.variant)
-
-
-def get_phantom(wildcards):
-    return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
-
-
-def get_calibration_truth(wildcards):
-    return truth_of(config["measurements"][wildcards.measurement]["calibration"])
-
-
-def get_phantom_truth(wildcards):
-    return truth_of(config["measurements"][wildcards.measurement]["phantom"])
-
-
-def get_reconstruction_settings(wildcards):
-    return config["measurements"][wildcards.measurement]["reconstruction"]
-
-
-def get_scores(wildcards):
-    """Return the component scores of a measurement; without truth there are none."""
-    name = wildcards.measurement
-    if not has_truth(config["measurements"][name]["calibration"]):
-        return []
-    return [
-        f"results/reconstructions/{name}/{variant}.csv"
-        for variant in variants(name)
-        if variant != "truth"
-    ]
-
-
 rule reconstruct_scan:
     input:
         matrix=get_matrix,

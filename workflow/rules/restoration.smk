@@ -1,17 +1,6 @@
 # restoration: calibration scans -> restored calibration scans, MDF in and out
 
 
-def get_calibration(wildcards):
-    return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
-
-
-def get_sigma_factor(wildcards):
-    """Return the noise factor of classical methods; networks are not told the noise."""
-    if wildcards.method in config["baselines"]:
-        return config["measurements"][wildcards.measurement]["baseline_sigma_factor"]
-    return 1.0
-
-
 rule restore_scan:
     input:
         scan=get_calibration,

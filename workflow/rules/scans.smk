@@ -1,25 +1,6 @@
 # scans: MDF files, whatever their origin
 
 
-def get_scan_settings(wildcards):
-    """Return a virtual scan with everything it names, so that only its own settings matter."""
-    scan = dict(config["scans"][wildcards.scan])
-    scan["scanner_name"] = scan["scanner"]
-    for key, section in (
-        ("scanner", "scanners"),
-        ("sequence", "sequences"),
-        ("grid", "grids"),
-        ("phantom", "phantoms"),
-    ):
-        if key in scan:
-            scan[key] = config[section][scan[key]]
-    return scan
-
-
-def get_scan_file(wildcards):
-    return config["scans"][wildcards.scan]["path"]
-
-
 rule scan_empty:
     output:
         "results/scans/{scan}.mdf",

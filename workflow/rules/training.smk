@@ -1,24 +1,6 @@
 # training: system matrices and noise -> networks
 
 
-def get_training_batches(wildcards):
-    return batches(config["experiments"][wildcards.experiment]["dataset"], "train")
-
-
-def get_validation_batches(wildcards):
-    return batches(config["experiments"][wildcards.experiment]["dataset"], "validation")
-
-
-def get_experiment_pool(wildcards):
-    return f"results/noise/{config['experiments'][wildcards.experiment]['noise_pool']}.h5"
-
-
-def get_recipe(wildcards):
-    entry = config["experiments"][wildcards.experiment]
-    keys = ("task", "dimension", "network", "phase", "training")
-    return {key: entry[key] for key in keys}
-
-
 rule train_network:
     input:
         training=get_training_batches,

@@ -1,0 +1,170 @@
+# What the rules ask for as input and params, stage by stage. Functions take wildcards; those that need
+# only a small part of the configuration return just that, so that other changes rerun nothing.
+
+
+# parameters
+
+
+def get_draw_settings(wildcards):
+    entry = config["datasets"][wildcards.dataset]
+    return {key: entry[key] for key in ("dimension", "model", "grid", "sequence")}
+
+
+# scans
+
+
+def get_scan_settings(wildcards):
+    """Return a virtual scan with everything it names, so that only its own settings matter."""
+    scan = dict(config["scans"][wildcards.scan])
+    scan["scanner_name"] = scan["scanner"]
+    for key, section in (
+        ("scanner", "scanners"),
+        ("sequence", "sequences"),
+        ("grid", "grids"),
+        ("phantom", "phantoms"),
+    ):
+        if key in scan:
+            scan[key] = config[section][scan[key]]
+    return scan
+
+
+def get_scan_file(wildcards):
+    return config["scans"][wildcards.scan]["path"]
+
+
+# training
+
+
+def get_training_batches(wildcards):
+    return batches(config["experiments"][wildcards.experiment]["dataset"], "train")
+
+
+def get_validation_batches(wildcards):
+    return batches(config["experiments"][wildcards.experiment]["dataset"], "validation")
+
+
+def get_experiment_pool(wildcards):
+    return f"results/noise/{config['experiments'][wildcards.experiment]['noise_pool']}.h5"
+
+
+def get_recipe(wildcards):
+    entry = config["experiments"][wildcards.experiment]
+    keys = ("task", "dimension", "network", "phase", "training")
+    return {key: entry[key] for key in keys}
+
+
+# evaluation
+
+
+def get_test_batches(wildcards):
+    return batches(config["test_sets"][wildcards.test_set]["dataset"], "test")
+
+
+def get_test_pool(wildcards):
+    return f"results/noise/{config['test_sets'][wildcards.test_set]['noise_pool']}.h5"
+
+
+def get_test_settings(wildcards):
+    entry = config["test_sets"][wildcards.test_set]
+    return {k: entry[k] for k in ("task", "components_per_matrix", "sigma", "sigma_convention")}
+
+
+def get_baseline(wildcards):
+    """Return the options of a classical method without its label, None for a network."""
+    entry = config["baselines"].get(wildcards.method)
+    return entry and {key: value for key, value in entry.items() if key != "label"}
+
+
+# tables
+
+
+def get_table_evaluations(wildcards):
+    return [
+        f"results/evaluation/{test_set}/{method}.csv"
+        for test_set in config["tables"][wildcards.table]["test_sets"]
+        for method in config["test_sets"][test_set]["methods"]
+    ]
+
+
+def get_table_settings(wildcards):
+    entry = config["tables"][wildcards.table]
+    test_sets = [config["test_sets"][name] for name in entry["test_sets"]]
+    return {
+        "number": entry["number"],
+        "caption": entry["caption"],
+        "published_names": entry["published"],
+        "task": test_sets[0]["task"],
+        "dimension": test_sets[0]["dimension"],
+        "labels": {method: label(method) for t in test_sets for method in t["methods"]},
+    }
+
+
+# restoration
+
+
+def get_calibration(wildcards):
+    return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
+
+
+def get_sigma_factor(wildcards):
+    """Return the noise factor of classical methods; networks are not told the noise."""
+    if wildcards.method in config["baselines"]:
+        return config["measurements"][wildcards.measurement]["baseline_sigma_factor"]
+    return 1.0
+
+
+# reconstruction
+
+
+def get_matrix(wildcards):
+    return matrix_of(wildcards.measurement, wildcards.variant)
+
+
+def get_phantom(wildcards):
+    return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
+
+
+def get_calibration_truth(wildcards):
+    return truth_of(config["measurements"][wildcards.measurement]["calibration"])
+
+
+def get_phantom_truth(wildcards):
+    return truth_of(config["measurements"][wildcards.measurement]["phantom"])
+
+
+def get_reconstruction_settings(wildcards):
+    return config["measurements"][wildcards.measurement]["reconstruction"]
+
+
+def get_scores(wildcards):
+    """Return the component scores of a measurement; without truth there are none."""
+    name = wildcards.measurement
+    if not has_truth(config["measurements"][name]["calibration"]):
+        return []
+    return [
+        f"results/reconstructions/{name}/{variant}.csv"
+        for variant in variants(name)
+        if variant != "truth"
+    ]
+
+
+# figures
+
+
+def get_figure1_batches(wildcards):
+    entry = config["figures"]["figure1"]
+    return batches(entry["dataset"], entry["split"])
+
+
+def figure3_entry():
+    return config["measurements"][config["figures"]["figure3"]["measurement"]]
+
+
+def get_figure3_matrices(wildcards):
+    name = config["figures"]["figure3"]["measurement"]
+    return [matrix_of(name, variant) for variant in variants(name) if variant != "truth"]
+
+
+def get_figure3_images(wildcards):
+    name = config["figures"]["figure3"]["measurement"]
+    return [f"results/reconstructions/{name}/{variant}.h5" for variant in variants(name)]
