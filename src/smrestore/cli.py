@@ -5,7 +5,6 @@ imported when a command runs, because some take seconds, and ``--help`` must not
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -22,9 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Such errors are one line each on stderr; anything else is a fault of this program and raises.
     """
     parsed = _parser().parse_args(arguments)
-    if not sys.stderr.isatty():
-        # Read by tqdm when it is first imported: bars belong on terminals, not into logs.
-        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         parsed.run(parsed)
     except InputError as error:

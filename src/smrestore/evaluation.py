@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from smrestore.degradation import Pair, complex_sigma, unit_maximum
 from smrestore.files import atomic_path
 from smrestore.methods import Method
 from smrestore.metrics import psnr, ssim
 from smrestore.noise import NoisePool
+from smrestore.progress import progress_bar
 from smrestore.seeds import generator
 from smrestore.store import Component, SystemMatrixStore
 from smrestore.tasks import denoising
@@ -134,7 +134,7 @@ def evaluate(
     )
     rows: list[dict] = []
     batch: list[EvaluationPair] = []
-    with tqdm(total=total, desc=name, unit="component") as progress:
+    with progress_bar(total=total, desc=name, unit="component") as progress:
 
         def restore_batch() -> None:
             restored = method([item.pair.degraded for item in batch])

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, memory_map, provenance
 from smrestore.mdf import iter_spectra, open_mdf
+from smrestore.progress import progress_bar
 
 FORMAT = "smrestore noise pool 1"
 BACKGROUND_LEVELS = ("remove", "keep")
@@ -67,7 +67,7 @@ def build_noise_pool(
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         # Contiguous, because blocks of frames are written and single rows are read.
         noise = file.create_dataset("noise", shape, np.complex64)
-        progress = tqdm(total=n_frames, desc="empty frames", unit="frame")
+        progress = progress_bar(total=n_frames, desc="empty frames", unit="frame")
         for frames, spectra in iter_spectra(scan, block_frames=block_frames):
             if not np.isfinite(spectra).all():
                 raise InputError(

@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from smrestore import mdf
 from smrestore.degradation import Degraded, unit_maximum
 from smrestore.methods import Method
+from smrestore.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def restore_matrix(
     """
     restored = np.empty_like(matrix)
     rows = [(c, k) for c in range(matrix.shape[0]) for k in range(matrix.shape[1])]
-    for start in tqdm(range(0, len(rows), BATCH), desc="components", unit="batch"):
+    for start in progress_bar(range(0, len(rows), BATCH), desc="components", unit="batch"):
         part = rows[start : start + BATCH]
         batch, factors = [], []
         for row in part:

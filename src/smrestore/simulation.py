@@ -7,13 +7,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, provenance
 from smrestore.parameters import Case, simulation_of
 from smrestore.physics.equilibrium import induction_factor, moment_spectrum, system_matrix
 from smrestore.physics.mixing import mixing_orders
+from smrestore.progress import progress_bar
 from smrestore.seeds import generator
 from smrestore.store import StoredMatrix, verify_store, write_store
 
@@ -74,7 +74,7 @@ def simulate_batch(
     """
 
     def matrices() -> Iterator[StoredMatrix]:
-        for case in tqdm(cases, desc="system matrices", unit="matrix"):
+        for case in progress_bar(cases, desc="system matrices", unit="matrix"):
             yield simulate_matrix(case, selection, seed)
 
     write_store(path, matrices(), {"seed": seed, **asdict(selection)})
@@ -98,7 +98,9 @@ def simulate_full(cases: list[Case], path: str | Path) -> None:
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(provenance())
         pairs = zip(cases, simulations, strict=True)
-        for case, simulation in tqdm(pairs, "system matrices", total=len(cases), unit="matrix"):
+        for case, simulation in progress_bar(
+            pairs, "system matrices", total=len(cases), unit="matrix"
+        ):
             group = file.create_group(case["name"])
             group.attrs.update(case)
             group["system_matrix"] = system_matrix(simulation)

@@ -180,8 +180,8 @@ def score_components(
 ) -> None:
     """Compare the rows a reconstruction uses with the truth and write a CSV row for each.
 
-    Both are divided by the largest magnitude of the true component. Rows without any true signal are
-    left out.
+    Both are divided by the largest magnitude of the true component. Rows without any true signal
+    are left out.
     """
     rows = select_rows(calibration, settings)
     restored, true = read_rows(matrix, rows), read_rows(truth, rows)

@@ -60,11 +60,21 @@ def model_of(method):
 
 
 def label(method):
-    """Return the name of a method or variant for readers."""
-    for section in ("baselines", "experiments"):
-        if method in config[section]:
-            return config[section][method]["label"]
-    return {"measured": "Measured", "reference": "Reference", "truth": "Truth"}[method]
+    """Return the name of a method for readers."""
+    section = "baselines" if method in config["baselines"] else "experiments"
+    return config[section][method]["label"]
+
+
+def variant_label(measurement, variant):
+    """Return the name of a system matrix for readers, with its averages where they are known."""
+    entry = config["measurements"][measurement]
+    if variant == "truth":
+        return "Truth"
+    if variant not in VARIANTS:
+        return label(variant)
+    scan = config["scans"][entry["calibration" if variant == "measured" else "reference"]]
+    averages = f" ({scan['averages']} averages)" if "averages" in scan else ""
+    return variant.capitalize() + averages
 
 
 def has_truth(scan):

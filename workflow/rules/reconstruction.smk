@@ -18,7 +18,7 @@ rule reconstruct_scan:
     params:
         code=code("reconstruct_scan"),
         settings=get_reconstruction_settings,
-        label=lambda wildcards: label(wildcards.variant),
+        label=lambda wildcards: variant_label(wildcards.measurement, wildcards.variant),
     script:
         "../scripts/reconstruct_scan.py"
 

@@ -19,7 +19,7 @@ def main(smk):
         checkpoints=smk.params.checkpoints,
         code=smk.params.code,
         accelerator=smk.config["accelerator"],
-        devices=smk.resources.get("gpu", 1),
+        devices=max(1, smk.resources.get("gpu", 1)),
         threads=smk.threads,
     )
 

@@ -33,7 +33,12 @@ def load_method(baseline: dict | None, model: str | Path | None) -> Method:
     baseline
         ``{"method": name, **options}`` for a classical method, None for a network.
     model
-        Folder of a trained network, None for a classical method.
+        Weights of a trained network with its card beside them, None for a classical method.
+
+    Raises
+    ------
+    InputError
+        If both or neither are given, the method is unknown, or the model cannot be loaded.
     """
     if (baseline is None) == (model is None):
         raise InputError("give either a baseline or a model", field="method")

@@ -77,7 +77,7 @@ def kaczmarz(
     real_part, imaginary_part = image[:, 0], image[:, 1]
     # Interleaved real and imaginary parts: loops over real numbers vectorize, nothing is copied.
     parts = matrix.view(matrix.real.dtype)
-    for _ in tqdm(range(sweeps), desc="Kaczmarz", unit="sweep", disable=not progress):
+    for _ in tqdm(range(sweeps), desc="Kaczmarz", unit="sweep", disable=None if progress else True):
         _sweep(parts, frames, weights, energies, float(regularization), rows, image, slack)
         if real:
             imaginary_part[:] = 0

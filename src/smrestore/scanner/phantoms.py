@@ -34,7 +34,9 @@ class Tube:
         corners = np.array(self.points)
         for start, stop in pairwise(corners):
             direction = stop - start
-            along = (positions - start) @ direction / (direction @ direction)
+            # Equal corners make a ball instead of a division by zero.
+            squared_length = max(direction @ direction, np.finfo(float).tiny)
+            along = (positions - start) @ direction / squared_length
             nearest = start + np.clip(along, 0, 1)[..., None] * direction
             inside |= ((positions - nearest) ** 2).sum(axis=-1) <= self.radius**2
         return inside

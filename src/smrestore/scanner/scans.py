@@ -8,12 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import scipy.fft
-from tqdm import tqdm
 
 from smrestore import mdf
 from smrestore.files import atomic_path, provenance
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence
+from smrestore.progress import progress_bar
 from smrestore.scanner.background import BackgroundSettings, scanner_background
 from smrestore.scanner.phantoms import Phantom, refined
 from smrestore.scanner.signal import ReceiveChannel, Tracer, sample_spectrum
@@ -82,7 +82,7 @@ def _write(
     thermal = scanner.background.thermal_noise / np.sqrt(averages)
 
     def frames() -> Iterator[np.ndarray]:
-        for start in tqdm(range(0, n_frames, BLOCK_FRAMES), desc=name, unit="block"):
+        for start in progress_bar(range(0, n_frames, BLOCK_FRAMES), desc=name, unit="block"):
             part = sample[start : start + BLOCK_FRAMES]
             spectra = background.frames(start, start + len(part))
             filled = part >= 0

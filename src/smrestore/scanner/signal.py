@@ -118,4 +118,7 @@ def sample_spectrum(
         moment = moment_spectrum(Simulation(particle, sequence, grid), positions)
         spectrum = spectrum + moment * relaxation[:, None]
     response = -1j * induction_factor(sequence) * sequence.n_samples
-    return spectrum * (response * transfer_function(channels, frequencies))[:, :, None]
+    spectrum = spectrum * (response * transfer_function(channels, frequencies))[:, :, None]
+    # Samples of a real voltage hold no phase at the Nyquist frequency.
+    spectrum[:, -1] = spectrum[:, -1].real
+    return spectrum

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import shutil
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch.utils.data import DataLoader
 
@@ -259,8 +260,8 @@ def train(
                 every_n_epochs=1,
                 save_on_train_epoch_end=True,
             ),
-            TQDMProgressBar(refresh_rate=max(1, settings.interval // 10)),
         ],
+        enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
         default_root_dir=checkpoints,
     )
