@@ -129,6 +129,7 @@ def evaluate(
         If the noise pool does not fit the matrices, or a restored image is not finite.
     """
     store, pool = SystemMatrixStore(matrices), NoisePool(noise_pool)
+    pool.check_fits([store.shape(m) for m in range(len(store))], store.n_frequencies(0))
     total = len(test_set.sigma) * sum(
         min(test_set.components_per_matrix, store.n_components(m)) for m in range(len(store))
     )

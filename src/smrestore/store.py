@@ -15,6 +15,7 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, memory_map, provenance
+from smrestore.parameters import simulation_of
 
 FORMAT = "smrestore system matrix store 1"
 
@@ -156,6 +157,10 @@ class SystemMatrixStore:
         path, name = self._groups[matrix]
         attributes = self._file(path)[name].attrs
         return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in attributes.items()}
+
+    def n_frequencies(self, matrix: int) -> int:
+        """Return the number of frequencies of the complete spectrum of a matrix."""
+        return simulation_of(self.parameters(matrix)).sequence.n_frequencies
 
     def read(self, matrix: int, component: int) -> Component:
         """Read one component by the indices of its matrix and within the matrix."""

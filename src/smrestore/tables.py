@@ -90,6 +90,22 @@ def layout(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
+LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "σ": r"$\sigma$",
+        "±": r"$\pm$",
+    }
+)
+
+
+def _latex(text: str) -> str:
+    return text.translate(LATEX)
+
+
 def make_table(
     evaluations: Sequence[str | Path],
     published: str | Path,
@@ -125,15 +141,8 @@ def make_table(
     heading = f"Table {number}. {caption} Mean with 95 % confidence interval over n components."
     with atomic_path(markdown) as temporary:
         temporary.write_text(f"{heading}\n\n{readable.to_markdown(index=False)}\n")
-    latex_ready = readable.rename(columns={"σ": r"$\sigma$"})
-    for column in ("this run", "study"):
-        latex_ready[column] = latex_ready[column].str.replace("±", r"$\pm$")
+    body = readable.rename(columns=_latex).map(lambda cell: _latex(str(cell)))
     with atomic_path(latex) as temporary:
         temporary.write_text(
-            latex_ready.to_latex(
-                index=False,
-                escape=False,
-                caption=heading.replace("%", r"\%"),
-                label=f"tab:{number}",
-            )
+            body.to_latex(index=False, escape=False, caption=_latex(heading), label=f"tab:{number}")
         )

@@ -1,19 +1,16 @@
 """The documented cluster command, run against a real Slurm."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import slurm_cluster
 
+from checkout import copy_checkout, snakemake
+
 pytestmark = pytest.mark.slurm
 
-ROOT = Path(__file__).parents[2]
-COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm", "--configfile", "config/ci.yaml"]
+ARGUMENTS = ["--cores", "all", "--profile", "slurm", "--configfile", "config/ci.yaml"]
 # A new job is first looked at after 40 s by default, and new files on a local disk need no waiting.
 HASTE = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
 TIME_LIMIT = 1500  # s
@@ -21,36 +18,14 @@ TIME_LIMIT = 1500  # s
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what git tracks, or would track, into a folder without any results."""
-    target = tmp_path_factory.mktemp("slurm") / "checkout"
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listing.split("\0")):
-        if not os.path.lexists(ROOT / name):
-            continue  # deleted, but not yet committed
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
-    return target
+    """A copy of this checkout without any results."""
+    return copy_checkout(tmp_path_factory.mktemp("slurm") / "checkout")
 
 
 def run_workflow(checkout: Path) -> str:
     """Run the cluster command in the copy and return what it prints."""
     # Jobs inherit the environment of the submission, so they find the same Python.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(
-        COMMAND + HASTE,
-        cwd=checkout,
-        env=os.environ | {"PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIME_LIMIT,
-    )
+    result = snakemake(checkout, *ARGUMENTS, *HASTE, timeout=TIME_LIMIT)
     assert result.returncode == 0, f"{result.stdout[-20000:]}\n{slurm_cluster.logs()}"
     return result.stdout
 

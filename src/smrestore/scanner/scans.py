@@ -1,5 +1,6 @@
 """Scans of the virtual scanner, written as MDF, and the truth they came from."""
 
+import logging
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +20,14 @@ from smrestore.scanner.phantoms import Phantom, refined
 from smrestore.scanner.signal import ReceiveChannel, Tracer, sample_spectrum
 from smrestore.seeds import derived_seed, generator
 
+logger = logging.getLogger(__name__)
+
 BLOCK_FRAMES = 64
 TIME = "2026-01-01T00:00:00.000"
 """Time stamp of all virtual scans, so that equal settings give equal files."""
 DELTA_SAMPLE = mdf.Tracer(name="virtual", concentration=0.1, volume=8e-9)
 PHANTOM_OVERSAMPLING = 3
+"""Points per voxel and axis at which the signal of a phantom is simulated."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,17 @@ def _write(
             voltage = scipy.fft.irfft(spectra, n=n_samples, axis=-1)
             rng = generator(seed, "thermal noise", name, start)
             voltage += thermal * rng.normal(size=voltage.shape)
-            yield np.clip(np.rint(voltage * (averages / step)), *limits).astype(dtype)
+            numbers = np.rint(voltage * (averages / step))
+            beyond = np.mean((numbers < limits[0]) | (numbers > limits[1]))
+            if beyond > 0:
+                logger.warning(
+                    "%s: %.2g %% of the samples from frame %d on exceed the full scale of %g V",
+                    name,
+                    100 * beyond,
+                    start,
+                    scanner.full_scale,
+                )
+            yield np.clip(numbers, *limits).astype(dtype)
 
     mdf.write_frames(
         path,
@@ -212,7 +226,7 @@ def scan_phantom(
     """
     fine = refined(grid, PHANTOM_OVERSAMPLING)
     positions = fine.positions().reshape(-1, 3)
-    concentration = phantom.concentration(positions)
+    concentration = phantom.on_grid(fine, oversampling=4).ravel()
     filled = concentration > 0
     # The fine points of one voxel share the moment of the delta sample, which fills the voxel.
     weight = concentration[filled] * grid.n_positions / fine.n_positions

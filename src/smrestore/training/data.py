@@ -48,10 +48,7 @@ def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSett
                 field="patch",
                 remedy="enlarge the patch or limit the dataset's grid sizes",
             )
-    parameters = store.parameters(0)
-    cycle = np.lcm.reduce(parameters["dividers"][: settings.dimension])
-    samples = cycle / parameters["base_frequency_Hz"] * parameters["sampling_rate_Hz"]
-    pool.check_fits(shapes, round(samples) // 2 + 1)
+    pool.check_fits(shapes, store.n_frequencies(0))
 
 
 @dataclass

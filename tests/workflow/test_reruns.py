@@ -1,0 +1,140 @@
+"""What is repeated after a change, and what is left alone."""
+
+import os
+
+import pytest
+from plans import CI, edited, pending, rules, write_overlay
+
+FOLLOWS_TRAINING = {
+    "plot_training_curve",
+    "evaluate_method",
+    "make_table",
+    "restore_scan",
+    "reconstruct_scan",
+    "score_components",
+    "make_transfer_table",
+    "plot_figure3",
+    "write_report",
+}
+SCANNING = {"scan_empty", "scan_calibration", "scan_phantom"}
+SIMULATION = {"sample_parameters", "simulate_batch", "plot_figure1"}
+EVERYTHING = SIMULATION | SCANNING | {"build_noise_pool", "train_network"} | FOLLOWS_TRAINING
+
+
+def replanned(checkout, tmp_path, settings, *targets):
+    """Return the jobs that a change of the configuration causes."""
+    overlay = write_overlay(tmp_path / "overlay.yaml", settings)
+    return pending(checkout, *targets, configfiles=[CI, overlay])
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("figures/figure1.py", {"plot_figure1", "write_report"}),
+        (
+            "figures/style.py",
+            {"plot_figure1", "plot_figure3", "plot_training_curve", "write_report"},
+        ),
+        ("report.py", {"write_report"}),
+        ("tables.py", {"make_table", "write_report"}),
+        ("evaluation.py", {"evaluate_method", "make_table", "write_report"}),
+        (
+            "reconstruction/kaczmarz.py",
+            {
+                "reconstruct_scan",
+                "score_components",
+                "make_transfer_table",
+                "plot_figure3",
+                "write_report",
+            },
+        ),
+        ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
+        ("training/module.py", {"train_network"} | FOLLOWS_TRAINING),
+        ("simulation.py", EVERYTHING - SCANNING - {"sample_parameters", "build_noise_pool"}),
+        ("scanner/signal.py", EVERYTHING - SIMULATION),
+        ("mdf/file.py", EVERYTHING - SIMULATION),
+        ("physics/moment.py", EVERYTHING),
+        ("configuration/consistency.py", set()),
+    ],
+)
+def test_code_reruns_what_uses_it(finished, module, expected):
+    with edited(finished / "src/smrestore" / module, edit=lambda text: text + "\nEDITED = True\n"):
+        assert rules(pending(finished)) == expected
+
+
+def test_comments_docstrings_and_touched_scripts_rerun_nothing(finished):
+    modules = sorted((finished / "src/smrestore").rglob("*.py"))
+    scripts = sorted((finished / "workflow/scripts").glob("*.py"))
+    for script in scripts:
+        os.utime(script)
+    with edited(
+        *modules,
+        *scripts,
+        edit=lambda text: "# A comment.\n" + text.replace('"""', '"""Again. ', 1),
+    ):
+        assert pending(finished) == set()
+
+
+def test_training_settings_retrain_one_experiment(finished, tmp_path):
+    settings = {"experiments": {"dncnn": {"training": {"learning_rate": 2.0e-3}}}}
+    assert replanned(finished, tmp_path, settings) == {
+        ("train_network", "dncnn"),
+        ("plot_training_curve", "dncnn"),
+        ("evaluate_method", "denoising-2d/dncnn"),
+        ("make_table", "table2"),
+        ("restore_scan", "snake/dncnn"),
+        ("reconstruct_scan", "snake/dncnn"),
+        ("score_components", "snake/dncnn"),
+        ("make_transfer_table", "snake"),
+        ("plot_figure3", ""),
+        ("write_report", ""),
+    }
+
+
+def test_label_trains_and_evaluates_nothing(finished, tmp_path):
+    jobs = replanned(finished, tmp_path, {"experiments": {"dncnn": {"label": "Other"}}})
+    assert ("make_table", "table2") in jobs
+    assert ("plot_training_curve", "dncnn") in jobs
+    assert not rules(jobs) & {"train_network", "evaluate_method"}
+    assert not [wildcards for _, wildcards in jobs if "dncnn-canonical" in wildcards]
+
+
+def test_new_dataset_leaves_the_others_alone(finished, tmp_path):
+    dataset = {
+        "dimension": 2,
+        "model": "langevin",
+        "matrices": {"train": 2, "validation": 1, "test": 1},
+        "batch_size": 1,
+        "grid": {"minimum_size": 4, "maximum_size": 6},
+        "sequence": {
+            "base_frequency_Hz": 2.5e6,
+            "dividers": [102, 96, 99],
+            "sampling_rate_Hz": 2.5e6,
+        },
+        "components": {"norm_threshold": 1.0e-5, "maximum": 10},
+    }
+    settings = {"datasets": {"other-2d": dataset}}
+    assert replanned(finished, tmp_path, settings, "simulate") == {
+        *(("sample_parameters", f"other-2d/{split}") for split in dataset["matrices"]),
+        ("simulate_batch", "other-2d/train/000"),
+        ("simulate_batch", "other-2d/train/001"),
+        ("simulate_batch", "other-2d/validation/000"),
+        ("simulate_batch", "other-2d/test/000"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("figure", "settings"),
+    [
+        ("figure1", {"matrices": 1}),
+        ("figure3", {"components": [{"channel": 1, "mixing_order": [2, 1, 0]}]}),
+    ],
+)
+def test_figure_settings_redraw_that_figure(finished, tmp_path, figure, settings):
+    jobs = replanned(finished, tmp_path, {"figures": {figure: settings}})
+    assert rules(jobs) == {f"plot_{figure}", "write_report"}
+
+
+def test_accelerator_reruns_no_computation(finished, tmp_path):
+    # The report prints the configuration.
+    assert rules(replanned(finished, tmp_path, {"accelerator": "cpu"})) <= {"write_report"}

@@ -1,0 +1,84 @@
+"""The whole study in small: everything is made, at the first try, and then nothing is left."""
+
+import re
+
+import h5py
+import pandas as pd
+import pytest
+from plans import pending
+from safetensors.numpy import load_file
+
+from smrestore.mdf import open_mdf, read_system_matrix
+
+METHODS = ("dct-f", "dncnn", "dncnn-canonical")
+EXPERIMENTS = METHODS[1:]
+SCANS = ("empty-training", "empty-test", "snake-calibration", "snake-reference", "snake-phantom")
+
+
+def test_everything_runs_at_the_first_try(first_run, finished):
+    output = first_run[1].stdout
+    done, announced = re.findall(r"(\d+) of (\d+) steps \(100%\) done", output)[-1]
+    assert done == announced
+    assert "Trying to restart" not in output
+    assert "Error in rule" not in output
+
+
+def test_second_run_has_nothing_to_do(finished):
+    assert pending(finished) == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "report.html",
+        *(f"tables/table2.{ending}" for ending in ("csv", "md", "tex")),
+        *(f"tables/transfer-snake.{ending}" for ending in ("csv", "md")),
+        *(f"figures/{f}.{ending}" for f in ("figure1", "figure3") for ending in ("pdf", "png")),
+        *(f"models/{e}/curve.{ending}" for e in EXPERIMENTS for ending in ("pdf", "png")),
+        *(f"models/{e}/{name}" for e in EXPERIMENTS for name in ("card.json", "history.csv")),
+        *(f"evaluation/denoising-2d/{method}.csv" for method in METHODS),
+        *(f"noise/{pool}.h5" for pool in ("training", "test")),
+        *(f"reconstructions/snake/{v}.h5" for v in (*METHODS, "measured", "reference", "truth")),
+    ],
+)
+def test_output_exists(finished, path):
+    assert (finished / "results" / path).stat().st_size > 0
+
+
+def test_tables_have_all_methods(finished):
+    tables = finished / "results" / "tables"
+    assert len(pd.read_csv(tables / "transfer-snake.csv")) == len(METHODS) + 3
+    assert set(pd.read_csv(tables / "table2.csv")["method"]) == set(METHODS)
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_scans_are_mdf(finished, scan):
+    with open_mdf(finished / f"results/scans/{scan}.mdf") as file:
+        assert (file.calibration is not None) == (scan in ("snake-calibration", "snake-reference"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_restored_scans_are_system_matrices(finished, method):
+    path = finished / f"results/restored/snake/{method}.mdf"
+    measured = read_system_matrix(finished / "results/scans/snake-calibration.mdf")
+    assert read_system_matrix(path).shape == measured.shape
+    with h5py.File(path) as file:
+        assert file["/experiment/description"].asstr()[()].splitlines()[-1].startswith("restored")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_weights_are_readable_and_checkpoints_gone(finished, experiment):
+    folder = finished / "results/models" / experiment
+    assert load_file(folder / "weights.safetensors")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_nothing_temporary_is_left(finished):
+    hidden = {path.name for path in (finished / "results").rglob(".*")}
+    assert hidden <= {".gitkeep"}
+
+
+def test_logs_hold_no_traceback(finished):
+    logs = list((finished / "results/logs").rglob("*.log"))
+    assert logs
+    assert not [log for log in logs if "Traceback" in log.read_text()]
