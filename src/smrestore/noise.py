@@ -52,8 +52,7 @@ def build_noise_pool(
             remedy=f"use one of {', '.join(BACKGROUND_LEVELS)}",
         )
     with open_mdf(scan) as mdf:
-        acquisition = mdf.acquisition
-    sequence = acquisition.sequence()
+        acquisition, sequence = mdf.acquisition, mdf.sequence()
     n_frames, n_channels = acquisition.n_frames, acquisition.n_channels
     if n_frames < 2:
         raise InputError(

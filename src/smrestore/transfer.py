@@ -14,7 +14,7 @@ from smrestore.files import atomic_path, provenance
 from smrestore.metrics import confidence_interval, psnr, ssim
 from smrestore.physics import Sequence as ScanSequence
 from smrestore.physics import mixing_orders
-from smrestore.reconstruction import ReconstructionSettings, reconstruct
+from smrestore.reconstruction import ReconstructionSettings, reconstruct, row_weights
 
 
 def load_reconstruction_settings(entry: Mapping[str, object]) -> ReconstructionSettings:
@@ -29,7 +29,7 @@ class Rows:
     Attributes
     ----------
     chosen
-        int (n, 2): receive channel and frequency.
+        int (n, 2): receive channel and frequency bin.
     snr, background_std
         Of the chosen rows in the degraded calibration, float64 (n,).
     mixing_order
@@ -45,12 +45,17 @@ class Rows:
 def select_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
     """Choose rows by the signal-to-noise ratio of the calibration as it was measured."""
     with mdf.open_mdf(calibration) as file:
-        sequence = file.acquisition.sequence()
-    orders = mixing_orders(sequence)
+        sequence, stored = file.sequence(), file.frequency_indices
+    orders = mixing_orders(sequence)[stored]
     snr = mdf.read_snr(calibration)
-    chosen = settings.select_rows(snr, sequence.frequencies, orders)
-    place = tuple(chosen.T)
-    return Rows(chosen, snr[place], mdf.background_std(calibration)[place], orders[chosen[:, 1]])
+    place = settings.select_rows(snr, sequence.frequencies[stored], orders)
+    channels, k = place.T
+    return Rows(
+        np.stack([channels, stored[k]], axis=1),
+        snr[channels, k],
+        mdf.background_std(calibration)[channels, k],
+        orders[k],
+    )
 
 
 def read_rows(path: str | Path, rows: Rows) -> np.ndarray:
@@ -68,7 +73,7 @@ def read_rows(path: str | Path, rows: Rows) -> np.ndarray:
 
 def _check_match(calibration: str | Path, phantom: str | Path) -> None:
     with mdf.open_mdf(calibration) as first, mdf.open_mdf(phantom) as second:
-        ours, theirs = first.acquisition.sequence(), second.acquisition.sequence()
+        ours, theirs = first.sequence(), second.sequence()
     for field in fields(ScanSequence):
         a, b = getattr(ours, field.name), getattr(theirs, field.name)
         if not np.allclose(a, b, rtol=1e-6, atol=1e-12):
@@ -133,13 +138,14 @@ def reconstruct_scan(
     rows = select_rows(calibration, settings)
     with mdf.open_mdf(calibration) as file:
         grid = file.calibration.grid()
+    measured = read_rows(calibration, rows).reshape(len(rows.chosen), -1)
     # The rows stand for one channel with a frequency each.
     image, regularization = reconstruct(
         read_rows(matrix, rows)[None],
         read_measurement(phantom, rows)[None],
         np.stack([np.zeros(len(rows.chosen), int), np.arange(len(rows.chosen))], axis=1),
         settings,
-        rows.background_std[None],
+        weights=row_weights(settings.weighting, measured, rows.background_std),
     )
     quality = {"psnr_dB": np.nan, "ssim": np.nan}
     if truth is not None:

@@ -86,12 +86,13 @@ def code_id(script: str | Path) -> str:
     """Return an identity of a script and of all code of this package that it imports.
 
     It changes when this code changes, not with comments, docstrings, layout or unrelated modules.
+    This module does not count: how jobs log and fail leaves their results as they are.
     Rules name it among their parameters, because Snakemake does not look into imported modules.
     """
     pending, seen = [Path(script)], {}
     while pending:
         path = pending.pop()
-        if path not in seen:
+        if path not in seen and path != Path(__file__):
             seen[path], imports = _parse(path)
             pending.extend(imports)
     text = "\n".join(seen[path] for path in sorted(seen))

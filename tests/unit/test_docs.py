@@ -105,10 +105,10 @@ def test_datasets_of_the_store(tmp_path: Path) -> None:
 
 def test_columns_of_evaluation() -> None:
     image = np.ones((4, 4, 1), dtype=np.complex64)
-    item = evaluation.TestPair(
+    item = evaluation.EvaluationPair(
         Component("test-00000", 0, 3, (1, 0, 0), image), Pair(Degraded(image, 0.1), image, 1.0), 0.1
     )
-    test_set = evaluation.TestSet("t", "denoising", 1, (0.1,), "complex")
+    test_set = evaluation.EvaluationSet("t", "denoising", 1, (0.1,), "complex")
     row = evaluation.score(item, image, test_set, "m", 1)
     assert set(row) <= mentioned(section(FORMATS, "Evaluation rows"))
 

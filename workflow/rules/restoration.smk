@@ -16,7 +16,6 @@ rule restore_scan:
     params:
         code=code("restore_scan"),
         baseline=get_baseline,
-        label=lambda wildcards: label(wildcards.method),
         sigma_factor=get_sigma_factor,
     script:
         "../scripts/restore_scan.py"

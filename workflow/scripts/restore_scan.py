@@ -11,7 +11,7 @@ def main(smk):
         smk.input.scan,
         smk.output[0],
         load_method(smk.params.baseline, optional(smk.input.model)),
-        name=smk.params.label,
+        name=smk.wildcards.method,
         sigma_factor=smk.params.sigma_factor,
     )
 

@@ -20,6 +20,7 @@ from smrestore.mdf.layout import (
     Fields,
     open_hdf5,
 )
+from smrestore.physics.sequence import Sequence as ScanSequence
 
 TRANSFER_FUNCTION_POLICIES = ("ignore", "divide")
 TILE_BYTES = 1 << 25
@@ -109,6 +110,15 @@ class MdfFile:
     def error(self, what: str, field: str, remedy: str) -> InputError:
         """Return the error to raise about ``field`` of this file."""
         return InputError(what, path=self.path, field=field, remedy=remedy)
+
+    def sequence(self) -> ScanSequence:
+        """Return the sequence of the scan; errors name the file, see ``Acquisition.sequence``."""
+        try:
+            return self.acquisition.sequence()
+        except InputError as error:
+            raise InputError(
+                error.what, path=self.path, field=error.field, remedy=error.remedy
+            ) from None
 
     def require_single_period(self) -> None:
         """Raise :class:`InputError` if a frame consists of several drive-field periods."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
 from smrestore.mdf.file import open_mdf
+from smrestore.mdf.system_matrix import calibration_of
 
 KINDS = ("empty", "calibration", "phantom")
 
@@ -15,7 +16,8 @@ def import_scan(source: str | Path, destination: str | Path, *, kind: str) -> No
     Raises
     ------
     InputError
-        If the file is no MDF, or is a calibration scan and not declared as one, or the reverse.
+        If the file is no MDF, is a calibration scan and not declared as one or the
+        reverse, or its grid does not fit its frames.
     """
     if kind not in KINDS:
         raise InputError(f"unknown {kind!r}", field="kind", remedy=f"use one of {', '.join(KINDS)}")
@@ -28,5 +30,7 @@ def import_scan(source: str | Path, destination: str | Path, *, kind: str) -> No
                 "/calibration/method",
                 "correct the kind of the scan in the configuration, or its path",
             )
+        if is_calibration:
+            calibration_of(file)
     with atomic_path(destination) as temporary:
         temporary.symlink_to(Path(source).resolve())

@@ -67,6 +67,8 @@ def reconstruct(
     rows: np.ndarray,
     settings: ReconstructionSettings,
     background_std: np.ndarray | None = None,
+    *,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Regularization]:
     """Reconstruct one frame from the chosen rows.
 
@@ -84,6 +86,8 @@ def reconstruct(
         applied again.
     background_std
         Standard deviation of the complex background, (coil, frequency); needed for whitening.
+    weights
+        Weight of each row, float64 (rows,), instead of those that ``settings`` gives this matrix.
 
     Returns
     -------
@@ -105,7 +109,8 @@ def reconstruct(
     chosen = tuple(np.asarray(rows).T)
     equations = matrix[chosen].reshape(len(rows), -1)
     sigma = None if background_std is None else background_std[chosen]
-    weights = row_weights(settings.weighting, equations, sigma)
+    if weights is None:
+        weights = row_weights(settings.weighting, equations, sigma)
     regularization = absolute_regularization(settings.relative_regularization, equations, weights)
     image = kaczmarz(
         equations,
