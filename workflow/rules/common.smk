@@ -1,5 +1,6 @@
 # What all stages share: the checked configuration, names, and the identity of code.
 
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError

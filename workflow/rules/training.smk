@@ -16,7 +16,9 @@ rule train_network:
         "results/benchmarks/training/{experiment}.jsonl"
     conda:
         "../../envs/training.yaml"
-    threads: 8
+    # Trainings run side by side and share the cores: two of one thread each are faster than one
+    # after the other with two. The Slurm profile gives each its own cores.
+    threads: max(1, os.cpu_count() // len(config["experiments"]))
     resources:
         gpu=1,
     params:

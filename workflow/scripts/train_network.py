@@ -20,7 +20,7 @@ def main(smk):
         code=smk.params.code,
         accelerator=smk.config["accelerator"],
         devices=max(1, smk.resources.get("gpu", 1)),
-        threads=smk.threads,
+        threads=smk.resources.get("cpus_per_task", smk.threads),
     )
 
 
