@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import logging
+import os
 import shutil
 import sys
 import time
@@ -217,6 +218,7 @@ def train(
         If the data do not fit the settings, a demanded GPU is absent or the loss is not finite.
     """
     accelerator = choose_accelerator(accelerator)
+    threads = min(threads, os.cpu_count())
     torch.set_num_threads(threads)
     model, history, checkpoints = Path(model), Path(history), Path(checkpoints)
     stores = SystemMatrixStore(training), SystemMatrixStore(validation)
