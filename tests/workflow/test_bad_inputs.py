@@ -75,7 +75,7 @@ DAMAGE = {
     missing_dataset: ("scans", f"{BANDWIDTH}: this mandatory dataset is missing"),
     no_background: ("restoration", f"{MASK}: there are no background frames to subtract"),
     nan: ("restoration", f"{DATA}: NaN or infinite value in frame 3, channel 1"),
-    grid: ("restoration", f"{SIZE}: a grid of 7 x 6 x 1 has 42 positions, but there are 35"),
+    grid: ("scans", f"{SIZE}: a grid of 7 x 6 x 1 has 42 positions, but there are 35"),
 }
 
 
