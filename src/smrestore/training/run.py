@@ -226,9 +226,9 @@ def train(
     for store in stores:
         check_data(store, pool, settings)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Lightning has its own ideas of how to use Slurm, and its own calls that PyTorch deprecates.
+    # Lightning has its own ideas of Slurm and of checkpoint folders, and calls what PyTorch deprecates.
     warnings.filterwarnings(
-        "ignore", message=".*(`srun` command|LeafSpec|does not have many workers)"
+        "ignore", message=".*(`srun` command|LeafSpec|many workers|Checkpoint directory)"
     )
     lightning.seed_everything(seed, verbose=False)
     module = Restoration(settings)
