@@ -226,7 +226,7 @@ def train(
     for store in stores:
         check_data(store, pool, settings)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Lightning has its own ideas of Slurm and of checkpoint folders, and calls what PyTorch deprecates.
+    # Lightning has its own ideas of Slurm and of checkpoint folders, and uses what is deprecated.
     warnings.filterwarnings(
         "ignore", message=".*(`srun` command|LeafSpec|many workers|Checkpoint directory)"
     )
