@@ -6,7 +6,6 @@ its logs, and the lead of the best network from the evaluations.
 
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -42,18 +41,20 @@ def lead() -> tuple[str, float]:
 def main() -> None:
     """Print the tables."""
     if not (RESULTS / "report.html").exists():
-        sys.exit("no finished default run: make run")
+        print("no finished default run: make run")
+        return
     times = read_run_times(sorted((RESULTS / "benchmarks").rglob("*.jsonl")))
     print(times.to_markdown(index=False))
     start = time.perf_counter()
     subprocess.run(["snakemake", "-n", "--quiet"], cwd=ROOT, check=True, capture_output=True)
     dry_run = time.perf_counter() - start
-    training = times.loc[times.iloc[:, 0] == "training"].iloc[:, 2].astype(float).sum() / 60
+    # Trainings run side by side, so the longest one is the time they take.
+    training = float(times.set_index("stage").at["training", "longest job (s)"]) / 60
     best, gain = lead()
-    memory = times.iloc[:, -1].astype(float).max() / 1024
+    memory = times["peak memory (MiB)"].astype(float).max() / 1024
     budgets = [
         ("wall time of the run", f"{wall_minutes():.1f} min", "<= 15 min"),
-        ("of which training", f"{training:.1f} min", "<= 7.5 min"),
+        ("of which training, side by side", f"{training:.1f} min", "<= 7.5 min"),
         ("largest memory of a job", f"{memory:.1f} GiB", "<= 4 GiB"),
         ("snakemake -n on the finished run", f"{dry_run:.1f} s", "<= 5 s"),
         (f"lead over DCT-F at sigma {SIGMA:g}, {best}", f"{gain:+.1f} dB", ">= +6 dB"),

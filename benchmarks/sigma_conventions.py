@@ -1,0 +1,57 @@
+"""Print DCT-F on the default test set under both meanings of sigma, beside the published row.
+
+DCT-F needs no training, so it tells which convention the study may have used. Run `make run` first.
+"""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from smrestore.degradation import SIGMA_CONVENTIONS
+from smrestore.evaluation import EvaluationSet, evaluate
+from smrestore.methods import load_method
+from smrestore.tables import read_published
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+NAME = "denoising-2d"
+
+
+def mean_psnr(config: dict, convention: str) -> pd.Series:
+    """Return the mean PSNR in dB for each sigma."""
+    entry = config["test_sets"][NAME]
+    test_set = EvaluationSet(
+        NAME, entry["task"], entry["components_per_matrix"], tuple(entry["sigma"]), convention
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        evaluate(
+            test_set,
+            load_method({"method": "dct-filter", "omega": 2.75}, None),
+            "dct-f",
+            matrices=sorted((RESULTS / f"system_matrices/{entry['dataset']}/test").glob("*.h5")),
+            noise_pool=RESULTS / f"noise/{entry['noise_pool']}.h5",
+            seed=config["seed"],
+            path=path,
+        )
+        return pd.read_csv(path).groupby("sigma")["psnr"].mean().round(1)
+
+
+def main() -> None:
+    """Print the table."""
+    if not (RESULTS / "report.html").exists():
+        print("no finished default run: make run")
+        return
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    rows = {convention: mean_psnr(config, convention) for convention in SIGMA_CONVENTIONS}
+    published = read_published(ROOT / "workflow/published/tables.csv").query(
+        "table == 2 and dimension == 2 and method == 'dct-f' and metric == 'psnr'"
+    )
+    rows["published"] = published.set_index("sigma")["mean"]
+    print(pd.DataFrame(rows).T.to_markdown())
+
+
+if __name__ == "__main__":
+    main()
