@@ -134,6 +134,11 @@ def confidence_interval(values: np.ndarray) -> ConfidenceInterval:
     return ConfidenceInterval(mean, float(1.96 * values.std(ddof=1) / np.sqrt(n)), n)
 
 
+def interval_text(mean: float, ci95: float, digits: int) -> str:
+    """Return a mean with its confidence interval for readers, nothing where there is no mean."""
+    return "" if np.isnan(mean) else f"{mean:.{digits}f} ± {ci95:.{digits}f}"
+
+
 def _channels(
     restored: np.ndarray, truth: np.ndarray, mode: str, valid: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:

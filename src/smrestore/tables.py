@@ -7,7 +7,7 @@ import pandas as pd
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
-from smrestore.metrics import confidence_interval
+from smrestore.metrics import confidence_interval, interval_text
 
 KEY = ["table", "task", "dimension", "test_set", "method", "sigma", "scale", "size_range", "metric"]
 PUBLISHED_COLUMNS = [*KEY, "mean", "ci95"]
@@ -68,10 +68,6 @@ def compare(
     return named.merge(paper, on=join, how="left").drop(columns="published")
 
 
-def _cell(mean: float, ci95: float, digits: int) -> str:
-    return "" if pd.isna(mean) else f"{mean:.{digits}f} ± {ci95:.{digits}f}"
-
-
 def layout(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return the table for readers: a row per metric, noise level and method, as formatted text."""
     records = []
@@ -82,9 +78,9 @@ def layout(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
                 "metric": {"psnr": "PSNR in dB", "ssim": "SSIM"}[row.metric],
                 "σ": f"{row.sigma:g}",
                 "method": labels[row.method],
-                "this run": _cell(row.mean, row.ci95, digits),
+                "this run": interval_text(row.mean, row.ci95, digits),
                 "n": row.n,
-                "study": _cell(row.paper_mean, row.paper_ci95, digits),
+                "study": interval_text(row.paper_mean, row.paper_ci95, digits),
             }
         )
     return pd.DataFrame(records)

@@ -11,7 +11,7 @@ import pandas as pd
 from smrestore import mdf
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, provenance
-from smrestore.metrics import confidence_interval, psnr, ssim
+from smrestore.metrics import confidence_interval, interval_text, psnr, ssim
 from smrestore.physics import Sequence as ScanSequence
 from smrestore.physics import mixing_orders
 from smrestore.reconstruction import ReconstructionSettings, reconstruct, row_weights
@@ -224,7 +224,8 @@ def make_transfer_table(
     """Write one row per method: quality of its components and of its reconstruction.
 
     ``components`` are the files of :func:`score_components`; a scan without known truth has none,
-    and its table holds the regularization alone.
+    and its table holds the regularization alone. The CSV has all numbers, the Markdown is for
+    readers.
     """
     scores = [pd.read_csv(path) for path in components]
     by_method = {part["method"].iloc[0]: part for part in scores}
@@ -246,4 +247,25 @@ def make_transfer_table(
     with atomic_path(csv) as temporary:
         table.to_csv(temporary, index=False)
     with atomic_path(markdown) as temporary:
-        temporary.write_text(table.to_markdown(index=False, floatfmt=".4g") + "\n")
+        temporary.write_text(
+            _readable(table).to_markdown(index=False, disable_numparse=True) + "\n"
+        )
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the transfer table as text: intervals in one cell, empty where nothing is known."""
+    readable = table[["method", "rows"]].astype(str)
+    for column, title, digits in (
+        ("component_psnr_dB", "component PSNR in dB", 1),
+        ("component_ssim", "component SSIM", 3),
+    ):
+        if column in table:
+            intervals = zip(table[column], table[f"{column}_ci95"], strict=True)
+            readable[title] = [interval_text(*interval, digits) for interval in intervals]
+    for column, title, form in (
+        ("image_psnr_dB", "image PSNR in dB", ".2f"),
+        ("image_ssim", "image SSIM", ".3f"),
+        ("absolute_regularization", "absolute regularization", ".4g"),
+    ):
+        readable[title] = ["" if pd.isna(x) else f"{x:{form}}" for x in table[column]]
+    return readable
