@@ -12,6 +12,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from smrestore.errors import InputError
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -54,6 +56,42 @@ def provenance() -> dict[str, str]:
         "git_commit": git_commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def open_result(path: str | Path, kind: str, *, make: str, remake: str) -> h5py.File:
+    """Open an HDF5 file that another stage has written, and check what it is.
+
+    Parameters
+    ----------
+    path
+        File to read.
+    kind
+        What its attribute ``format`` must say, ending with the version of the format.
+    make, remake
+        What the user can do if the file is missing, and if it is damaged.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another kind.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, remedy=make) from None
+    except OSError as error:
+        raise InputError(f"not a readable HDF5 file ({error})", path=path, remedy=remake) from None
+    found = file.attrs.get("format")
+    if found != kind:
+        file.close()
+        name = kind.removeprefix("smrestore ").rstrip(" 0123456789")
+        raise InputError(
+            f"format is {found!r}, not {kind!r}",
+            path=path,
+            field="format",
+            remedy=f"give a {name} made by this version",
+        )
+    return file
 
 
 def memory_map(dataset: h5py.Dataset) -> np.ndarray:

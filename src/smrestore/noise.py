@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.files import atomic_path, memory_map, provenance
+from smrestore.files import atomic_path, memory_map, open_result, provenance
 from smrestore.mdf import iter_spectra, open_mdf
 from smrestore.progress import progress_bar
 
@@ -112,22 +112,9 @@ class NoisePool:
 
     @cached_property
     def _file(self) -> h5py.File:
-        try:
-            file = h5py.File(self.path, "r")
-        except FileNotFoundError:
-            raise InputError("no such file", path=self.path, remedy="run the noise stage") from None
-        except OSError as error:
-            raise InputError(
-                f"not a readable HDF5 file ({error})", path=self.path, remedy="build the pool again"
-            ) from None
-        if file.attrs.get("format") != FORMAT:
-            raise InputError(
-                f"format is {file.attrs.get('format')!r}, not {FORMAT!r}",
-                path=self.path,
-                field="format",
-                remedy="give a noise pool made by this version",
-            )
-        return file
+        return open_result(
+            self.path, FORMAT, make="run the noise stage", remake="build the pool again"
+        )
 
     @cached_property
     def _noise(self) -> np.ndarray:

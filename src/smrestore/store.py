@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.files import atomic_path, memory_map, provenance
+from smrestore.files import atomic_path, memory_map, open_result, provenance
 from smrestore.parameters import simulation_of
 
 FORMAT = "smrestore system matrix store 1"
@@ -99,22 +99,9 @@ class SystemMatrixStore:
 
     def _file(self, path: Path) -> h5py.File:
         if path not in self._files:
-            try:
-                file = h5py.File(path, "r")
-            except FileNotFoundError:
-                raise InputError("no such file", path=path, remedy="run the simulation") from None
-            except OSError as error:
-                raise InputError(
-                    f"not a readable HDF5 file ({error})", path=path, remedy="simulate it again"
-                ) from None
-            if file.attrs.get("format") != FORMAT:
-                raise InputError(
-                    f"format is {file.attrs.get('format')!r}, not {FORMAT!r}",
-                    path=path,
-                    field="format",
-                    remedy="give a system matrix store made by this version",
-                )
-            self._files[path] = file
+            self._files[path] = open_result(
+                path, FORMAT, make="run the simulation", remake="simulate it again"
+            )
         return self._files[path]
 
     @cached_property

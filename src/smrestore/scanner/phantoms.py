@@ -62,7 +62,7 @@ class Phantom:
         """
         fine = refined(grid, oversampling)
         values = self.concentration(fine.positions())
-        shape = [n for pair in _factors(grid, fine) for n in pair]
+        shape = [part for n, m in zip(grid.size, fine.size, strict=True) for part in (n, m // n)]
         return values.reshape(shape).mean(axis=(1, 3, 5))
 
 
@@ -70,10 +70,6 @@ def refined(grid: CalibrationGrid, factor: int) -> CalibrationGrid:
     """Return the grid with ``factor`` times the voxels along each axis that has extent."""
     size = tuple(n * factor if fov > 0 else n for n, fov in zip(grid.size, grid.fov, strict=True))
     return CalibrationGrid(size, grid.fov, grid.center)
-
-
-def _factors(coarse: CalibrationGrid, fine: CalibrationGrid) -> list[tuple[int, int]]:
-    return [(n, m // n) for n, m in zip(coarse.size, fine.size, strict=True)]
 
 
 def load_phantom(shapes: Sequence[Mapping[str, object]]) -> Phantom:
