@@ -14,7 +14,7 @@ import pandas as pd
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
-from smrestore.physics.equilibrium import Simulation
+from smrestore.physics.spectrum import Simulation
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
 from smrestore.physics.sequence import Sequence

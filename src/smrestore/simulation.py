@@ -1,7 +1,8 @@
 """Simulation of batches of system matrices: cases in, store out."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,13 +12,29 @@ import numpy as np
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, provenance
 from smrestore.parameters import Case, simulation_of
-from smrestore.physics.equilibrium import induction_factor, moment_spectrum, system_matrix
 from smrestore.physics.mixing import mixing_orders
+from smrestore.physics.spectrum import (
+    Components,
+    Simulation,
+    component_values,
+    make_plan,
+    system_matrix,
+)
 from smrestore.progress import progress_bar
 from smrestore.seeds import generator
+from smrestore.staging import NormalizedImages, StagedImages
 from smrestore.store import StoredMatrix, verify_store, write_store
 
 logger = logging.getLogger(__name__)
+
+N_PROBES = 96
+"""Voxels at which the norms of all components are estimated."""
+PROBE_BYTES = 64 * 2**20
+"""Working memory of that estimate."""
+PROBE_MARGIN = 10.0
+"""A component is looked at closely if its estimate exceeds the threshold over this."""
+ROW_BYTES = 32 * 2**20
+"""Working memory of norms."""
 
 
 @dataclass(frozen=True)
@@ -36,53 +53,196 @@ class ComponentSelection:
     maximum: int = 512
 
 
-def simulate_matrix(case: Case, selection: ComponentSelection, seed: int) -> StoredMatrix:
-    """Simulate one case and keep its components by energy.
+@dataclass(frozen=True)
+class Resources:
+    """How a simulation is computed; its result is the same but for rounding.
 
-    The system matrix is imaginary, so the components are stored as real images: S is -1j times a
-    component times norm over the L2 norm of the component.
+    Attributes
+    ----------
+    evaluator
+        ``table``, or ``quadrature`` for the slow reference.
+    threads
+        Threads, as many as Numba has if not given.
+    memory
+        Bytes that arrays may take: components beyond half of it wait on disk. No limit if not given.
+    scratch
+        Folder for them; the one for temporary files if not given.
     """
+
+    evaluator: str = "table"
+    threads: int | None = None
+    memory: int | None = None
+    scratch: Path | None = None
+
+    def options(self) -> dict[str, object]:
+        """Return the options of :func:`smrestore.physics.component_values`."""
+        memory = None if self.memory is None else self.memory // 4
+        return {"evaluator": self.evaluator, "threads": self.threads, "memory": memory}
+
+
+def _candidates(
+    simulation: Simulation,
+    selection: ComponentSelection,
+    rng: np.random.Generator,
+    resources: Resources,
+) -> Components:
+    """Return components that may exceed the threshold, somewhat more than are wanted.
+
+    Norms are estimated on a random subset of the voxels, so that no more than a few values of each
+    component are held at a time. Of those above the threshold a random set is taken; if all are
+    wanted, those just below it are taken, too. The strongest is always there for comparison.
+    """
+    everything = Components.all_of(simulation)
+    positions = simulation.grid.positions().reshape(-1, 3)
+    if len(positions) > N_PROBES:
+        positions = positions[np.sort(rng.choice(len(positions), N_PROBES, replace=False))]
+    dtype = np.float64 if simulation.is_real else np.complex128
+    limit = PROBE_BYTES if resources.memory is None else min(PROBE_BYTES, resources.memory // 4)
+    rows = max(1, limit // (len(everything) * np.dtype(dtype).itemsize))
+    values = np.empty((min(rows, len(positions)), len(everything)), dtype)
+    energy = np.zeros(len(everything))
+    for start in range(0, len(positions), rows):
+        part = positions[start : start + rows]
+        block = component_values(
+            simulation, everything, part, out=values[: len(part)], **resources.options()
+        )
+        energy += np.einsum("ps,ps->s", block, block.conj()).real
+    norm = np.sqrt(energy)
+    norm /= norm.max()
+    shuffled = rng.permutation(len(everything))
+    norm = norm[shuffled]
+    above = shuffled[norm > selection.norm_threshold]
+    almost = (norm > selection.norm_threshold / PROBE_MARGIN) & (norm <= selection.norm_threshold)
+    spare = selection.maximum + selection.maximum // 16 + 16
+    found = np.concatenate([[energy.argmax()], above, shuffled[almost]])[:spare]
+    found = np.unique(found)
+    return Components(everything.channel[found], everything.frequency[found])
+
+
+def _measure(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of squares and the largest magnitude of each column, float64 (S,)."""
+    energy, peak = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    rows = max(1, ROW_BYTES // (16 * values.shape[1]))
+    for start in range(0, len(values), rows):
+        magnitude = np.abs(values[start : start + rows]).astype(np.float64)
+        energy += np.einsum("ps,ps->s", magnitude, magnitude)
+        np.maximum(peak, magnitude.max(axis=0), out=peak)
+    return energy, peak
+
+
+def _voxels_per_stage(n_voxels: int, voxel_bytes: int, memory: int | None) -> int:
+    """Return how many voxels are held at a time, each of which takes ``voxel_bytes``."""
+    if memory is None:
+        return n_voxels
+    count = memory // 2 // voxel_bytes
+    if count < 1:
+        raise InputError(
+            f"{memory / 2**20:.3g} MiB are too little: the components of one voxel take "
+            f"{voxel_bytes / 2**20:.3g} MiB of half of it",
+            field="memory",
+            remedy="allow more memory or keep fewer components",
+        )
+    return min(count, n_voxels)
+
+
+def simulate_matrix(
+    case: Case,
+    selection: ComponentSelection,
+    seed: int,
+    resources: Resources | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> StoredMatrix:
+    """Simulate one case and keep its components by energy, in two passes.
+
+    The first pass estimates norms on a few voxels and finds candidates, the second one simulates
+    these on the whole grid and keeps those whose exact norm exceeds the threshold.
+
+    The components are images of i S, which are real in an equilibrium model with cosine excitation:
+    S is -1j times a component times its norm over the L2 norm of the component.
+    """
+    resources = resources or Resources()
     simulation = simulation_of(case)
-    sequence, grid = simulation.sequence, simulation.grid
-    images = moment_spectrum(simulation)
-    images *= induction_factor(sequence)[:, None]
-    norm = np.linalg.norm(images, axis=-1)
-    channel, frequency = np.nonzero(norm > selection.norm_threshold * norm.max())
-    if len(channel) > selection.maximum:
-        rng = generator(seed, "components", case["name"])
-        chosen = np.sort(rng.choice(len(channel), selection.maximum, replace=False))
-        channel, frequency = channel[chosen], frequency[chosen]
-    components = images[channel, frequency]
-    components /= np.abs(components).max(axis=1, keepdims=True)
+    grid = simulation.grid
+    rng = generator(seed, "components", case["name"])
+    candidates = _candidates(simulation, selection, rng, resources)
+    dtype = np.dtype(np.float32 if simulation.is_real else np.complex64)
+    voxel_bytes = dtype.itemsize * len(candidates)
+    images = StagedImages(
+        len(candidates),
+        grid.size,
+        dtype,
+        _voxels_per_stage(grid.n_positions, voxel_bytes, resources.memory),
+        resources.scratch,
+    )
+    positions = grid.positions().reshape(-1, 3)
+    energy, peak = np.zeros(len(candidates)), np.zeros(len(candidates))
+    for voxels, values in images.fill():
+        component_values(
+            simulation,
+            candidates,
+            positions[voxels],
+            out=values,
+            progress=progress,
+            **resources.options(),
+        )
+        stage_energy, stage_peak = _measure(values)
+        energy += stage_energy
+        np.maximum(peak, stage_peak, out=peak)
+    norm = np.sqrt(energy)
+    kept = np.flatnonzero(norm > selection.norm_threshold * norm.max())
+    if len(kept) > selection.maximum:
+        kept = np.sort(rng.choice(kept, selection.maximum, replace=False))
     return StoredMatrix(
         name=case["name"],
-        components=components.reshape(-1, *grid.size).astype(np.float32),
-        channel=channel,
-        frequency=frequency,
-        mixing_order=mixing_orders(sequence)[frequency],
-        norm=norm[channel, frequency],
+        components=NormalizedImages(images, kept, peak[kept]),
+        channel=candidates.channel[kept],
+        frequency=candidates.frequency[kept],
+        mixing_order=mixing_orders(simulation.sequence)[candidates.frequency[kept]],
+        norm=norm[kept],
         parameters=dict(case),
     )
 
 
 def simulate_batch(
-    cases: list[Case], path: str | Path, *, selection: ComponentSelection, seed: int
+    cases: list[Case],
+    path: str | Path,
+    *,
+    selection: ComponentSelection,
+    seed: int,
+    resources: Resources | None = None,
 ) -> None:
     """Simulate cases one after the other and write them as one store, verified by reading it back.
 
     The result of a case does not depend on the batch it is in.
     """
+    resources = resources or Resources()
 
     def matrices() -> Iterator[StoredMatrix]:
-        for case in progress_bar(cases, desc="system matrices", unit="matrix"):
-            yield simulate_matrix(case, selection, seed)
+        voxels = sum(simulation_of(case).grid.n_positions for case in cases)
+        with progress_bar(total=voxels, desc="system matrices", unit="voxel") as progress:
+            for number, case in enumerate(cases, start=1):
+                start = time.perf_counter()
+                yield simulate_matrix(case, selection, seed, resources, progress.update)
+                logger.info(
+                    "%s: %d of %d, %.2f s",
+                    case["name"],
+                    number,
+                    len(cases),
+                    time.perf_counter() - start,
+                )
 
-    write_store(path, matrices(), {"seed": seed, **asdict(selection)})
+    write_store(
+        path,
+        matrices(),
+        {"seed": seed, "evaluator": resources.evaluator, **asdict(selection)},
+    )
     verify_store(path)
     logger.info("%s: %d system matrices", path, len(cases))
 
 
-def simulate_full(cases: list[Case], path: str | Path) -> None:
+def simulate_full(
+    cases: list[Case], path: str | Path, resources: Resources | None = None
+) -> None:
     """Write whole matrices of small cases, ``/{name}/system_matrix`` complex128 (coil, k, x, y, z).
 
     Raises
@@ -90,6 +250,7 @@ def simulate_full(cases: list[Case], path: str | Path) -> None:
     InputError
         If two cases have the same name, or a case is invalid.
     """
+    options = (resources or Resources()).options()
     simulations = [simulation_of(case) for case in cases]
     names = [case["name"] for case in cases]
     for name in names:
@@ -103,5 +264,5 @@ def simulate_full(cases: list[Case], path: str | Path) -> None:
         ):
             group = file.create_group(case["name"])
             group.attrs.update(case)
-            group["system_matrix"] = system_matrix(simulation)
+            group["system_matrix"] = system_matrix(simulation, **options)
             group["system_matrix"].attrs["unit"] = "1/s"

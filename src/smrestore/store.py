@@ -5,7 +5,8 @@ A group per matrix holds ``components`` (n, Nx, Ny, Nz), ``channel`` (n), ``freq
 describes it. Components are stored one after the other, so reading one at random is one read.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,11 @@ import numpy as np
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, memory_map, open_result, provenance
 from smrestore.parameters import simulation_of
+from smrestore.staging import NormalizedImages
 
 FORMAT = "smrestore system matrix store 1"
+SLICE_BYTES = 16 * 2**20
+"""Images read or written at a time."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class StoredMatrix:
         Unique within a dataset.
     components
         float32 (n, Nx, Ny, Nz), real up to the common phase -i, or complex64; largest magnitude 1.
+        An array, or anything with shape and dtype that gives some images for a slice.
     channel, frequency
         Receive channel and frequency bin of each component, int32 (n,).
     mixing_order
@@ -41,12 +46,19 @@ class StoredMatrix:
     """
 
     name: str
-    components: np.ndarray
+    components: np.ndarray | NormalizedImages
     channel: np.ndarray
     frequency: np.ndarray
     mixing_order: np.ndarray
     norm: np.ndarray
     parameters: dict[str, object] = field(default_factory=dict)
+
+
+def image_slices(shape: tuple[int, ...], dtype: np.dtype) -> Iterator[slice]:
+    """Yield slices of images (n, Nx, Ny, Nz) that take :data:`SLICE_BYTES` each at the most."""
+    step = max(1, SLICE_BYTES // (math.prod(shape[1:]) * np.dtype(dtype).itemsize))
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0]))
 
 
 def write_store(
@@ -61,8 +73,11 @@ def write_store(
         for matrix in matrices:
             group = file.create_group(matrix.name)
             group.attrs.update(matrix.parameters)
-            group["components"] = matrix.components
-            group["components"].attrs["unit"] = "1 (largest magnitude of each component)"
+            components = matrix.components
+            dataset = group.create_dataset("components", components.shape, components.dtype)
+            for rows in image_slices(components.shape, components.dtype):
+                dataset[rows] = components[rows]
+            dataset.attrs["unit"] = "1 (largest magnitude of each component)"
             for name in ("channel", "frequency", "mixing_order"):
                 group[name] = getattr(matrix, name).astype(np.int32)
             group["norm"] = matrix.norm
@@ -185,15 +200,23 @@ def verify_store(path: str | Path) -> None:
     store = SystemMatrixStore([path])
     for matrix, (_, name) in enumerate(store._groups):
         group = store._file(Path(path))[name]
-        components = group["components"][()]
-        peaks = np.abs(components).max(axis=(1, 2, 3))
+        components, norm = store._components[matrix], group["norm"][()]
         counts = {len(components), *(group[k].shape[0] for k in ("channel", "frequency", "norm"))}
         if len(counts) != 1 or store.shape(matrix) != tuple(group.attrs["size"]):
             fault = "shapes disagree"
-        elif not np.isfinite(components).all() or not np.isfinite(group["norm"][()]).all():
-            fault = "values are not finite"
-        elif not np.allclose(peaks, 1, atol=1e-6):
-            fault = "components are not normalized to a largest magnitude of 1"
+        elif not np.isfinite(norm).all() or not (norm > 0).all():
+            fault = "norms are not finite and positive"
         else:
-            continue
-        raise InputError(fault, path=path, field=name, remedy="delete the file and simulate again")
+            fault = _fault_of_images(components)
+        if fault:
+            raise InputError(fault, path=path, field=name, remedy="delete the file, simulate again")
+
+
+def _fault_of_images(components: np.ndarray) -> str | None:
+    for rows in image_slices(components.shape, components.dtype):
+        peaks = np.abs(components[rows]).max(axis=(1, 2, 3))
+        if not np.isfinite(peaks).all():
+            return "values are not finite"
+        if not np.allclose(peaks, 1, atol=1e-6):
+            return "components are not normalized to a largest magnitude of 1"
+    return None

@@ -11,7 +11,7 @@ import pytest
 
 from smrestore.cli import main
 from smrestore.parameters import simulation_of
-from smrestore.physics.equilibrium import system_matrix
+from smrestore.physics.spectrum import system_matrix
 
 ROOT = Path(__file__).parents[2]
 CASE = {

@@ -114,7 +114,7 @@ def test_half_period_transform_equals_the_full_one(name):
 def test_positions_in_blocks_do_not_change_the_result(monkeypatch):
     simulation = simulation_of(CASES["2d-fluid"])
     whole = moment_spectrum(simulation)
-    monkeypatch.setattr("smrestore.physics.equilibrium.BLOCK_BYTES", 300_000)
+    monkeypatch.setattr("smrestore.physics.spectrum.BLOCK_BYTES", 300_000)
     np.testing.assert_array_equal(moment_spectrum(simulation), whole)
 
 

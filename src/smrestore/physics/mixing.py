@@ -1,5 +1,7 @@
 """Mixing orders: which multiples of the drive frequencies meet in a frequency bin."""
 
+import functools
+
 import numpy as np
 
 from smrestore.physics.sequence import Sequence
@@ -17,11 +19,16 @@ def mixing_orders(sequence: Sequence) -> np.ndarray:
     (searched over |n_i| <= round(K / m_i)). Axes without a drive field have order 0. The sequences
     of common scanners reach every bin; others hold ``UNREACHED``.
     """
-    n_bins = sequence.n_frequencies
-    reach = [round(n_bins / m) if m else 0 for m in sequence.multipliers]
+    return _mixing_orders(sequence.multipliers, sequence.n_frequencies).copy()
+
+
+# The matrices of a dataset share their sequence, and in 3D the search takes seconds.
+@functools.lru_cache(maxsize=8)
+def _mixing_orders(multipliers: tuple[int, int, int], n_bins: int) -> np.ndarray:
+    reach = [round(n_bins / m) if m else 0 for m in multipliers]
     axes = [np.arange(-n, n + 1) for n in reach]
     orders = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    bins = orders @ np.array(sequence.multipliers)
+    bins = orders @ np.array(multipliers)
     inside = (bins >= 0) & (bins < n_bins)
     orders, bins = orders[inside], bins[inside]
     total = np.abs(orders).sum(axis=1)

@@ -9,20 +9,45 @@ modified Bessel function and one smooth integral over u = n . m in [-1, 1] is le
     m_par  = int exp(alpha u^2 + xi_par u) I0(.) u du / Z
     m_perp = int exp(alpha u^2 + xi_par u) I1(.) sqrt(1 - u^2) du / Z
 
-Gauss-Legendre quadrature with 48 nodes is exact to about 1e-14 for alpha <= 21 and |xi| <= 100. The
-nodes come in pairs +-u that share their Bessel functions.
+Gauss-Legendre quadrature with 48 nodes is exact to about 1e-14 for alpha + |xi| <= 121, and peaks of
+the integrand narrow with the square root of that sum, so stronger fields get more nodes. The nodes
+come in pairs +-u that share their Bessel functions.
+
+This is the reference, and the source of the tables of :mod:`smrestore.physics.moment_table`, which
+are fifty times faster.
 """
+
+import functools
+import math
 
 import numba
 import numpy as np
 from scipy.special import i0e, i1e
 
 N_NODES = 48
+REACH = 121.0
+"""Largest alpha + |xi| that 48 nodes are enough for."""
 
-_nodes, _weights = np.polynomial.legendre.leggauss(N_NODES)
-_U = np.ascontiguousarray(_nodes[N_NODES // 2 :])
-_SIN = np.sqrt(1 - _U**2)
-_WEIGHT = np.ascontiguousarray(_weights[N_NODES // 2 :])
+
+@functools.cache
+def quadrature(n_nodes: int) -> np.ndarray:
+    """Return the nodes u > 0 of Gauss-Legendre quadrature on [-1, 1] with an even number of nodes.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (3, n_nodes / 2), read-only: u, sqrt(1 - u^2) and weight.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+    half = nodes > 0
+    result = np.stack([nodes[half], np.sqrt(1 - nodes[half] ** 2), weights[half]])
+    result.flags.writeable = False
+    return result
+
+
+def sufficient_quadrature(reach: float) -> np.ndarray:
+    """Return the :func:`quadrature` that is exact up to alpha + |xi| = ``reach``."""
+    return quadrature(2 * math.ceil(N_NODES / 2 * math.sqrt(max(1.0, reach / REACH))))
 
 
 # Compiled loops cannot call SciPy. Its scaled Bessel functions are tabulated instead: polynomials
@@ -82,17 +107,17 @@ def _scaled_bessel(x):
 
 
 @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def moment_kernel(alpha, xi_parallel, xi_perpendicular):
+def moment_kernel(alpha, xi_parallel, xi_perpendicular, nodes):
     """Return (m_parallel, m_perpendicular) of one particle; scalars, for compiled callers."""
     parallel = abs(xi_parallel)
     # No exponent exceeds this bound, and the largest falls short of it by at most alpha.
     bound = alpha + np.sqrt(parallel * parallel + xi_perpendicular * xi_perpendicular)
     z = along = across = 0.0
-    for j in range(_U.size):
-        u, sin = _U[j], _SIN[j]
+    for j in range(nodes.shape[1]):
+        u, sin = nodes[0, j], nodes[1, j]
         x = xi_perpendicular * sin
         bessel0, bessel1 = _scaled_bessel(x)
-        up = _WEIGHT[j] * np.exp(alpha * u * u + parallel * u + x - bound)
+        up = nodes[2, j] * np.exp(alpha * u * u + parallel * u + x - bound)
         down = up * np.exp(-2 * parallel * u)
         z += (up + down) * bessel0
         along += (up - down) * bessel0 * u
@@ -101,9 +126,9 @@ def moment_kernel(alpha, xi_parallel, xi_perpendicular):
 
 
 @numba.njit(cache=True, parallel=True)
-def _mean_moment(alpha, xi_parallel, xi_perpendicular, along, across):
+def _mean_moment(alpha, xi_parallel, xi_perpendicular, nodes, along, across):
     for i in numba.prange(alpha.size):
-        along[i], across[i] = moment_kernel(alpha[i], xi_parallel[i], xi_perpendicular[i])
+        along[i], across[i] = moment_kernel(alpha[i], xi_parallel[i], xi_perpendicular[i], nodes)
 
 
 def mean_moment(
@@ -122,20 +147,21 @@ def mean_moment(
     -------
     parallel, perpendicular
         float64 arrays of the broadcast shape, between -1 and 1; the perpendicular part points along
-        the perpendicular field. Accurate to 1e-9 for alpha_k <= 21 and |xi| <= 100.
+        the perpendicular field. Accurate to 1e-12.
     """
     arrays = np.broadcast_arrays(
         *(np.asarray(a, dtype=np.float64) for a in (alpha_k, xi_parallel, xi_perpendicular))
     )
     flat = [np.ascontiguousarray(a).ravel() for a in arrays]
     along, across = np.empty(flat[0].size), np.empty(flat[0].size)
-    _mean_moment(*flat, along, across)
+    reach = (flat[0] + np.hypot(flat[1], flat[2])).max(initial=0.0)
+    _mean_moment(*flat, sufficient_quadrature(reach), along, across)
     return along.reshape(arrays[0].shape), across.reshape(arrays[0].shape)
 
 
-@numba.njit(cache=True, parallel=True)
-def moment_samples(alpha, easy_axis, static_field, drive_field):
-    """Return the mean moment over positions and time, float64 (P, 3, T) in units of the moment.
+@numba.njit(cache=True, nogil=True)
+def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
+    """Fill ``moment`` with the mean moment over positions and samples of the drive field.
 
     Parameters
     ----------
@@ -144,55 +170,23 @@ def moment_samples(alpha, easy_axis, static_field, drive_field):
     easy_axis
         Unit vectors, float64 (P, 3).
     static_field, drive_field
-        Reduced selection field, float64 (P, 3), and reduced drive field, float64 (3, T).
+        Reduced static field, float64 (P, 3), and reduced drive field, float64 (3, T).
+    nodes
+        Of :func:`sufficient_quadrature`.
+    moment
+        float64 (P, 3, T), in units of the particle's moment.
     """
-    n_positions, n_times = static_field.shape[0], drive_field.shape[1]
-    moment = np.empty((n_positions, 3, n_times))
-    for p in numba.prange(n_positions):
+    for p in range(static_field.shape[0]):
         nx, ny, nz = easy_axis[p]
-        for t in range(n_times):
+        for t in range(drive_field.shape[1]):
             x = static_field[p, 0] + drive_field[0, t]
             y = static_field[p, 1] + drive_field[1, t]
             z = static_field[p, 2] + drive_field[2, t]
             parallel = x * nx + y * ny + z * nz
             x, y, z = x - parallel * nx, y - parallel * ny, z - parallel * nz
             perpendicular = np.sqrt(x * x + y * y + z * z)
-            along, across = moment_kernel(alpha[p], parallel, perpendicular)
+            along, across = moment_kernel(alpha[p], parallel, perpendicular, nodes)
             scale = across / perpendicular if perpendicular > 0 else 0.0
             moment[p, 0, t] = along * nx + scale * x
             moment[p, 1, t] = along * ny + scale * y
             moment[p, 2, t] = along * nz + scale * z
-    return moment
-
-
-_LAST_TERM = 1382 / 638512875
-
-
-@numba.njit(cache=True, parallel=True)
-def langevin_samples(static_field, drive_field):
-    """Return :func:`moment_samples` of particles without anisotropy: (coth(xi) - 1/xi) xi/|xi|."""
-    n_positions, n_times = static_field.shape[0], drive_field.shape[1]
-    moment = np.empty((n_positions, 3, n_times))
-    for p in numba.prange(n_positions):
-        for t in range(n_times):
-            x = static_field[p, 0] + drive_field[0, t]
-            y = static_field[p, 1] + drive_field[1, t]
-            z = static_field[p, 2] + drive_field[2, t]
-            squared = x * x + y * y + z * z
-            if squared < 1e-2:
-                # Taylor series: the closed form cancels here. The next term is below 1e-16.
-                ratio = 1 / 3 - squared * (
-                    1 / 45
-                    - squared
-                    * (
-                        2 / 945
-                        - squared * (1 / 4725 - squared * (2 / 93555 - squared * _LAST_TERM))
-                    )
-                )
-            else:
-                size = np.sqrt(squared)
-                ratio = (1 / np.tanh(size) - 1 / size) / size
-            moment[p, 0, t] = ratio * x
-            moment[p, 1, t] = ratio * y
-            moment[p, 2, t] = ratio * z
-    return moment

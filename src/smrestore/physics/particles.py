@@ -19,7 +19,7 @@ STATES = ("fluid", "immobilized")
 
 @dataclass(frozen=True)
 class Particle:
-    """Particles of one core size in thermal equilibrium.
+    """Particles of one core size, in thermal equilibrium or lagging behind it.
 
     Attributes
     ----------
@@ -36,6 +36,9 @@ class Particle:
         Unit vector, for immobilized particles.
     model
         ``anisotropy``, or ``langevin`` for particles without anisotropy.
+    relaxation_time
+        Time constant of first-order (Debye) relaxation towards equilibrium in s. With 0 the moment
+        is in equilibrium at any time.
     """
 
     core_diameter: float
@@ -44,6 +47,7 @@ class Particle:
     spatial_modulation: float = 1.0
     easy_axis: tuple[float, float, float] = (0.0, 0.0, 1.0)
     model: str = "anisotropy"
+    relaxation_time: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.core_diameter > 0:
@@ -52,7 +56,19 @@ class Particle:
                 field="core_diameter",
                 remedy="give a positive diameter",
             )
-        if self.anisotropy_constant < 0:
+        if not 0 <= self.relaxation_time < np.inf:
+            raise InputError(
+                f"relaxation time of {self.relaxation_time:g} s",
+                field="relaxation_time",
+                remedy="give 0 or more",
+            )
+        if not np.isfinite(self.easy_axis).all() or not np.any(self.easy_axis):
+            raise InputError(
+                f"{self.easy_axis} is no direction",
+                field="easy_axis",
+                remedy="give a vector that is not zero",
+            )
+        if not 0 <= self.anisotropy_constant < np.inf:
             raise InputError(
                 f"anisotropy constant of {self.anisotropy_constant:g} J/m^3",
                 field="anisotropy_constant",
@@ -74,6 +90,13 @@ class Particle:
         """Reduced field per field, m_0 / (k_B T) in 1/T."""
         return SATURATION_MAGNETIZATION * self.core_volume / (BOLTZMANN * TEMPERATURE)
 
+    def relaxation(self, frequencies: np.ndarray) -> np.ndarray:
+        """Return the response of the moment to its equilibrium, 1 / (1 + 2 pi i f tau).
+
+        The sign is that of a spectrum with exp(-2 pi i f t); ``frequencies`` in Hz.
+        """
+        return 1 / (1 + 2j * np.pi * frequencies * self.relaxation_time)
+
     @property
     def alpha(self) -> float:
         """Anisotropy energy over thermal energy, alpha_K = K V / (k_B T)."""
@@ -87,7 +110,7 @@ class Particle:
         Parameters
         ----------
         selection_field
-            H_S at every position, float64 (P, 3) in T.
+            Static field H_S at every position, float64 (P, 3) in T.
         largest_field
             Largest |H_S| on the calibration grid in T, to which fluid particles are scaled.
 
@@ -98,6 +121,8 @@ class Particle:
             axis (0, 0, 1) stands for any.
         """
         n_positions = len(selection_field)
+        if self.model == "langevin":
+            return np.zeros(n_positions), np.tile([0.0, 0.0, 1.0], (n_positions, 1))
         if self.state == "immobilized":
             axis = np.array(self.easy_axis) / np.linalg.norm(self.easy_axis)
             return np.full(n_positions, self.alpha), np.tile(axis, (n_positions, 1))

@@ -12,9 +12,10 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Sequence:
-    """A cosine-excited Lissajous sequence with a constant selection field gradient.
+    """A Lissajous sequence with a constant selection field gradient.
 
-    The field is H_i(r, t) = G_i r_i + A_i cos(2 pi f_i t) for i = x, y, z, as mu_0 H in tesla.
+    The field is H_i(r, t) = G_i r_i + O_i + A_i cos(2 pi f_i t + phi_i) for i = x, y, z, as mu_0 H in
+    tesla.
 
     Attributes
     ----------
@@ -26,6 +27,10 @@ class Sequence:
         Drive frequencies are f_i = base_frequency / dividers_i.
     base_frequency, sampling_rate
         In Hz. The receiver bandwidth is half the sampling rate.
+    drive_phase
+        phi in rad: 0 is cosine, -pi/2 sine excitation.
+    offset
+        Constant field O in T, such as a focus field.
     """
 
     drive_amplitude: Triple
@@ -33,10 +38,17 @@ class Sequence:
     dividers: tuple[int, int, int] = (102, 96, 99)
     base_frequency: float = 2.5e6
     sampling_rate: float = 5.0e6
+    drive_phase: Triple = (0.0, 0.0, 0.0)
+    offset: Triple = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not any(self.driven):
             raise InputError("no axis is driven", field="drive_amplitude", remedy="set one above 0")
+        for name in ("drive_amplitude", "gradient", "drive_phase", "offset"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise InputError(
+                    f"{getattr(self, name)} is not finite", field=name, remedy="give finite numbers"
+                )
         if min(self.drive_amplitude) < 0:
             raise InputError(
                 f"negative amplitude in {self.drive_amplitude}",
@@ -50,6 +62,18 @@ class Sequence:
                     field="gradient",
                     remedy="give each driven axis a gradient, or set its drive amplitude to 0",
                 )
+        if min(self.dividers) < 1:
+            raise InputError(
+                f"divider below 1 in {self.dividers}",
+                field="dividers",
+                remedy="give whole numbers of 1 or more",
+            )
+        if not self.base_frequency > 0:
+            raise InputError(
+                f"base frequency of {self.base_frequency:g} Hz",
+                field="base_frequency",
+                remedy="give a positive frequency",
+            )
         samples = self.cycle * self.sampling_rate
         if self.sampling_rate <= 0 or abs(samples - round(samples)) > 1e-6 * samples:
             raise InputError(
@@ -95,6 +119,15 @@ class Sequence:
         """Frequency axis, float64 (K,) in Hz."""
         return np.arange(self.n_frequencies) / self.cycle
 
+    @property
+    def even_in_time(self) -> bool:
+        """Whether every drive field is a cosine, positive or negative, so that H(-t) = H(t)."""
+        return all(
+            abs(np.sin(phase)) < 1e-12
+            for phase, on in zip(self.drive_phase, self.driven, strict=True)
+            if on
+        )
+
     def drive_field(self, n_samples: int) -> np.ndarray:
         """Return the first ``n_samples`` samples of the drive field, float64 (3, n_samples) in T.
 
@@ -102,4 +135,9 @@ class Sequence:
         sequences are as exact as early ones.
         """
         turns = np.outer(self.multipliers, np.arange(n_samples)) % self.n_samples
-        return np.array(self.drive_amplitude)[:, None] * np.cos(2 * np.pi * turns / self.n_samples)
+        phases = 2 * np.pi * turns / self.n_samples + np.array(self.drive_phase)[:, None]
+        return np.array(self.drive_amplitude)[:, None] * np.cos(phases)
+
+    def static_field(self, positions: np.ndarray) -> np.ndarray:
+        """Return the selection field with its offset at positions (..., 3) in m, in T."""
+        return positions * np.array(self.gradient) + np.array(self.offset)

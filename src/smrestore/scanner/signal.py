@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.physics.equilibrium import Simulation, induction_factor, moment_spectrum
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
+from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
+from smrestore.physics.spectrum import Simulation, system_matrix
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Tracer:
     spatial_modulation: float
     relaxation_time: float
 
-    def fractions(self, n_sizes: int = 7) -> list[tuple[Particle, float, float]]:
-        """Return particles, their share of the magnetic moment and their Debye time in s.
+    def fractions(self, n_sizes: int = 7) -> list[tuple[Particle, float]]:
+        """Return particles and their share of the magnetic moment.
 
         Gauss-Hermite quadrature of the log-normal number distribution, weighted by volume.
         """
@@ -49,9 +50,10 @@ class Tracer:
                     anisotropy_constant=self.anisotropy_constant,
                     state="fluid",
                     spatial_modulation=self.spatial_modulation,
+                    relaxation_time=self.relaxation_time
+                    * float(diameter / self.median_core_diameter) ** 3,
                 ),
                 float(share),
-                self.relaxation_time * float(diameter / self.median_core_diameter) ** 3,
             )
             for diameter, share in zip(diameters, shares, strict=True)
         ]
@@ -111,14 +113,16 @@ def sample_spectrum(
     numpy.ndarray
         complex128 (C, K, P) in V.
     """
-    frequencies = sequence.frequencies
+    receiver = Receiver(
+        transfer_function=sequence.n_samples * transfer_function(channels, sequence.frequencies)
+    )
     spectrum = 0
-    for particle, share, time in tracer.fractions():
-        relaxation = share / (1 + 2j * np.pi * frequencies * time)
-        moment = moment_spectrum(Simulation(particle, sequence, grid), positions)
-        spectrum = spectrum + moment * relaxation[:, None]
-    response = -1j * induction_factor(sequence) * sequence.n_samples
-    spectrum = spectrum * (response * transfer_function(channels, frequencies))[:, :, None]
+    for particle, share in tracer.fractions():
+        spectrum = spectrum + share * system_matrix(
+            Simulation(particle, sequence, grid, receiver),
+            grid.positions().reshape(-1, 3) if positions is None else positions,
+        )
     # Samples of a real voltage hold no phase at the Nyquist frequency.
-    spectrum[:, -1] = spectrum[:, -1].real
+    if sequence.n_samples % 2 == 0:
+        spectrum[:, -1] = spectrum[:, -1].real
     return spectrum

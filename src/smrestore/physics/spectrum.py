@@ -1,0 +1,472 @@
+"""System matrices: particles, sequence and grid in, spectra of the receive channels out.
+
+Positions are independent, so they are handled in blocks by a pool of threads, of which each runs
+compiled code, BLAS and FFT on one core. A spectrum is taken on the torus of drive phases
+(:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a position; both
+give the same discrete Fourier coefficients. With cosine excitation the field, and so the moment, is
+even in time: half of the samples determine the spectrum through a DCT-I.
+
+All functions return i S rather than S, which is real in an equilibrium model with cosine excitation
+and is float64 then; with other phases, relaxation or a transfer function it is complex128.
+"""
+
+import contextlib
+import functools
+import math
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numba
+import numpy as np
+import scipy.fft
+from threadpoolctl import ThreadpoolController
+
+from smrestore.errors import InputError
+from smrestore.physics import torus
+from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.moment import moment_samples, sufficient_quadrature
+from smrestore.physics.moment_table import moment_table
+from smrestore.physics.particles import Particle
+from smrestore.physics.receiver import Receiver
+from smrestore.physics.sequence import Sequence
+
+EVALUATORS = ("table", "quadrature")
+TRANSFORMS = ("fastest", "torus", "time")
+BLOCK_BYTES = 2 * 2**20
+"""Working memory of a block of positions: it stays in a cache."""
+COPIES = 3
+"""Arrays of the size of a block's moment that exist at a time while it is transformed."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Everything that determines one system matrix."""
+
+    particle: Particle
+    sequence: Sequence
+    grid: CalibrationGrid
+    receiver: Receiver = field(default_factory=Receiver)
+
+    def __post_init__(self) -> None:
+        transfer = self.receiver.transfer_function
+        if transfer is not None and transfer.shape[1] != self.sequence.n_frequencies:
+            raise InputError(
+                f"{transfer.shape[1]} frequencies, the sequence has {self.sequence.n_frequencies}",
+                field="transfer_function",
+                remedy="give a factor for each frequency, the direct component included",
+            )
+
+    @property
+    def is_real(self) -> bool:
+        """Whether i S is real."""
+        return (
+            self.sequence.even_in_time
+            and self.particle.relaxation_time == 0
+            and self.receiver.transfer_function is None
+        )
+
+    def component_factor(self) -> np.ndarray:
+        """Return i S over the moment spectrum, (C, K) in 1/s: induction and the receive chain."""
+        frequencies = self.sequence.frequencies
+        factor = np.tile(2 * np.pi * frequencies, (self.receiver.n_channels, 1))
+        if self.particle.relaxation_time > 0:
+            factor = factor * self.particle.relaxation(frequencies)
+        if self.receiver.transfer_function is not None:
+            factor = factor * self.receiver.transfer_function
+        return factor
+
+
+@dataclass(frozen=True)
+class Components:
+    """Chosen components of a system matrix: ``channel`` and ``frequency``, int64 (S,)."""
+
+    channel: np.ndarray
+    frequency: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.channel)
+
+    @classmethod
+    def all_of(cls, simulation: Simulation) -> "Components":
+        """Return all components, ordered by channel, then frequency."""
+        n_frequencies = simulation.sequence.n_frequencies
+        channel, frequency = np.divmod(
+            np.arange(simulation.receiver.n_channels * n_frequencies), n_frequencies
+        )
+        return cls(channel, frequency)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Positions whose spectra are taken in the same way.
+
+    Attributes
+    ----------
+    positions
+        Indices of positions, int64.
+    counts
+        Nodes per axis on the torus, None for samples in time.
+    """
+
+    positions: np.ndarray
+    counts: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the spectra of a set of positions are taken.
+
+    Attributes
+    ----------
+    alpha, easy_axis, static_field
+        Anisotropy energy (P,), easy axis (P, 3) and reduced static field (P, 3) at each position.
+    groups
+        They hold each position once.
+    n_evaluations
+        Evaluations of the moment altogether.
+    """
+
+    alpha: np.ndarray
+    easy_axis: np.ndarray
+    static_field: np.ndarray
+    groups: tuple[Group, ...]
+    n_evaluations: int
+
+
+# Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; a product of
+# a matrix by one more node per axis and three channels; a sample of a DCT-I by log2 of its length.
+_EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 16.0, 0.35, 3.8
+
+
+def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "fastest") -> Plan:
+    """Choose the transform and its nodes at each position.
+
+    Parameters
+    ----------
+    positions
+        float64 (P, 3) in m.
+    transform
+        ``torus`` or ``time`` force one way; ``fastest`` chooses by estimated time.
+    """
+    particle, sequence = simulation.particle, simulation.sequence
+    field_on_grid = sequence.static_field(_grid_corners(simulation.grid))
+    static_field = sequence.static_field(positions)
+    alpha, easy_axis = particle.anisotropy(
+        static_field, np.linalg.norm(field_on_grid, axis=-1).max()
+    )
+    static_field = particle.beta * static_field
+    counts = torus.rounded_up(
+        torus.node_counts(
+            alpha, easy_axis, static_field, particle.beta * np.array(sequence.drive_amplitude)
+        )
+    )
+    n_times = _n_times(sequence)
+    nodes = counts.prod(axis=1)
+    widths = np.where(counts > 1, counts, 0).sum(axis=1)
+    torus_cost = nodes * (_EVALUATION + _PRODUCT * widths)
+    time_cost = n_times * (_EVALUATION + _COSINE_TRANSFORM * np.log2(n_times))
+    in_time = nodes == 0
+    if transform == "time":
+        in_time[:] = True
+    elif transform == "fastest":
+        in_time |= torus_cost > time_cost
+    elif in_time.any():
+        raise InputError(
+            "the moment needs more nodes than the torus transform has",
+            field="transform",
+            remedy="use 'fastest' or 'time'",
+        )
+    groups = [Group(np.flatnonzero(in_time), None)] if in_time.any() else []
+    kinds, kind = np.unique(counts, axis=0, return_inverse=True)
+    for number, count in enumerate(kinds.tolist()):
+        chosen = np.flatnonzero((kind == number) & ~in_time)
+        if chosen.size:
+            groups.append(Group(chosen[np.argsort(alpha[chosen])], tuple(count)))
+    n_evaluations = int(nodes[~in_time].sum() + n_times * in_time.sum())
+    return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations)
+
+
+def _grid_corners(grid: CalibrationGrid) -> np.ndarray:
+    """Return the outermost voxel centers (2, 2, 2, 3): the field is largest at one of them."""
+    ends = [axis[[0, -1]] for axis in grid.axes()]
+    return np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
+
+
+def _n_times(sequence: Sequence) -> int:
+    """Return how many samples in time determine the spectrum."""
+    half = sequence.even_in_time and sequence.n_samples % 2 == 0
+    return sequence.n_samples // 2 + 1 if half else sequence.n_samples
+
+
+def component_values(
+    simulation: Simulation,
+    components: Components,
+    positions: np.ndarray | None = None,
+    *,
+    evaluator: str = "table",
+    transform: str = "fastest",
+    threads: int | None = None,
+    memory: int | None = None,
+    out: np.ndarray | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """Return i S of chosen components at every position.
+
+    The values at a position do not depend on the other positions, the threads or the memory.
+
+    Parameters
+    ----------
+    simulation
+        What to simulate.
+    components
+        Which components, in which order.
+    positions
+        float64 (P, 3) in m; the voxel centers of the grid, z fastest, if not given. Fluid particles
+        stay scaled to the largest static field on the grid.
+    evaluator
+        ``table``, or ``quadrature`` for the reference, fifty times slower.
+    transform
+        See :func:`make_plan`.
+    threads
+        Positions handled at a time; ``numba.get_num_threads()`` if not given.
+    memory
+        Bytes of working memory, the result not included; no limit if not given.
+    out
+        Array for the result, (P, S); float32 and complex64 are possible, too.
+    progress
+        Called with the number of positions done since the last call.
+
+    Returns
+    -------
+    numpy.ndarray
+        (P, S) in 1/s, float64, or complex128 if i S is not real.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown, or the memory is too small for one position per thread.
+    """
+    for name, value, known in (
+        ("evaluator", evaluator, EVALUATORS),
+        ("transform", transform, TRANSFORMS),
+    ):
+        if value not in known:
+            raise InputError(
+                f"unknown {name} {value!r}", field=name, remedy=f"use one of {', '.join(known)}"
+            )
+    if positions is None:
+        positions = simulation.grid.positions().reshape(-1, 3)
+    if out is None:
+        dtype = np.float64 if simulation.is_real else np.complex128
+        out = np.empty((len(positions), len(components)), dtype=dtype)
+    threads = threads or numba.get_num_threads()
+    plan = make_plan(simulation, positions, transform)
+    sample = _moment_sampler(simulation, plan, evaluator)
+    factor = simulation.component_factor()[components.channel, components.frequency]
+
+    def blocks() -> Iterator[Callable[[], int]]:
+        for group in plan.groups:
+            write = _spectrum_writer(simulation, components, group, factor, out)
+            drive = _drive_samples(simulation, group)
+            needed = _position_bytes(simulation, drive.shape[1])
+            if memory is not None and needed * threads > memory:
+                raise InputError(
+                    f"{memory / 2**20:.3g} MiB are too little for one position in each of "
+                    f"{threads} threads, which take {needed * threads / 2**20:.3g} MiB",
+                    field="memory",
+                    remedy="allow more memory or use fewer threads",
+                )
+            limit = BLOCK_BYTES if memory is None else min(BLOCK_BYTES, memory // threads)
+            size = max(1, limit // needed)
+            for start in range(0, len(group.positions), size):
+                places = group.positions[start : start + size]
+                yield functools.partial(_block, simulation, plan, places, drive, sample, write)
+
+    # Few blocks wait at a time: memory does not grow with the grid, and an error ends it soon.
+    with _single_threaded_blas():
+        pool, waiting = _pool(threads), deque()
+        try:
+            for block in blocks():
+                waiting.append(pool.submit(block))
+                if len(waiting) == 4 * threads:
+                    done = waiting.popleft().result()
+                    if progress:
+                        progress(done)
+            while waiting:
+                done = waiting.popleft().result()
+                if progress:
+                    progress(done)
+        finally:
+            for future in waiting:
+                future.cancel()
+            wait(waiting)
+    return out
+
+
+# Threads are kept, and with them their scratch memory, because fresh memory is slow.
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="system-matrix")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)
+_scratch = threading.local()
+
+
+def _scratch_array(name: str, size: int) -> np.ndarray:
+    """Return float64 (size,) of this thread with arbitrary content."""
+    array = getattr(_scratch, name, None)
+    if array is None or array.size < size:
+        array = np.empty(size)
+        setattr(_scratch, name, array)
+    return array[:size]
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextlib.contextmanager
+def _single_threaded_blas() -> Iterator[None]:
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+Sampler = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+
+
+def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampler:
+    """Return what fills moments from alpha, easy axis, static field and drive field."""
+    amplitude = simulation.particle.beta * np.array(simulation.sequence.drive_amplitude)
+    static = np.linalg.norm(plan.static_field, axis=1).max()
+    along = static + np.linalg.norm(amplitude)
+    if evaluator == "quadrature":
+        nodes = sufficient_quadrature(plan.alpha.max() + along)
+        return lambda *arguments: moment_samples(*arguments[:4], nodes, arguments[4])
+    # The easy axis of fluid particles is that of the static field, which has no part across it.
+    fluid = simulation.particle.model == "anisotropy" and simulation.particle.state == "fluid"
+    across = np.linalg.norm(amplitude) if fluid else along
+    return moment_table(plan.alpha, along, across).samples
+
+
+def _drive_samples(simulation: Simulation, group: Group) -> np.ndarray:
+    """Return the reduced drive field at the nodes or times of a group, float64 (3, N)."""
+    sequence, beta = simulation.sequence, simulation.particle.beta
+    if group.counts is None:
+        return beta * sequence.drive_field(_n_times(sequence))
+    amplitude = beta * np.array(sequence.drive_amplitude)
+    return amplitude[:, None] * torus.node_cosines(group.counts)
+
+
+def _position_bytes(simulation: Simulation, n_samples: int) -> int:
+    """Return the working memory of one position in bytes."""
+    n_channels = 3 if simulation.receiver.is_unit else 3 + simulation.receiver.n_channels
+    return 8 * COPIES * n_channels * n_samples
+
+
+Writer = Callable[[np.ndarray, np.ndarray], None]
+
+
+def _spectrum_writer(
+    simulation: Simulation,
+    components: Components,
+    group: Group,
+    factor: np.ndarray,
+    values: np.ndarray,
+) -> Writer:
+    """Return what writes the components of moments (B, C, N) of a group to rows of ``values``."""
+    sequence = simulation.sequence
+    channel, frequency = components.channel, components.frequency
+    if group.counts is None:
+        half = _n_times(sequence) < sequence.n_samples
+        factor = factor / sequence.n_samples
+
+        def from_time(moment: np.ndarray, places: np.ndarray) -> None:
+            for used in np.unique(channel):
+                chosen = np.flatnonzero(channel == used)
+                # Channels across the plane of a 2D sequence are often empty.
+                if not moment[:, used].any():
+                    values[np.ix_(places, chosen)] = 0
+                    continue
+                if half:
+                    spectra = scipy.fft.dct(moment[:, used], type=1, axis=-1)
+                else:
+                    spectra = scipy.fft.rfft(moment[:, used], axis=-1)
+                values[np.ix_(places, chosen)] = spectra[:, frequency[chosen]] * factor[chosen]
+
+        return from_time
+
+    folding = torus.folding(sequence, group.counts, frequency)
+    matrices = [torus.cosine_matrix(n) for n in group.counts]
+
+    def from_torus(moment: np.ndarray, places: np.ndarray) -> None:
+        scratch = _scratch_array("axes", 2 * moment.shape[2]).reshape(2, -1)
+        torus.transform_nodes(moment, *matrices, scratch)
+        torus.fold(
+            moment,
+            channel,
+            frequency,
+            factor,
+            folding.start,
+            folding.source,
+            folding.weight,
+            places,
+            values,
+        )
+
+    return from_torus
+
+
+def _block(
+    simulation: Simulation,
+    plan: Plan,
+    places: np.ndarray,
+    drive: np.ndarray,
+    sample: Sampler,
+    write: Writer,
+) -> int:
+    """Write the components of a block of positions and return how many they are."""
+    shape = (len(places), 3, drive.shape[1])
+    moment = _scratch_array("moment", math.prod(shape)).reshape(shape)
+    sample(plan.alpha[places], plan.easy_axis[places], plan.static_field[places], drive, moment)
+    if not simulation.receiver.is_unit:
+        moment = np.matmul(simulation.receiver.sensitivity, moment)
+    write(moment, places)
+    return len(places)
+
+
+def system_matrix(
+    simulation: Simulation, positions: np.ndarray | None = None, **options: object
+) -> np.ndarray:
+    """Return the system matrix S[c, k](r) = -(2 pi i k / T) m_hat[c, k](r) of all components.
+
+    m_hat[c, k] = (1/V) sum_j m_c(r, t_j) exp(-2 pi i j k / V) is the spectrum of the mean moment in
+    units of the particle's moment m_0, weighted by the coil sensitivity and multiplied by relaxation
+    and transfer function where there are any.
+
+    Parameters
+    ----------
+    simulation
+        What to simulate; the grid should be small, since all components are kept.
+    positions, options
+        Those of :func:`component_values`.
+
+    Returns
+    -------
+    numpy.ndarray
+        complex128 (C, K, Nx, Ny, Nz), or (C, K, P) at given positions, in 1/s: receive channel,
+        frequency, voxel.
+    """
+    shape = simulation.grid.size if positions is None else (len(positions),)
+    values = component_values(simulation, Components.all_of(simulation), positions, **options).T
+    matrix = np.zeros(values.shape, dtype=np.complex128)
+    if simulation.is_real:
+        np.negative(values, out=matrix.imag)
+    else:
+        np.multiply(values, -1j, out=matrix)
+    return matrix.reshape(simulation.receiver.n_channels, -1, *shape)
