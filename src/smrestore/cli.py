@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"smrestore {version('smrestore')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_command in (_simulate, _check):
+    for add_command in (_simulate, _plot, _check):
         add_command(commands)
     return parser
 
@@ -57,12 +57,84 @@ def _simulate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("cases", type=Path, help="JSON file with a list of cases")
     parser.add_argument("output", type=Path, help="HDF5 file to write")
+    parser.add_argument(
+        "--evaluator",
+        choices=("table", "quadrature"),
+        default="table",
+        help="how the mean moment is computed; quadrature is the slow reference "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
+    parser.add_argument(
+        "--transfer-function",
+        type=Path,
+        metavar="SCAN",
+        help="MDF file whose transfer function the system matrices are multiplied by",
+    )
 
     def run(arguments: argparse.Namespace) -> None:
         from smrestore.parameters import read_json_cases
-        from smrestore.simulation import simulate_full
+        from smrestore.simulation import Resources, simulate_full
 
-        simulate_full(read_json_cases(arguments.cases), arguments.output)
+        if arguments.threads is not None and arguments.threads < 1:
+            raise InputError(
+                f"{arguments.threads} threads", field="--threads", remedy="give 1 or more"
+            )
+        resources = Resources(evaluator=arguments.evaluator, threads=arguments.threads)
+        cases, transfer = read_json_cases(arguments.cases), None
+        if arguments.transfer_function is not None:
+            transfer = _read_transfer_function(arguments.transfer_function)
+        simulate_full(cases, arguments.output, resources, transfer)
+
+    parser.set_defaults(run=run)
+
+
+def _read_transfer_function(path: Path) -> object:
+    """Return the transfer function of a scan, complex128 (C, K)."""
+    from smrestore.mdf import open_mdf
+
+    with open_mdf(path) as scan:
+        if scan.transfer_function is None:
+            raise InputError(
+                "no transfer function inside",
+                path=path,
+                field="/acquisition/receiver/transferFunction",
+                remedy="give a scan with one",
+            )
+        return scan.transfer_function
+
+
+def _plot(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "plot",
+        help="draw a component of a simulated system matrix",
+        description="Draw a component of a system matrix store, or of complete system matrices: "
+        "its plane in 2D, in 3D the three planes through its strongest voxel.",
+    )
+    parser.add_argument("file", type=Path, help="HDF5 file of simulated system matrices")
+    parser.add_argument("output", type=Path, help="picture to write: .png, .pdf or .svg")
+    parser.add_argument("--matrix", help="name of the matrix (default: the first)")
+    parser.add_argument(
+        "--channel", type=int, default=0, help="receive channel, from 0 (default: %(default)s)"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--frequency", type=int, help="frequency bin, from 0 (default: the strongest component)"
+    )
+    which.add_argument(
+        "--mixing-order",
+        type=int,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="multiples of the drive frequencies",
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from smrestore.figures.component_view import ComponentChoice, plot_component
+
+        order = arguments.mixing_order and tuple(arguments.mixing_order)
+        choice = ComponentChoice(arguments.matrix, arguments.channel, arguments.frequency, order)
+        plot_component(arguments.file, arguments.output, choice)
 
     parser.set_defaults(run=run)
 

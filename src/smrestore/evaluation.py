@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from smrestore.degradation import Pair, complex_sigma, unit_maximum
+from smrestore.errors import InputError
 from smrestore.files import atomic_path
 from smrestore.methods import Method
 from smrestore.metrics import psnr, ssim
@@ -35,6 +36,8 @@ class EvaluationSet:
         Drawn without replacement from each matrix.
     sigma, sigma_convention
         Noise standard deviations relative to a truth of unit maximum, and what they mean.
+    particle_state
+        Only matrices with ``fluid`` or ``immobilized`` particles; all if not given.
     """
 
     name: str
@@ -42,6 +45,29 @@ class EvaluationSet:
     components_per_matrix: int
     sigma: tuple[float, ...]
     sigma_convention: str
+    particle_state: str | None = None
+
+    def matrices(self, store: SystemMatrixStore) -> list[int]:
+        """Return the indices of the matrices that belong to the test set.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        chosen = [
+            matrix
+            for matrix in range(len(store))
+            if self.particle_state in (None, store.parameters(matrix)["particle_state"])
+        ]
+        if not chosen:
+            raise InputError(
+                f"no system matrix has {self.particle_state} particles",
+                path=store.paths[0],
+                field="particle_state",
+                remedy="simulate more matrices, or test with those of any particles",
+            )
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -61,7 +87,7 @@ def evaluation_pairs(
     The truth has unit maximum and a random global phase. Noise levels of one component share phase
     and noise, so that they differ in strength alone.
     """
-    for matrix in range(len(store)):
+    for matrix in test_set.matrices(store):
         n_components = store.n_components(matrix)
         rng = generator(seed, "test set", test_set.name, matrix)
         count = min(test_set.components_per_matrix, n_components)
@@ -131,7 +157,7 @@ def evaluate(
     store, pool = SystemMatrixStore(matrices), NoisePool(noise_pool)
     pool.check_fits([store.shape(m) for m in range(len(store))], store.n_frequencies(0))
     total = len(test_set.sigma) * sum(
-        min(test_set.components_per_matrix, store.n_components(m)) for m in range(len(store))
+        min(test_set.components_per_matrix, store.n_components(m)) for m in test_set.matrices(store)
     )
     rows: list[dict] = []
     batch: list[EvaluationPair] = []

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,11 @@ import numpy as np
 
 from smrestore.errors import InputError
 
+_NO_SPACE = re.compile(
+    "No space left|File too large|quota exceeded|unable to extend file|requested and .* written",
+    re.IGNORECASE,
+)
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -21,6 +27,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The folder is made if needed. When the block raises, the temporary file is removed and a former
     file at ``path`` stays as it was.
+
+    Raises
+    ------
+    InputError
+        If the disk or the quota is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,8 +40,47 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        # HDF5 and NumPy pass on what the system said in words only.
+        if not _NO_SPACE.search(str(error)):
+            raise
+        raise InputError(
+            "there is no space left to write it",
+            path=path,
+            remedy="free some and run again; finished files stay",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+SLACK = 2**16
+"""Bytes that an HDF5 file may need beyond its data: headers, and what is written on closing."""
+
+
+@contextlib.contextmanager
+def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Write an HDF5 file that appears when it is complete; see :func:`atomic_path`."""
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w") as file:
+            yield file
+            file.flush()
+            end = file.id.get_filesize()
+        os.truncate(temporary, end)
+
+
+def reserve_space(file: h5py.File, n_bytes: int) -> None:
+    """Make sure that ``n_bytes`` more can be written to a file of :func:`new_hdf5`.
+
+    HDF5 cannot get over a full disk: closing the file may even end the program. With space
+    reserved, the failure comes before HDF5 writes, as an ``OSError`` of the system.
+    """
+    file.flush()
+    if hasattr(os, "posix_fallocate"):
+        descriptor = os.open(file.filename, os.O_RDWR)
+        try:
+            os.posix_fallocate(descriptor, file.id.get_filesize(), n_bytes + SLACK)
+        finally:
+            os.close(descriptor)
 
 
 @functools.cache

@@ -14,10 +14,11 @@ import pandas as pd
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
-from smrestore.physics.spectrum import Simulation
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
+from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
+from smrestore.physics.spectrum import Simulation
 from smrestore.seeds import generator
 
 SCALARS = {
@@ -41,6 +42,9 @@ VECTORS = {
     "dividers": int,
 }
 
+OPTIONAL_SCALARS = {"relaxation_time_us": float}
+OPTIONAL_VECTORS = {"drive_phase_rad": float, "offset_mT": float}
+
 Case = dict[str, object]
 
 
@@ -53,7 +57,8 @@ class SizeLimits:
     per_axis
         Smallest and largest number of voxels along each driven axis, both included.
     average
-        The mean size over the driven axes lies above the first and not above the second value.
+        The mean size over the driven axes lies above the first and not above the second value, as
+        the size bins of tables 3 and 5 of Tsanda et al. 2026.
     """
 
     per_axis: tuple[int, int]
@@ -82,8 +87,12 @@ def draw_case(
     dividers: tuple[int, int, int] = (102, 96, 99),
     base_frequency: float = 2.5e6,
     sampling_rate: float = 5.0e6,
+    refinement: int = 1,
 ) -> Case:
     """Draw one case from the distribution of table 1 of Tsanda et al. 2026.
+
+    ``refinement`` multiplies the voxels along each driven axis over the same field of view, after
+    the limits are applied: with 4, every fourth voxel is a grid of the drawn size.
 
     Raises
     ------
@@ -93,6 +102,9 @@ def draw_case(
     for _ in range(MAX_TRIALS):
         case = _draw(rng, dimension)
         if limits.accept(np.array(case["size"][:dimension])):
+            case["size"] = [
+                n * refinement if axis < dimension else n for axis, n in enumerate(case["size"])
+            ]
             return {
                 "name": name,
                 "dimension": dimension,
@@ -147,7 +159,9 @@ def draw_cases(count: int, *, seed: int, dataset: str, split: str, **settings) -
     """Draw the cases of one split of a dataset.
 
     Case ``i`` depends on (seed, dataset, split, i) alone: more cases never change earlier ones, and
-    no two splits share a draw. ``settings`` are those of :func:`draw_case`.
+    no two splits share a draw. A dataset of another model or refinement that is drawn under the
+    name of this one has the same parameters otherwise. ``settings`` are those of
+    :func:`draw_case`.
     """
     return [
         draw_case(generator(seed, "parameters", dataset, split, i), f"{split}-{i:05d}", **settings)
@@ -166,7 +180,7 @@ def simulation_of(case: Mapping[str, object]) -> Simulation:
     _check_case(case)
 
     def scaled(key: str, factor: float) -> tuple[float, float, float]:
-        return tuple(float(value) * factor for value in case[key])
+        return tuple(float(value) * factor for value in case.get(key, (0, 0, 0)))
 
     particle = Particle(
         core_diameter=case["core_diameter_nm"] * 1e-9,
@@ -175,6 +189,7 @@ def simulation_of(case: Mapping[str, object]) -> Simulation:
         spatial_modulation=case["spatial_modulation"],
         easy_axis=scaled("easy_axis", 1),
         model=case["model"],
+        relaxation_time=case.get("relaxation_time_us", 0.0) * 1e-6,
     )
     sequence = Sequence(
         drive_amplitude=scaled("drive_amplitude_mT", 1e-3),
@@ -182,13 +197,17 @@ def simulation_of(case: Mapping[str, object]) -> Simulation:
         dividers=tuple(int(d) for d in case["dividers"]),
         base_frequency=case["base_frequency_Hz"],
         sampling_rate=case["sampling_rate_Hz"],
+        drive_phase=scaled("drive_phase_rad", 1),
+        offset=scaled("offset_mT", 1e-3),
     )
     grid = CalibrationGrid(
         size=tuple(int(n) for n in case["size"]),
         fov=scaled("fov_mm", 1e-3),
         center=scaled("center_mm", 1e-3),
     )
-    return Simulation(particle, sequence, grid)
+    if "coil_sensitivity" not in case:
+        return Simulation(particle, sequence, grid)
+    return Simulation(particle, sequence, grid, Receiver(case["coil_sensitivity"]))
 
 
 def _check_case(case: Mapping[str, object]) -> None:
@@ -199,7 +218,10 @@ def _check_case(case: Mapping[str, object]) -> None:
         accepted = {float: (int, float), int: int, str: str}[kind]
         return isinstance(value, accepted) and not isinstance(value, bool)
 
-    for key, kind in (*SCALARS.items(), *VECTORS.items()):
+    optional = {**OPTIONAL_SCALARS, **OPTIONAL_VECTORS}
+    for key, kind in (*SCALARS.items(), *VECTORS.items(), *optional.items()):
+        if key in optional and key not in case:
+            continue
         if key not in case:
             raise InputError(
                 f"case {name!r} lacks {key}",
@@ -207,7 +229,7 @@ def _check_case(case: Mapping[str, object]) -> None:
                 remedy="add the key; docs/data-formats.md lists all",
             )
         value = case[key]
-        if key in SCALARS:
+        if key in SCALARS or key in OPTIONAL_SCALARS:
             sound, wanted = is_kind(value, kind), kind.__name__
         else:
             sound = isinstance(value, list | tuple) and len(value) == 3
@@ -232,17 +254,24 @@ def read_json_cases(path: str | Path) -> list[Case]:
 
 def _columns(key: str) -> list[str]:
     """Return the CSV columns of a vector key: the axis goes in front of the unit."""
-    unit = next((u for u in ("_T_per_m", "_mT", "_mm") if key.endswith(u)), "")
+    unit = next((u for u in ("_T_per_m", "_mT", "_mm", "_rad") if key.endswith(u)), "")
     stem = key.removesuffix(unit)
     return [f"{stem}_{axis}{unit}" for axis in "xyz"]
 
 
 def write_cases(path: str | Path, cases: list[Case]) -> None:
-    """Write cases as CSV, one row per system matrix, full precision."""
+    """Write cases as CSV, one row per system matrix, full precision.
+
+    Optional keys become columns if all cases have them.
+    """
+
+    def shared(keys: Mapping[str, type]) -> list[str]:
+        return [key for key in keys if all(key in case for case in cases)]
+
     rows = []
     for case in cases:
-        row = {key: case[key] for key in SCALARS}
-        for key in VECTORS:
+        row = {key: case[key] for key in (*SCALARS, *shared(OPTIONAL_SCALARS))}
+        for key in (*VECTORS, *shared(OPTIONAL_VECTORS)):
             row.update(zip(_columns(key), case[key], strict=True))
         rows.append(row)
     with atomic_path(path) as temporary:
@@ -269,10 +298,12 @@ def read_cases(path: str | Path) -> list[Case]:
             raise InputError("column is missing", path=path, field=column, remedy="add the column")
     if table.empty:
         raise InputError("no rows", path=path, remedy="ask for at least one system matrix")
+    scalars = {**SCALARS, **{k: v for k, v in OPTIONAL_SCALARS.items() if k in table}}
+    vectors = {**VECTORS, **{k: v for k, v in OPTIONAL_VECTORS.items() if _columns(k)[0] in table}}
     cases = []
     for row in table.to_dict("records"):
-        case: Case = {key: kind(row[key]) for key, kind in SCALARS.items()}
-        for key, kind in VECTORS.items():
+        case: Case = {key: kind(row[key]) for key, kind in scalars.items()}
+        for key, kind in vectors.items():
             case[key] = [kind(row[column]) for column in _columns(key)]
         cases.append(case)
     return cases

@@ -1,16 +1,16 @@
 """Simulation of batches of system matrices: cases in, store out."""
 
+import heapq
 import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.files import atomic_path, provenance
+from smrestore.files import new_hdf5, provenance, reserve_space
 from smrestore.parameters import Case, simulation_of
 from smrestore.physics.mixing import mixing_orders
 from smrestore.physics.spectrum import (
@@ -35,6 +35,8 @@ PROBE_MARGIN = 10.0
 """A component is looked at closely if its estimate exceeds the threshold over this."""
 ROW_BYTES = 32 * 2**20
 """Working memory of norms."""
+PROGRAM_MB = 500
+"""Memory of the interpreter, libraries and tables."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,13 @@ class ComponentSelection:
         Keep those whose L2 norm exceeds this fraction of the largest one of the matrix.
     maximum
         Keep at most this many, drawn at random.
+    decimals
+        Round and compress them, see :func:`smrestore.store.write_store`.
     """
 
     norm_threshold: float = 1e-5
     maximum: int = 512
+    decimals: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Resources:
     threads
         Threads, as many as Numba has if not given.
     memory
-        Bytes that arrays may take: components beyond half of it wait on disk. No limit if not given.
+        Bytes that arrays may take: components beyond half of it wait on disk. No limit if not
+        given.
     scratch
         Folder for them; the one for temporary files if not given.
     """
@@ -73,6 +79,24 @@ class Resources:
     threads: int | None = None
     memory: int | None = None
     scratch: Path | None = None
+
+    @classmethod
+    def of_job(cls, memory_mb: float, evaluator: str, scratch: Path) -> "Resources":
+        """Return what a job may use that was given ``memory_mb`` altogether.
+
+        Raises
+        ------
+        InputError
+            If the program alone takes all of it.
+        """
+        memory = int((memory_mb - PROGRAM_MB) * 1e6)
+        if memory <= 0:
+            raise InputError(
+                f"{memory_mb:g} MB are too little for a program that takes about {PROGRAM_MB} MB",
+                field="mem_mb",
+                remedy="give the job more memory",
+            )
+        return cls(evaluator=evaluator, memory=memory, scratch=scratch)
 
     def options(self) -> dict[str, object]:
         """Return the options of :func:`smrestore.physics.component_values`."""
@@ -85,12 +109,13 @@ def _candidates(
     selection: ComponentSelection,
     rng: np.random.Generator,
     resources: Resources,
-) -> Components:
-    """Return components that may exceed the threshold, somewhat more than are wanted.
+) -> tuple[Components, np.ndarray]:
+    """Return components that may exceed the threshold, and which of them may be kept, bool (S,).
 
     Norms are estimated on a random subset of the voxels, so that no more than a few values of each
-    component are held at a time. Of those above the threshold a random set is taken; if all are
-    wanted, those just below it are taken, too. The strongest is always there for comparison.
+    component are held at a time. Of those above the threshold a random set is taken, somewhat
+    larger than wanted; if all are wanted, those just below it are taken, too. The strongest is
+    always there for comparison, but not kept unless it is drawn.
     """
     everything = Components.all_of(simulation)
     positions = simulation.grid.positions().reshape(-1, 3)
@@ -114,9 +139,10 @@ def _candidates(
     above = shuffled[norm > selection.norm_threshold]
     almost = (norm > selection.norm_threshold / PROBE_MARGIN) & (norm <= selection.norm_threshold)
     spare = selection.maximum + selection.maximum // 16 + 16
-    found = np.concatenate([[energy.argmax()], above, shuffled[almost]])[:spare]
-    found = np.unique(found)
-    return Components(everything.channel[found], everything.frequency[found])
+    drawn = np.concatenate([above, shuffled[almost]])[:spare]
+    found = np.union1d(drawn, energy.argmax())
+    chosen = Components(everything.channel[found], everything.frequency[found])
+    return chosen, np.isin(found, drawn)
 
 
 def _measure(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +190,7 @@ def simulate_matrix(
     simulation = simulation_of(case)
     grid = simulation.grid
     rng = generator(seed, "components", case["name"])
-    candidates = _candidates(simulation, selection, rng, resources)
+    candidates, eligible = _candidates(simulation, selection, rng, resources)
     dtype = np.dtype(np.float32 if simulation.is_real else np.complex64)
     voxel_bytes = dtype.itemsize * len(candidates)
     images = StagedImages(
@@ -189,7 +215,7 @@ def simulate_matrix(
         energy += stage_energy
         np.maximum(peak, stage_peak, out=peak)
     norm = np.sqrt(energy)
-    kept = np.flatnonzero(norm > selection.norm_threshold * norm.max())
+    kept = np.flatnonzero(eligible & (norm > selection.norm_threshold * norm.max()))
     if len(kept) > selection.maximum:
         kept = np.sort(rng.choice(kept, selection.maximum, replace=False))
     return StoredMatrix(
@@ -201,6 +227,35 @@ def simulate_matrix(
         norm=norm[kept],
         parameters=dict(case),
     )
+
+
+def estimated_cost(case: Case) -> float:
+    """Return the evaluations of the moment that a case takes, from a few of its voxels."""
+    simulation = simulation_of(case)
+    positions = simulation.grid.positions().reshape(-1, 3)
+    some = positions[:: max(1, len(positions) // N_PROBES)]
+    return make_plan(simulation, some).n_evaluations / len(some) * len(positions)
+
+
+def balanced_batches(costs: Sequence[float], n_batches: int) -> list[list[int]]:
+    """Share out items among batches of about equal cost.
+
+    The most expensive item left goes to the cheapest batch (Graham 1969), so no batch exceeds the
+    mean by more than one item. Returns the indices of each batch in ascending order.
+    """
+    batches: list[list[int]] = [[] for _ in range(n_batches)]
+    heap = [(0.0, number) for number in range(n_batches)]
+    for index in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
+        cost, number = heapq.heappop(heap)
+        batches[number].append(index)
+        heapq.heappush(heap, (cost + costs[index], number))
+    return [sorted(batch) for batch in batches]
+
+
+def batch_of(cases: list[Case], number: int, n_batches: int) -> list[Case]:
+    """Return the cases of one of several batches that take about equally long."""
+    costs = [estimated_cost(case) for case in cases]
+    return [cases[index] for index in balanced_batches(costs, n_batches)[number]]
 
 
 def simulate_batch(
@@ -231,19 +286,22 @@ def simulate_batch(
                     time.perf_counter() - start,
                 )
 
-    write_store(
-        path,
-        matrices(),
-        {"seed": seed, "evaluator": resources.evaluator, **asdict(selection)},
-    )
+    settings = {key: value for key, value in asdict(selection).items() if value is not None}
+    attributes = {"seed": seed, "evaluator": resources.evaluator, **settings}
+    write_store(path, matrices(), attributes, selection.decimals)
     verify_store(path)
     logger.info("%s: %d system matrices", path, len(cases))
 
 
 def simulate_full(
-    cases: list[Case], path: str | Path, resources: Resources | None = None
+    cases: list[Case],
+    path: str | Path,
+    resources: Resources | None = None,
+    transfer_function: np.ndarray | None = None,
 ) -> None:
     """Write whole matrices of small cases, ``/{name}/system_matrix`` complex128 (coil, k, x, y, z).
+
+    ``transfer_function`` complex (coil, k) multiplies all of them.
 
     Raises
     ------
@@ -252,17 +310,24 @@ def simulate_full(
     """
     options = (resources or Resources()).options()
     simulations = [simulation_of(case) for case in cases]
+    if transfer_function is not None:
+        simulations = [
+            replace(s, receiver=replace(s.receiver, transfer_function=transfer_function))
+            for s in simulations
+        ]
     names = [case["name"] for case in cases]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two cases are called {name!r}", field="name", remedy="rename one")
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs.update(provenance())
         pairs = zip(cases, simulations, strict=True)
         for case, simulation in progress_bar(
             pairs, "system matrices", total=len(cases), unit="matrix"
         ):
+            matrix = system_matrix(simulation, **options)
+            reserve_space(file, matrix.nbytes)
             group = file.create_group(case["name"])
             group.attrs.update(case)
-            group["system_matrix"] = system_matrix(simulation, **options)
+            group["system_matrix"] = matrix
             group["system_matrix"].attrs["unit"] = "1/s"

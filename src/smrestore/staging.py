@@ -49,7 +49,7 @@ class StagedImages:
                 self._values = values
                 return
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self.folder)
+                self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
             self._stages.append((self._file.seek(0, 2), len(values)))
             for row in range(0, self.count, COPY_ROWS):
                 np.ascontiguousarray(values[:, row : row + COPY_ROWS].T).tofile(self._file)

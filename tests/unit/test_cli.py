@@ -8,10 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from mdf_files import raw_signals, write_raw
 
 from smrestore.cli import main
 from smrestore.parameters import simulation_of
 from smrestore.physics.spectrum import system_matrix
+from smrestore.simulation import ComponentSelection, simulate_batch
 
 ROOT = Path(__file__).parents[2]
 CASE = {
@@ -164,3 +166,116 @@ def test_help_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_simulate_by_quadrature_and_with_optional_keys(tmp_path: Path) -> None:
+    case = {**CASE, "drive_phase_rad": [-1.5, 0.2, 0.0], "relaxation_time_us": 1.0}
+    cases = write(tmp_path / "cases.json", [case])
+    for evaluator in ("table", "quadrature"):
+        output = str(tmp_path / f"{evaluator}.h5")
+        options = ["--evaluator", evaluator, "--threads", "1"]
+        assert main(["simulate", str(cases), output, *options]) == 0
+    with h5py.File(tmp_path / "table.h5") as one, h5py.File(tmp_path / "quadrature.h5") as other:
+        fast, exact = one["tiny/system_matrix"][()], other["tiny/system_matrix"][()]
+    assert 0 < np.abs(fast - exact).max() <= 1e-8 * np.abs(exact).max()
+    assert np.abs(exact.real).max() > 0.1 * np.abs(exact).max()
+
+
+def test_simulate_with_the_transfer_function_of_a_scan(tmp_path: Path, capsys) -> None:
+    case = {**CASE, "dividers": [6, 4, 5], "sampling_rate_Hz": 1.0e7}
+    cases = write(tmp_path / "cases.json", [case])
+    scan, plain = tmp_path / "scan.mdf", tmp_path / "plain.h5"
+    transfer = np.linspace(1, 2, 3 * 25).reshape(3, 25) * np.exp(0.3j)
+    write_raw(scan, raw_signals(0, 2), [0, 0], transfer_function=transfer)
+    assert main(["simulate", str(cases), str(plain)]) == 0
+    changed = tmp_path / "changed.h5"
+    arguments = ["simulate", str(cases), str(changed), "--transfer-function", str(scan)]
+    assert main(arguments) == 0
+    with h5py.File(plain) as one, h5py.File(changed) as other:
+        expected = one["tiny/system_matrix"][()] * transfer[:, :, None, None, None]
+        np.testing.assert_allclose(other["tiny/system_matrix"][()], expected, rtol=1e-12)
+    write_raw(scan, raw_signals(0, 2), [0, 0])
+    assert main(arguments) == 2
+    assert "transferFunction: no transfer function inside" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory) -> dict[str, Path]:
+    """A store and complete matrices in 2D and 3D."""
+    folder = tmp_path_factory.mktemp("simulated")
+    spatial = {
+        **CASE,
+        "name": "spatial",
+        "dimension": 3,
+        "drive_amplitude_mT": [12, 10, 11],
+        "fov_mm": [30, 28, 14],
+        "size": [4, 3, 2],
+        "dividers": [10, 9, 8],
+    }
+    cases = write(folder / "cases.json", [CASE, spatial])
+    assert main(["simulate", str(cases), str(folder / "full.h5")]) == 0
+    selection = ComponentSelection(1e-5, 20)
+    simulate_batch([CASE, spatial], folder / "store.h5", selection=selection, seed=1)
+    return {"full": folder / "full.h5", "store": folder / "store.h5"}
+
+
+@pytest.mark.parametrize("kind", ["full", "store"])
+@pytest.mark.parametrize("matrix", ["tiny", "spatial"])
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_plot(simulated, tmp_path, kind, matrix, ending) -> None:
+    path = tmp_path / f"component.{ending}"
+    assert main(["plot", str(simulated[kind]), str(path), "--matrix", matrix]) == 0
+    assert path.stat().st_size > 3000
+
+
+def test_plot_of_chosen_components(simulated, tmp_path) -> None:
+    full = str(simulated["full"])
+    pictures = []
+    for options in (
+        ["--mixing-order", "3", "2", "0"],
+        ["--frequency", "82"],
+        ["--channel", "1", "--frequency", "82"],
+    ):
+        pictures.append(tmp_path / f"{len(pictures)}.png")
+        assert main(["plot", full, str(pictures[-1]), "--matrix", "tiny", *options]) == 0
+    # k = 82 = 3 * 16 + 2 * 17.
+    assert pictures[0].read_bytes() == pictures[1].read_bytes() != pictures[2].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (
+            "full",
+            ["--matrix", "none"],
+            "no system matrix 'none' inside. Choose one of spatial, tiny",
+        ),
+        ("full", ["--channel", "3"], "no channel 3"),
+        ("full", ["--frequency", "9999"], "no frequency bin 9999. Give 0 to"),
+        (
+            "full",
+            ["--matrix", "tiny", "--mixing-order", "999", "0", "0"],
+            "no frequency has mixing",
+        ),
+        ("store", ["--matrix", "tiny", "--frequency", "1632"], "the component is not kept. Choose"),
+    ],
+)
+def test_plot_errors(simulated, tmp_path, capsys, kind, options, message) -> None:
+    path = tmp_path / "component.png"
+    assert main(["plot", str(simulated[kind]), str(path), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_plot_of_wrong_files(simulated, tmp_path, capsys) -> None:
+    picture = str(tmp_path / "component.png")
+    assert main(["plot", str(tmp_path / "none.h5"), picture]) == 2
+    assert "no such file" in capsys.readouterr().err
+    assert main(["plot", str(write(tmp_path / "text.h5", "text")), picture]) == 2
+    assert "not a readable HDF5 file" in capsys.readouterr().err
+    with h5py.File(tmp_path / "empty.h5", "w"):
+        pass
+    assert main(["plot", str(tmp_path / "empty.h5"), picture]) == 2
+    assert "no system matrix inside. Simulate one" in capsys.readouterr().err
+    assert main(["plot", str(simulated["full"]), str(tmp_path / "component.gif")]) == 2
+    assert "no format for figures ends in '.gif'" in capsys.readouterr().err

@@ -16,9 +16,11 @@ from smrestore.errors import InputError
 from smrestore.mdf.imported import KINDS
 from smrestore.methods import BASELINES
 from smrestore.physics import particles
+from smrestore.physics.spectrum import EVALUATORS
 from smrestore.reconstruction import ReconstructionSettings, rows
 from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
+from smrestore.simulation import ComponentSelection
 from smrestore.training.settings import PHASES, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -255,7 +257,6 @@ class TestSchemaFollowsTheLibrary:
     @pytest.mark.parametrize(
         ("part", "key", "known"),
         [
-            ("dataset", "model", particles.MODELS),
             ("noise_pool", "background_level", noise.BACKGROUND_LEVELS),
             ("baseline", "method", BASELINES),
             ("experiment", "phase", PHASES),
@@ -268,6 +269,13 @@ class TestSchemaFollowsTheLibrary:
     def test_kinds_of_scans(self) -> None:
         for part in ("scan", "file_scan"):
             assert PARTS[part]["properties"]["kind"]["enum"] == list(KINDS)
+
+    def test_datasets(self) -> None:
+        assert PARTS["model"]["enum"] == list(particles.MODELS)
+        assert PARTS["evaluator"]["enum"] == list(EVALUATORS)
+        assert PARTS["test_set"]["properties"]["particle_state"]["enum"] == list(particles.STATES)
+        names = {field.name for field in fields(ComponentSelection)}
+        assert {*PARTS["components"]["properties"]} == names
 
     def test_sigma_conventions(self) -> None:
         assert PARTS["sigma_convention"]["enum"] == list(degradation.SIGMA_CONVENTIONS)

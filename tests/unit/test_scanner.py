@@ -356,9 +356,9 @@ def test_transfer_function_is_a_resonance_with_delay():
 def test_shares_are_those_of_a_log_normal_distribution_by_volume(spread):
     tracer = Tracer(20e-9, spread, 1500.0, 1.0, 1e-6)
     fractions = tracer.fractions()
-    shares = np.array([share for _, share, _ in fractions])
-    diameters = np.array([particle.core_diameter for particle, _, _ in fractions])
-    times = np.array([time for _, _, time in fractions])
+    shares = np.array([share for _, share in fractions])
+    diameters = np.array([particle.core_diameter for particle, _ in fractions])
+    times = np.array([particle.relaxation_time for particle, _ in fractions])
     assert shares.sum() == pytest.approx(1)
     for power in (1, 2, 3):
         # E[d^(3 + k)] / E[d^3] of a log-normal distribution.

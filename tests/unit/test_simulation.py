@@ -1,6 +1,9 @@
 """Parameters, their table, and the store of simulated components."""
 
 import dataclasses
+import math
+import resource
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,7 +21,17 @@ from smrestore.parameters import (
     write_cases,
 )
 from smrestore.physics import Particle, system_matrix
-from smrestore.simulation import ComponentSelection, simulate_batch, simulate_full
+from smrestore.simulation import (
+    ComponentSelection,
+    Resources,
+    balanced_batches,
+    batch_of,
+    estimated_cost,
+    simulate_batch,
+    simulate_full,
+    simulate_matrix,
+)
+from smrestore.staging import StagedImages
 from smrestore.store import StoredMatrix, SystemMatrixStore, verify_store, write_store
 
 SMALL = {"dimension": 2, "limits": SizeLimits((3, 9)), "sampling_rate": 2.5e6}
@@ -172,6 +185,158 @@ def test_failed_batch_leaves_nothing_and_keeps_the_former(tmp_path):
         simulate_batch(bad, path, selection=SELECTION, seed=1)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kept", [0, 100_000])
+def test_full_disk_is_named_and_leaves_nothing(tmp_path, kept):
+    path = tmp_path / "000.h5"
+    simulate_batch(cases(1), path, selection=SELECTION, seed=1)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # No file may grow beyond this: for programs it is like a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000 + kept, hard))
+        with pytest.raises(InputError, match=r"000\.h5: there is no space left.*Free some"):
+            simulate_batch(cases(40), path, selection=ComponentSelection(1e-5, 500), seed=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_little_memory_gives_the_same_matrix_by_way_of_the_disk(tmp_path):
+    (case,) = cases(1, dimension=3, limits=SizeLimits((3, 7)))
+    selection = ComponentSelection(1e-5, 60)
+    n_voxels = math.prod(case["size"])
+    whole = simulate_matrix(case, selection, seed=3)
+    memory = 2 * 4 * 80 * (n_voxels // 3)
+    resources = Resources(memory=max(memory, 30_000_000), scratch=tmp_path, threads=1)
+    images = simulate_matrix(case, selection, seed=3, resources=resources).components
+    np.testing.assert_array_equal(images[0:60], whole.components[0:60])
+    staged = StagedImages(5, (3, 4, 1), np.dtype(np.float32), voxels_per_stage=5, folder=tmp_path)
+    values = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
+    for voxels, part in staged.fill():
+        assert len(part) <= 5
+        part[:] = values[voxels]
+    for indices in ([0, 1, 2, 3, 4], [1, 3], [4]):
+        expected = values[:, indices].T.reshape(-1, 3, 4, 1)
+        np.testing.assert_array_equal(staged.read(np.array(indices)), expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_memory_is_named():
+    (case,) = cases(1)
+    for memory in (1000, 20_000):
+        with pytest.raises(InputError, match=r"^memory: .* MiB are too little"):
+            simulate_matrix(case, SELECTION, seed=1, resources=Resources(memory=memory))
+    with pytest.raises(InputError, match=r"^mem_mb: 100 MB are too little.*Give the job more"):
+        Resources.of_job(100, "table", Path())
+
+
+def test_estimated_norms_choose_like_exact_ones(monkeypatch):
+    (case,) = cases(1, limits=SizeLimits((12, 16)))
+    everything = ComponentSelection(1e-5, 10**6)
+    exact = simulate_matrix(case, everything, seed=1)
+    monkeypatch.setattr("smrestore.simulation.N_PROBES", 40)
+    estimated = simulate_matrix(case, everything, seed=1)
+    np.testing.assert_array_equal(estimated.channel, exact.channel)
+    np.testing.assert_array_equal(estimated.frequency, exact.frequency)
+    np.testing.assert_array_equal(estimated.norm, exact.norm)
+    some = simulate_matrix(case, ComponentSelection(1e-5, 50), seed=1)
+    assert len(some.norm) == 50
+    assert set(zip(some.channel, some.frequency, strict=True)) <= set(
+        zip(exact.channel, exact.frequency, strict=True)
+    )
+
+
+def test_drawn_components_do_not_favor_any(monkeypatch):
+    (case,) = cases(1)
+    everything = simulate_matrix(case, ComponentSelection(1e-5, 10**6), seed=1)
+    counts = np.zeros(len(everything.norm))
+    place = {
+        pair: i for i, pair in enumerate(zip(everything.channel, everything.frequency, strict=True))
+    }
+    share = len(counts) // 4
+    for seed in range(60):
+        drawn = simulate_matrix(case, ComponentSelection(1e-5, share), seed=seed)
+        for pair in zip(drawn.channel, drawn.frequency, strict=True):
+            counts[place[pair]] += 1
+    # Binomial with 60 trials of probability 1/4.
+    assert counts.mean() == pytest.approx(15, rel=0.02)
+    assert counts.max() < 33
+    assert abs(counts[np.argsort(everything.norm)[-20:]].mean() - 15) < 3
+
+
+def test_rounded_components_are_smaller_and_read_like_others(tmp_path):
+    drawn = cases(2, limits=SizeLimits((12, 16)))
+    paths = tmp_path / "exact.h5", tmp_path / "rounded.h5"
+    for path, decimals in zip(paths, (None, 5), strict=True):
+        selection = ComponentSelection(1e-5, 200, decimals)
+        simulate_batch(drawn, path, selection=selection, seed=1)
+    exact, rounded = (SystemMatrixStore([path]) for path in paths)
+    assert paths[1].stat().st_size < 0.75 * paths[0].stat().st_size
+    for component in range(0, 200, 17):
+        a, b = exact.read(1, component), rounded.read(1, component)
+        assert (a.channel, a.frequency) == (b.channel, b.frequency)
+        np.testing.assert_allclose(a.image, b.image, atol=1.1e-5)
+
+
+def test_lagging_particles_give_complex_components(tmp_path):
+    case = {**cases(1)[0], "relaxation_time_us": 2.0, "offset_mT": [1.0, 0.0, 0.0]}
+    simulate_batch([case], tmp_path / "0.h5", selection=SELECTION, seed=1)
+    store = SystemMatrixStore([tmp_path / "0.h5"])
+    assert store.parameters(0) == case
+    matrix = system_matrix(simulation_of(case))
+    for component in range(0, 40, 7):
+        read = store.read(0, component)
+        true = matrix[read.channel, read.frequency]
+        np.testing.assert_allclose(read.image, 1j * true / np.abs(true).max(), atol=1e-6)
+
+
+def test_optional_keys_survive_a_csv(tmp_path):
+    drawn = [
+        {**c, "drive_phase_rad": [-1.5, -1.5, 0.0], "relaxation_time_us": 0.5} for c in cases(2)
+    ]
+    write_cases(tmp_path / "cases.csv", drawn)
+    assert read_cases(tmp_path / "cases.csv") == drawn
+    assert simulation_of(drawn[0]).sequence.drive_phase == (-1.5, -1.5, 0.0)
+
+
+def test_coils_of_a_case():
+    case = {**cases(1)[0], "coil_sensitivity": [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]}
+    plain, both = system_matrix(simulation_of(cases(1)[0])), system_matrix(simulation_of(case))
+    np.testing.assert_allclose(both[1], 0.5 * (plain[0] + plain[1]), atol=1e-6)
+
+
+def test_twins_share_their_parameters():
+    limits = {"limits": SizeLimits((4, 9))}
+    plain, langevin = cases(4, **limits), cases(4, model="langevin", **limits)
+    fine = cases(4, refinement=4, **limits)
+    for one, other, refined in zip(plain, langevin, fine, strict=True):
+        assert {**other, "model": "anisotropy"} == one
+        assert {**refined, "size": one["size"]} == one
+        assert refined["size"] == [4 * one["size"][0], 4 * one["size"][1], 1]
+
+
+@given(
+    costs=st.lists(st.floats(0.1, 1000), min_size=1, max_size=60),
+    n_batches=st.integers(1, 20),
+)
+def test_batches_hold_everything_once_and_are_even(costs, n_batches):
+    n_batches = min(n_batches, len(costs))
+    batches = balanced_batches(costs, n_batches)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(costs)))
+    assert all(batches)
+    totals = [sum(costs[index] for index in batch) for batch in batches]
+    assert max(totals) <= sum(costs) / n_batches + max(costs) + 1e-9
+
+
+def test_batches_of_cases_are_a_partition():
+    drawn = cases(7, limits=SizeLimits((4, 30)))
+    names = [case["name"] for number in range(3) for case in batch_of(drawn, number, 3)]
+    assert sorted(names) == [case["name"] for case in drawn]
+    cost = [sum(map(estimated_cost, batch_of(drawn, number, 3))) for number in range(3)]
+    assert max(cost) < 2 * min(cost)
 
 
 @pytest.mark.parametrize(

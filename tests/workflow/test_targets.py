@@ -9,6 +9,12 @@ from checkout import ROOT
 from smrestore.configuration import read_configuration
 
 BATCHES = {"train": 2, "validation": 1, "test": 1}
+# Datasets that nothing is trained or tested with yet.
+OTHERS = {
+    "lissajous-2d-langevin": {"train": 1, "validation": 1},
+    "lissajous-2d-fine": {"train": 1, "validation": 1, "test": 1},
+    "lissajous-3d": {"train": 2, "validation": 1, "test": 1},
+}
 METHODS = ("dct-f", "dncnn", "dncnn-canonical")
 EXPERIMENTS = METHODS[1:]
 
@@ -24,6 +30,20 @@ def _draws(*splits):
 def _simulation(*splits):
     batches = [f"lissajous-2d/{s}/{batch:03d}" for s in splits for batch in range(BATCHES[s])]
     return _draws(*splits) | _jobs("simulate_batch", *batches)
+
+
+OTHER_DRAWS = _jobs(
+    "sample_parameters", *(f"{name}/{split}" for name, splits in OTHERS.items() for split in splits)
+)
+OTHER_SIMULATION = OTHER_DRAWS | _jobs(
+    "simulate_batch",
+    *(
+        f"{name}/{split}/{batch:03d}"
+        for name, splits in OTHERS.items()
+        for split, count in splits.items()
+        for batch in range(count)
+    ),
+)
 
 
 def _noise(*pools):
@@ -63,8 +83,8 @@ FIGURES = (
     | _jobs("plot_figure3", "")
 )
 TARGETS = {
-    "parameters": _draws(*BATCHES),
-    "simulate": _simulation(*BATCHES),
+    "parameters": _draws(*BATCHES) | OTHER_DRAWS,
+    "simulate": _simulation(*BATCHES) | OTHER_SIMULATION,
     "scans": EMPTY | CALIBRATION | REFERENCE | PHANTOM,
     "noise": _noise("training", "test"),
     "train": TRAINING | CURVES,

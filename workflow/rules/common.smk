@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from smrestore.configuration import ConfigurationError, check_configuration
+from smrestore.configuration import ConfigurationError, check_configuration, resolved_dataset
 from smrestore.workflow import code_id
 
 ROOT = Path(workflow.basedir)
@@ -15,6 +15,7 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+DATASETS = {name: resolved_dataset(config["datasets"], name) for name in config["datasets"]}
 VARIANTS = ("measured", "reference", "truth")
 
 
@@ -48,7 +49,7 @@ wildcard_constraints:
 
 def batches(dataset, split):
     """Return the store files of a split."""
-    entry = config["datasets"][dataset]
+    entry = DATASETS[dataset]
     count = -(-entry["matrices"][split] // entry["batch_size"])
     return [f"results/system_matrices/{dataset}/{split}/{batch:03d}.h5" for batch in range(count)]
 
@@ -111,12 +112,13 @@ def matrix_of(measurement, variant):
 
 PARAMETERS = [
     f"results/parameters/{dataset}/{split}.csv"
-    for dataset, entry in config["datasets"].items()
-    for split in entry["matrices"]
+    for dataset, entry in DATASETS.items()
+    for split, count in entry["matrices"].items()
+    if count
 ]
 SYSTEM_MATRICES = [
     path
-    for dataset, entry in config["datasets"].items()
+    for dataset, entry in DATASETS.items()
     for split in entry["matrices"]
     for path in batches(dataset, split)
 ]

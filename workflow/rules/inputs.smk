@@ -6,8 +6,8 @@
 
 
 def get_draw_settings(wildcards):
-    entry = config["datasets"][wildcards.dataset]
-    return {key: entry[key] for key in ("dimension", "model", "grid", "sequence")}
+    keys = ("draws_of", "dimension", "model", "grid", "refinement", "sequence")
+    return {key: DATASETS[wildcards.dataset][key] for key in keys}
 
 
 # scans
@@ -66,7 +66,8 @@ def get_test_pool(wildcards):
 
 def get_test_settings(wildcards):
     entry = config["test_sets"][wildcards.test_set]
-    return {k: entry[k] for k in ("task", "components_per_matrix", "sigma", "sigma_convention")}
+    keys = ("task", "components_per_matrix", "sigma", "sigma_convention", "particle_state")
+    return {key: entry[key] for key in keys if key in entry}
 
 
 def get_baseline(wildcards):

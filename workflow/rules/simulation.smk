@@ -13,10 +13,13 @@ rule simulate_batch:
     conda:
         "../../envs/simulation.yaml"
     threads: 4
+    resources:
+        mem_mb=2000,
     params:
         code=code("simulate_batch"),
         seed=config["seed"],
-        batch_size=lambda wildcards: config["datasets"][wildcards.dataset]["batch_size"],
-        components=lambda wildcards: config["datasets"][wildcards.dataset]["components"],
+        batches=lambda wildcards: len(batches(wildcards.dataset, wildcards.split)),
+        evaluator=lambda wildcards: DATASETS[wildcards.dataset]["evaluator"],
+        components=lambda wildcards: DATASETS[wildcards.dataset]["components"],
     script:
         "../scripts/simulate_batch.py"

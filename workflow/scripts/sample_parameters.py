@@ -11,11 +11,15 @@ def main(smk):
     cases = draw_cases(
         smk.params.matrices,
         seed=smk.params.seed,
-        dataset=smk.wildcards.dataset,
+        dataset=settings["draws_of"],
         split=smk.wildcards.split,
         dimension=settings["dimension"],
         model=settings["model"],
-        limits=SizeLimits((grid["minimum_size"], grid["maximum_size"])),
+        limits=SizeLimits(
+            (grid["minimum_size"], grid["maximum_size"]),
+            tuple(grid.get("average_size", (0.0, float("inf")))),
+        ),
+        refinement=settings["refinement"],
         dividers=tuple(sequence["dividers"]),
         base_frequency=sequence["base_frequency_Hz"],
         sampling_rate=sequence["sampling_rate_Hz"],

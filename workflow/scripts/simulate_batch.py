@@ -1,22 +1,24 @@
 """Simulate one batch of system matrices."""
 
+from pathlib import Path
+
 import numba
 
 from smrestore.parameters import read_cases
-from smrestore.simulation import ComponentSelection, simulate_batch
+from smrestore.simulation import ComponentSelection, Resources, batch_of, simulate_batch
 from smrestore.workflow import job
 
 
 def main(smk):
     """Map the job to one library call."""
     numba.set_num_threads(min(smk.threads, numba.config.NUMBA_NUM_THREADS))
-    size = smk.params.batch_size
-    first = int(smk.wildcards.batch) * size
+    output = Path(smk.output[0])
     simulate_batch(
-        read_cases(smk.input[0])[first : first + size],
-        smk.output[0],
+        batch_of(read_cases(smk.input[0]), int(smk.wildcards.batch), smk.params.batches),
+        output,
         selection=ComponentSelection(**smk.params.components),
         seed=smk.params.seed,
+        resources=Resources.of_job(smk.resources.mem_mb, smk.params.evaluator, output.parent),
     )
 
 

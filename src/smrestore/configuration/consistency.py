@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from smrestore.configuration.datasets import resolved_dataset
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.faults import Fault, Key, choice_remedy
 
@@ -24,6 +25,7 @@ def consistency_faults(
     if not isinstance(config, Mapping):
         return []
     entries = Entries(config, base_directory, {fault.key[:2] for fault in structure_faults})
+    _resolve_datasets(entries)
     for section, check in _CHECKS.items():
         for name, entry in entries.sound(section):
             check(entries, (section, name), entry)
@@ -31,10 +33,36 @@ def consistency_faults(
 
 
 def _check_dataset(entries: Entries, key: Key, entry: Entry) -> None:
+    if entry["draws_of"] != key[1]:
+        return  # The dataset it draws from is checked itself.
     grid = entry["grid"]
     low, high = grid["minimum_size"], grid["maximum_size"]
     _check_order(entries, (*key, "grid", "minimum_size"), low, high)
+    if "average_size" in grid:
+        _check_order(entries, (*key, "grid", "average_size"), *grid["average_size"])
     _check_sampling(entries, (*key, "sequence"), entry["sequence"], _axes(entry["dimension"]))
+
+
+def _resolve_datasets(entries: Entries) -> None:
+    """Complete datasets that draw from others; those that cannot are set aside with a fault."""
+    resolved = {}
+    for name, entry in entries.sound("datasets"):
+        key = ("datasets", name, "draws_of")
+        other = entry.get("draws_of")
+        source = entries.refer(key, other, "datasets", what="dataset") if other else {}
+        if source and "draws_of" in source:
+            entries.fault(
+                key,
+                f"dataset {other!r} draws from {source['draws_of']!r} itself",
+                f"name {source['draws_of']!r}",
+            )
+            source = None
+        if source is None:
+            entries.broken.add(("datasets", name))
+        else:
+            resolved[name] = resolved_dataset(entries.config["datasets"], name)
+    if resolved:
+        entries.config = {**entries.config, "datasets": {**entries.config["datasets"], **resolved}}
 
 
 def _check_sequence(entries: Entries, key: Key, entry: Entry) -> None:
@@ -94,18 +122,18 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     training = entry["training"]
     for name in ("sigma", "scale"):
         _check_order(entries, (*key, "training", name), *training[name])
-    dataset = _check_data(entries, key, entry)
-    if dataset and training["patch"] < dataset["grid"]["maximum_size"]:
+    dataset = _check_data(entries, key, entry, "train", "validation")
+    if dataset and training["patch"] < _largest_size(dataset):
         entries.fault(
             (*key, "training", "patch"),
             f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
-            f"up to {dataset['grid']['maximum_size']}",
+            f"up to {_largest_size(dataset)}",
             "enlarge the patch or limit the grid size",
         )
 
 
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
-    _check_data(entries, key, entry)
+    _check_data(entries, key, entry, "test")
     _check_methods(entries, key, entry, entry["dimension"])
     noise = _empty_scan(entries, entry["noise_pool"])
     learned = {name: entries.get("experiments", name) for name in entry["methods"]}
@@ -198,13 +226,24 @@ def _check_method_name(entries: Entries, key: Key) -> None:
         entries.fault(key, "a baseline has the same name", "rename one of them")
 
 
-def _check_data(entries: Entries, key: Key, entry: Entry) -> Entry | None:
-    """Check dataset, dimension and noise pool of an experiment or a test set."""
+def _largest_size(dataset: Entry) -> int:
+    return dataset["grid"]["maximum_size"] * dataset["refinement"]
+
+
+def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
+    """Check dataset with its splits, dimension and noise pool of an experiment or a test set."""
     name = entry["dataset"]
     dataset = entries.refer((*key, "dataset"), name, "datasets", what="dataset")
     pool = entries.refer((*key, "noise_pool"), entry["noise_pool"], "noise_pools", what="pool")
     if not dataset:
         return None
+    for split in splits:
+        if not dataset["matrices"][split]:
+            entries.fault(
+                (*key, "dataset"),
+                f"dataset {name!r} has no matrices in its split {split!r}",
+                f"give {name!r} some, or use another dataset",
+            )
     if dataset["dimension"] != entry["dimension"]:
         entries.fault(
             (*key, "dimension"),
@@ -219,7 +258,7 @@ def _check_data(entries: Entries, key: Key, entry: Entry) -> Entry | None:
 
 def _check_noise(entries: Entries, key: Key, name: str, scan: Entry, dataset: Entry) -> None:
     """Check that a virtual empty scan covers the grids and frequencies of a dataset."""
-    size, dimension = dataset["grid"]["maximum_size"], dataset["dimension"]
+    size, dimension = _largest_size(dataset), dataset["dimension"]
     if scan["frames"] < size**dimension:
         entries.fault(
             key,

@@ -34,10 +34,16 @@ class Panel:
     extent_mm: Extent
 
     @property
+    def extent_lengths(self) -> tuple[float, float]:
+        """Width and height in mm."""
+        left, right, bottom, top = self.extent_mm
+        return right - left, top - bottom
+
+    @property
     def aspect(self) -> float:
         """Height over width."""
-        left, right, bottom, top = self.extent_mm
-        return (top - bottom) / (right - left)
+        width, height = self.extent_lengths
+        return height / width
 
 
 def plane(image: np.ndarray, grid: CalibrationGrid, z: float | None = None) -> Panel:

@@ -7,6 +7,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from smrestore.errors import InputError
 from smrestore.files import atomic_path
 
 COLUMN_WIDTH_MM = 85.0
@@ -75,12 +76,31 @@ def add_text(figure: Figure, left: float, top: float, text: str, **settings: obj
     figure.text(left / total_width, 1 - top / total_height, text, **settings)
 
 
+def save_as(figure: Figure, path: str | Path) -> None:
+    """Write a figure in the format that the ending of a path names, without a date.
+
+    Raises
+    ------
+    InputError
+        If it names none.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    dates = {"pdf": {"CreationDate": None}, "png": {"Software": None}, "svg": {"Date": None}}
+    if kind not in dates:
+        raise InputError(
+            f"no format for figures ends in {Path(path).suffix!r}",
+            path=path,
+            remedy="use .png, .pdf or .svg",
+        )
+    with atomic_path(path) as temporary:
+        dpi = PNG_DPI if kind == "png" else PDF_DPI
+        figure.savefig(temporary, dpi=dpi, metadata=dates[kind])
+
+
 def save(figure: Figure, pdf_path: str | Path, png_path: str | Path) -> None:
     """Write a figure as PDF and PNG of equal size.
 
     Neither file holds a date, so equal figures give equal bytes.
     """
-    with atomic_path(pdf_path) as temporary:
-        figure.savefig(temporary, dpi=PDF_DPI, metadata={"CreationDate": None})
-    with atomic_path(png_path) as temporary:
-        figure.savefig(temporary, dpi=PNG_DPI, metadata={"Software": None})
+    save_as(figure, pdf_path)
+    save_as(figure, png_path)

@@ -9,9 +9,9 @@ modified Bessel function and one smooth integral over u = n . m in [-1, 1] is le
     m_par  = int exp(alpha u^2 + xi_par u) I0(.) u du / Z
     m_perp = int exp(alpha u^2 + xi_par u) I1(.) sqrt(1 - u^2) du / Z
 
-Gauss-Legendre quadrature with 48 nodes is exact to about 1e-14 for alpha + |xi| <= 121, and peaks of
-the integrand narrow with the square root of that sum, so stronger fields get more nodes. The nodes
-come in pairs +-u that share their Bessel functions.
+Gauss-Legendre quadrature with 48 nodes is exact to about 1e-14 for alpha + |xi| <= 121, and peaks
+of the integrand narrow with the square root of that sum, so stronger fields get more nodes. The
+nodes come in pairs +-u that share their Bessel functions.
 
 This is the reference, and the source of the tables of :mod:`smrestore.physics.moment_table`, which
 are fifty times faster.

@@ -14,8 +14,8 @@ class Receiver:
     Attributes
     ----------
     sensitivity
-        float64 (C, 3): the weight of the moment along x, y, z in each channel. Three orthogonal coils
-        of unit sensitivity if not given.
+        float64 (C, 3): the weight of the moment along x, y, z in each channel. Three orthogonal
+        coils of unit sensitivity if not given.
     transfer_function
         complex128 (C, K), a factor for each channel and frequency; none if not given.
     """

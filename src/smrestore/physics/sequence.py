@@ -14,8 +14,8 @@ Triple = tuple[float, float, float]
 class Sequence:
     """A Lissajous sequence with a constant selection field gradient.
 
-    The field is H_i(r, t) = G_i r_i + O_i + A_i cos(2 pi f_i t + phi_i) for i = x, y, z, as mu_0 H in
-    tesla.
+    The field is H_i(r, t) = G_i r_i + O_i + A_i cos(2 pi f_i t + phi_i) for i = x, y, z, as mu_0 H
+    in tesla.
 
     Attributes
     ----------

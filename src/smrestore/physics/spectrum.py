@@ -397,6 +397,8 @@ def _spectrum_writer(
                     spectra = scipy.fft.dct(moment[:, used], type=1, axis=-1)
                 else:
                     spectra = scipy.fft.rfft(moment[:, used], axis=-1)
+                    if sequence.even_in_time:
+                        spectra = spectra.real
                 values[np.ix_(places, chosen)] = spectra[:, frequency[chosen]] * factor[chosen]
 
         return from_time
@@ -446,8 +448,8 @@ def system_matrix(
     """Return the system matrix S[c, k](r) = -(2 pi i k / T) m_hat[c, k](r) of all components.
 
     m_hat[c, k] = (1/V) sum_j m_c(r, t_j) exp(-2 pi i j k / V) is the spectrum of the mean moment in
-    units of the particle's moment m_0, weighted by the coil sensitivity and multiplied by relaxation
-    and transfer function where there are any.
+    units of the particle's moment m_0, weighted by the coil sensitivity and multiplied by
+    relaxation and transfer function where there are any.
 
     Parameters
     ----------
