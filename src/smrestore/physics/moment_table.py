@@ -41,6 +41,8 @@ N_TERMS = 8
 """Coefficients in q and in w. :func:`_evaluate_cell` is made for an even number."""
 CELL_RATIO = 0.19
 """Width of a cell over the distance of the nearest singularity."""
+PLACES = 16
+"""Places to look cells up, up to the distance of the nearest singularity from the origin."""
 N_ALPHA_TERMS = 6
 """Coefficients in alpha."""
 ALPHA_WIDTH = 0.75
@@ -58,7 +60,7 @@ class Axis:
     middle, scale
         Middle of each cell and two over its width, float64 (n,).
     lookup
-        Cell at each multiple of 1 / ``resolution``, int64.
+        Cell at each multiple of 1 / ``resolution``, uint16: small, to stay in the first cache.
     resolution
         Lookup places per unit.
     """
@@ -71,12 +73,12 @@ class Axis:
     @classmethod
     def growing(cls, end: float, distance: float) -> "Axis":
         """Cover [0, end] with cells that grow from ``distance`` in proportion to it."""
-        resolution = 40 / distance
+        resolution = PLACES / distance
         edges = [0]
         while edges[-1] < end * resolution:
-            edges.append(edges[-1] + round(CELL_RATIO * (distance * resolution + edges[-1])))
+            edges.append(edges[-1] + int(CELL_RATIO * (PLACES + edges[-1])))
         edges = np.array(edges)
-        lookup = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+        lookup = np.repeat(np.arange(len(edges) - 1, dtype=np.uint16), np.diff(edges))
         edges = edges / resolution
         return cls((edges[1:] + edges[:-1]) / 2, 2 / np.diff(edges), lookup, resolution)
 
@@ -412,8 +414,8 @@ def _table_samples(
         for k in range(size * LANES):
             q, across = abs(parallel[k]), w[k]
             # Unsigned indices spare the compiled code the check for negative ones.
-            a = q_lookup[np.uint64(np.int64(q * q_resolution))]
-            b = w_lookup[np.uint64(np.int64(across * w_resolution))]
+            a = np.int64(q_lookup[np.uint64(np.int64(q * q_resolution))])
+            b = np.int64(w_lookup[np.uint64(np.int64(across * w_resolution))])
             u[k] = (q - q_middle[np.uint64(a)]) * q_scale[np.uint64(a)]
             v[k] = (across - w_middle[np.uint64(b)]) * w_scale[np.uint64(b)]
             cell = a * n_across + b
