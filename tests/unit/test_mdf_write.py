@@ -341,7 +341,9 @@ def test_restored_matrix_never_replaces_its_source(scan, tmp_path):
     link = tmp_path / "link.mdf"
     link.symlink_to(scan)
     former = scan.read_bytes()
-    for destination in (scan, link, tmp_path / "folder" / ".." / "scan.mdf"):
+    hard_link = tmp_path / "hard.mdf"
+    hard_link.hardlink_to(scan)
+    for destination in (scan, link, hard_link, tmp_path / "folder" / ".." / "scan.mdf"):
         with pytest.raises(InputError, match="must not replace its source"):
             write_restored(scan, destination, matrix, description="")
     assert scan.read_bytes() == former
