@@ -431,10 +431,9 @@ class MdfFile:
         if self.frames.is_background[frame]:
             return " (background)"
         voxels = calibration.voxels(acquired=not self.flags.frame_permutation)
-        voxel = voxels[np.searchsorted(foreground, frame)]
-        return (
-            f" (voxel {', '.join(str(int(i)) for i in np.unravel_index(voxel, calibration.size))})"
-        )
+        index = voxels[np.searchsorted(foreground, frame)]
+        voxel = np.unravel_index(index, calibration.size)
+        return f" (voxel {', '.join(str(int(i)) for i in voxel)})"
 
 
 def open_mdf(
