@@ -426,15 +426,16 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with open_mdf(path) as file:
     n_bytes = file.hdf5["measurement/data"].nbytes
 matrix = read_system_matrix(path, channels=[2, 0], frequencies=[26928, 5, 1724])
+corners = matrix[:, :, [0, -1, 3], [0, -1, 4], [0, -1, 5]].ravel()
 background = read_background(path, [0], [5, 1724])
-for start in range(1000, 1200, 10):
+for start in range(1000, 1100, 10):
     read_system_matrix(path, channels=[1], frequencies=range(start, start + 10))
 text = inspect_mdf(path).text()
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 json.dump({
     "bytes": n_bytes,
     "shape": matrix.shape,
-    "corners": [[float(x.real), float(x.imag)] for x in matrix[:, :, [0, -1, 3], [0, -1, 4], [0, -1, 5]].ravel()],
+    "corners": [[float(x.real), float(x.imag)] for x in corners],
     "background": background.shape,
     "peak_MB": (after - before) / 1024,
     "text": text,

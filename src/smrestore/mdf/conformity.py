@@ -21,8 +21,8 @@ from smrestore.mdf.layout import (
     TRACER,
     TRANSFER_FUNCTION,
     Fields,
+    links,
 )
-from smrestore.mdf.limits import reading
 from smrestore.mdf.snr import stored_snr
 
 OPTIONAL = (
@@ -84,19 +84,10 @@ def _absent(fields: Fields) -> Iterator[str]:
 
 def _other_names(file: MdfFile) -> Iterator[str]:
     known = {*MANDATORY, *TRACER, *OPTIONAL}
-    others = []
-
-    def collect(name: str) -> None:
-        user_defined = any(part.startswith("_") for part in name.split("/"))
-        if not (user_defined or name.startswith("reconstruction/")):
-            others.append(f"/{name}")
-
-    # Links are walked, not objects, because these may be damaged.
-    with reading(file.path, "/"):
-        file.hdf5.visititems_links(lambda name, link: collect(name))
     groups = {name.rpartition("/")[0] for name in known} | {"/acquisition/drivefield"}
-    for name in others:
-        if name not in known | groups | {"/reconstruction"}:
+    for name in links(file.hdf5, file.path):
+        user_defined = any(part.startswith("_") for part in name.split("/"))
+        if not (user_defined or name in known | groups or name.startswith("/reconstruction")):
             yield f"{name} is not part of MDF 2.1"
 
 

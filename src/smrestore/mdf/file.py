@@ -1,5 +1,6 @@
 """An open MDF file: its description, and its frames as spectra."""
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -127,6 +128,12 @@ class MdfFile:
             raise InputError(
                 error.what, path=self.path, field=error.field, remedy=error.remedy
             ) from None
+
+    def of_period(self, period: Period) -> "MdfFile":
+        """Return this open file with another choice of the period, see :func:`open_mdf`."""
+        other = copy.copy(self)
+        other.period = self._check_period(period)
+        return other
 
     def periods(self) -> list[int]:
         """Return the drive-field periods that are read, or averaged if they are several.

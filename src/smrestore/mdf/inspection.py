@@ -12,7 +12,7 @@ from smrestore.mdf.conformity import deviations
 from smrestore.mdf.data import data_bytes
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
-from smrestore.mdf.snr import signal_to_noise, stored_snr
+from smrestore.mdf.snr import ratio_of, stored_snr
 from smrestore.progress import progress_bar
 
 READ_COMPLETELY = 2 << 30
@@ -72,9 +72,9 @@ def inspect_mdf(path: str | Path, *, read_completely: int = READ_COMPLETELY) -> 
         with open_mdf(path) as file:
             facts, unusual = list(_facts(file)), deviations(file)
             is_small = data_bytes(file.hdf5[DATA]) <= read_completely
-        if is_small:
-            unusual += _wrong_values(path)
-        facts += _ratios(path, is_small)
+            if is_small:
+                unusual += _wrong_values(file)
+            facts += _ratios(file, is_small)
     return Summary(Path(path), tuple(facts), tuple(unusual))
 
 
@@ -205,40 +205,37 @@ def _background(file: MdfFile) -> str:
     )
 
 
-def _wrong_values(path: str | Path) -> list[str]:
+def _wrong_values(file: MdfFile) -> list[str]:
     """Read everything; say what cannot be read, or is not finite."""
-    with open_mdf(path) as file:
-        n_periods = file.acquisition.n_periods
-    for period in range(n_periods):
-        with open_mdf(path, period=period) as file:
-            frames, channels = file.frame_indices(None), file.channel_indices(None)
-            tiles = file.tiles(frames, channels, file.stored_frequencies(None))
-            try:
-                for _ in progress_bar(tiles, desc="values", unit="piece"):
-                    pass
-            except InputError as error:
-                return [f"{error.field}: {error.what}"]
+    frames, channels = file.frame_indices(None), file.channel_indices(None)
+    stored = file.stored_frequencies(None)
+    for period in range(file.acquisition.n_periods):
+        tiles = file.of_period(period).tiles(frames, channels, stored)
+        try:
+            for _ in progress_bar(tiles, desc="values", unit="piece"):
+                pass
+        except InputError as error:
+            return [f"{error.field}: {error.what}"]
     return []
 
 
-def _ratios(path: str | Path, is_small: bool) -> Iterator[tuple[str, str]]:
+def _ratios(file: MdfFile, is_small: bool) -> Iterator[tuple[str, str]]:
     """Yield a line for each channel on its signal-to-noise ratio."""
     title, source = "SNR", "stored"
-    with open_mdf(path) as file:
-        if file.calibration is None:
-            return
-        try:
-            snr = stored_snr(file)
-        except InputError as error:
-            yield title, f"unknown: {error.what}"
-            return
+    if file.calibration is None:
+        return
+    try:
+        snr = stored_snr(file)
+    except InputError as error:
+        yield title, f"unknown: {error.what}"
+        return
     if snr is None and not is_small:
         yield title, "not stored; not computed for data of this size"
         return
     if snr is None:
         source = "computed"
         try:
-            snr = signal_to_noise(path)
+            snr = ratio_of(file)
         except InputError as error:
             yield title, f"unknown: {error.what}"
             return

@@ -6,7 +6,8 @@ without guessing is accepted.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 
 from smrestore.errors import InputError
+from smrestore.mdf.heap import check_text_heap
 from smrestore.mdf.limits import DESCRIPTION_BYTES, reading
 
 VERSION = "2.1.0"
@@ -175,39 +177,68 @@ def _check_version(fields: "Fields") -> None:
         )
 
 
+def links(group: h5py.Group, path: Path, depth: int = 8) -> Iterator[str]:
+    """Yield the absolute names of all links below a group, without following soft ones.
+
+    The visitors of h5py raise errors of the interpreter about damaged files. Hard links of those
+    may be circular, hence the ``depth``.
+    """
+    prefix = group.name.rstrip("/")
+    with reading(path, prefix or "/"):
+        names = [name for name in group if isinstance(name, str)]
+    for name in names:
+        yield f"{prefix}/{name}"
+        with reading(path, f"{prefix}/{name}"):
+            is_hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+            is_group = is_hard and group.get(name, getclass=True) is h5py.Group
+            below = group[name] if is_group and depth else None
+        if below is not None:
+            yield from links(below, path, depth - 1)
+
+
 @dataclass(frozen=True)
 class Fields:
     """The datasets of an open MDF file, read with checks that name the dataset at fault."""
 
     file: h5py.File
     path: Path
+    _found: dict[str, h5py.Dataset | None] = field(default_factory=dict, repr=False)
 
     def __contains__(self, name: str) -> bool:
-        """Say whether there is such a dataset; one that is damaged is not taken for absent."""
-        with reading(self.path, name):
-            links = self.file.id.links
-            parts = name.strip("/").split("/")
-            prefixes = ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-            if not all(links.exists(f"/{prefix}".encode()) for prefix in prefixes):
-                return False
-            return isinstance(self.file[name], h5py.Dataset)
+        return self._find(name) is not None
+
+    def _find(self, name: str) -> h5py.Dataset | None:
+        """Return a dataset, None if there is none; one that is damaged is not taken for absent."""
+        if name not in self._found:
+            with reading(self.path, name):
+                self._found[name] = self._open(name)
+        return self._found[name]
+
+    def _open(self, name: str) -> h5py.Dataset | None:
+        links = self.file.id.links
+        parts = name.strip("/").split("/")
+        for end in range(1, len(parts) + 1):
+            if not links.exists("/".join(parts[:end]).encode()):
+                return None
+        node = self.file[name]
+        return node if isinstance(node, h5py.Dataset) else None
 
     def error(self, what: str, field: str, remedy: str) -> InputError:
         """Return the error to raise about ``field`` of this file."""
         return InputError(what, path=self.path, field=field, remedy=remedy)
 
-    def dataset(self, name: str) -> h5py.Dataset:
+    def dataset(self, name: str, *, may_be_empty: bool = False) -> h5py.Dataset:
         """Return the mandatory dataset ``name`` without reading it."""
-        if name not in self:
+        dataset = self._find(name)
+        if dataset is None:
             raise self.error(
                 "this mandatory dataset is missing", name, "write it as MDF 2.1 demands"
             )
         with reading(self.path, name):
-            dataset = self.file[name]
             shape = dataset.shape
             # Unknown types of numbers show here.
             _ = dataset.dtype
-        if shape is None or math.prod(shape) == 0:
+        if not may_be_empty and (shape is None or math.prod(shape) == 0):
             raise self.error("is empty", name, "store a value")
         return dataset
 
@@ -292,6 +323,7 @@ class Fields:
         if h5py.check_string_dtype(dataset.dtype) is None:
             raise self.error(f"has type {dataset.dtype} instead of text", name, "store UTF-8 text")
         with reading(self.path, name):
+            check_text_heap(dataset)
             return tuple(str(text) for text in np.ravel(dataset.asstr(errors="replace")[()]))
 
     def text(self, name: str, default: Any = _REQUIRED) -> str:

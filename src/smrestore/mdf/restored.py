@@ -22,6 +22,7 @@ from smrestore.mdf.layout import (
     IS_BACKGROUND_FRAME,
     SNR,
     Fields,
+    links,
 )
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
 from smrestore.mdf.writer import Blocks, write_mdf
@@ -142,15 +143,12 @@ def _checked_snr(file: MdfFile, snr: np.ndarray, expected: tuple[int, int, int])
 
 def _copied(file: MdfFile, same_positions: bool) -> dict[str, h5py.Dataset]:
     """Return the datasets of the source that still hold; of ``/measurement`` the user-defined."""
-    datasets = {}
-
-    def collect(name: str, node: h5py.Group | h5py.Dataset) -> None:
+    fields, datasets = Fields(file.hdf5, file.path), {}
+    for name in links(file.hdf5, file.path):
         user_defined = any(part.startswith("_") for part in name.split("/"))
-        replaced = name.startswith("measurement/") and not user_defined
-        if isinstance(node, h5py.Dataset) and not replaced:
-            datasets[f"/{name}"] = node
-
-    file.hdf5.visititems(collect)
+        replaced = name.startswith("/measurement/") and not user_defined
+        if not replaced and name in fields:
+            datasets[name] = fields.dataset(name, may_be_empty=True)
     outdated = [SNR, CONVERSION_FACTOR, "/acquisition/numPeriods"]
     meandering = file.calibration.is_meandering and not file.flags.frame_permutation
     if not same_positions or meandering or file.calibration.order != "xyz":

@@ -47,13 +47,16 @@ def signal_to_noise(source: str | Path | tuple[np.ndarray, np.ndarray]) -> np.nd
             [_channel_snr(rows, background[:, c]) for c, rows in enumerate(matrix)], axis=0
         )
     with open_mdf(source) as file:
-        n_periods, n_channels = file.acquisition.n_periods, file.acquisition.n_channels
-    by_period = []
-    for period in range(n_periods):
-        with open_mdf(source, period=period) as file:
-            _check_source(file)
-            by_period.append([_channel_of_file(file, channel) for channel in range(n_channels)])
-    return np.median(by_period, axis=0)
+        return ratio_of(file)
+
+
+def ratio_of(file: MdfFile) -> np.ndarray:
+    """Return :func:`signal_to_noise` of an open file, whichever period is chosen."""
+    calibration_of(file)
+    _check(np.empty((len(file.frames.background), 0, len(file.frequency_indices))), file.path)
+    views = [file.of_period(period) for period in range(file.acquisition.n_periods)]
+    channels = range(file.acquisition.n_channels)
+    return np.median([[_channel_of_file(view, c) for c in channels] for view in views], axis=0)
 
 
 def read_snr(
@@ -69,8 +72,8 @@ def read_snr(
         channels = file.channel_indices(channels)
         stored = file.stored_frequencies(frequencies)
         snr = stored_snr(file)
-    if snr is None:
-        snr = signal_to_noise(path)
+        if snr is None:
+            snr = ratio_of(file)
     return snr[np.ix_(channels, stored)]
 
 
@@ -99,11 +102,6 @@ def stored_snr(file: MdfFile) -> np.ndarray | None:
     if np.isnan(snr).any():
         raise file.error("holds NaN", SNR, "remove it; it is computed then")
     return snr.astype(np.float64)
-
-
-def _check_source(file: MdfFile) -> None:
-    calibration_of(file)
-    _check(np.empty((len(file.frames.background), 0, len(file.frequency_indices))), file.path)
 
 
 def _channel_of_file(file: MdfFile, channel: int) -> np.ndarray:
