@@ -134,6 +134,7 @@ def test_other_datasets_may_be_missing(scan, name):
         ("/acquisition/numFrames", 9.5, "positive count"),
         ("/acquisition/numFrames", float("nan"), "positive count"),
         ("/acquisition/numPeriodsPerFrame", 2, "instead of (9, 2, 3, 48)"),
+        ("/acquisition/numPeriodsPerFrame", np.uint64(2**64 - 1), "instead of (9, 18446744"),
         ("/acquisition/receiver/bandwidth", 1.0e7, "2 * bandwidth * cycle is 96"),
         ("/acquisition/drivefield/cycle", float("nan"), "is nan"),
         ("/acquisition/drivefield/cycle", 1.0, "2 * bandwidth * cycle is 1e+07"),

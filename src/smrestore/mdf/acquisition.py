@@ -1,5 +1,6 @@
 """How a scan was measured: sequence, receiver, averages, frames."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -318,7 +319,7 @@ def _drive_field(
     if default is not None and name not in fields:
         return default
     values = fields.reals(name)
-    if values.size not in (np.prod(shape), n_periods * np.prod(shape)):
+    if values.size not in (math.prod(shape), n_periods * math.prod(shape)):
         raise fields.wrong_shape(name, values.shape, (n_periods, *shape))
     return values.reshape(-1, *shape)
 

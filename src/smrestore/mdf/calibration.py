@@ -50,7 +50,7 @@ class Calibration:
     @property
     def n_positions(self) -> int:
         """Number of positions O."""
-        return int(np.prod(self.size))
+        return math.prod(self.size)
 
     def grid(self) -> CalibrationGrid:
         """Return the calibration grid; raises :class:`InputError` if no field of view is stored."""

@@ -156,8 +156,9 @@ def _sequence(file: MdfFile) -> Iterator[str]:
         diagonal = a.gradient * np.eye(3)
         if np.abs(a.gradient - diagonal).max() > 1e-3 * np.abs(diagonal).max():
             yield "the gradient has entries off its diagonal, which are ignored"
+    by_period = (a.strength, a.phase, a.gradient, a.offset_field)
     try:
-        for period in range(a.n_periods):
+        for period in range(max(len(values) for values in by_period if values is not None)):
             a.sequence(period)
     except InputError as error:
         yield f"{error.field}: {error.what}"
