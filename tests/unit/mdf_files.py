@@ -93,44 +93,133 @@ def edit(path: Path, name: str, value=None) -> Path:
     return path
 
 
-def independent_read(path: Path) -> dict:
+def cosine_matrix(name: str, n: int) -> np.ndarray:
+    """Return the orthonormal discrete cosine transform, (coefficient, place), by its formula."""
+    if n == 1:
+        return np.ones((1, 1))
+    k, place = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
+    if name == "DCT-I":
+        ends = np.where((np.arange(n) == 0) | (np.arange(n) == n - 1), np.sqrt(0.5), 1.0)
+        cosine = np.cos(np.pi * k * place / (n - 1))
+        return np.sqrt(2 / (n - 1)) * ends[:, None] * ends * cosine
+    first = np.where(np.arange(n) == 0, np.sqrt(0.5), 1.0)
+    matrix = {
+        "DCT-II": first[:, None] * np.cos(np.pi * (place + 0.5) * k / n),
+        "DCT-III": first * np.cos(np.pi * (k + 0.5) * place / n),
+        "DCT-IV": np.cos(np.pi * (place + 0.5) * (k + 0.5) / n),
+    }[name]
+    return np.sqrt(2 / n) * matrix
+
+
+def grid_transform(name: str, size) -> np.ndarray:
+    """Return the transform over a grid as one matrix; positions have x fastest."""
+    x, y, z = (cosine_matrix(name, n) for n in size)
+    return np.kron(z, np.kron(y, x))
+
+
+def robot_path(size, meandering: bool) -> list[tuple[int, int, int]]:
+    """Return the voxels in the order in which a robot visits them."""
+    path = []
+    forward_x = forward_y = True
+    for z in range(size[2]):
+        for line in range(size[1]):
+            y = line if forward_y or not meandering else size[1] - 1 - line
+            for step in range(size[0]):
+                x = step if forward_x or not meandering else size[0] - 1 - step
+                path.append((x, y, z))
+            forward_x = not forward_x
+        forward_y = not forward_y
+    return path
+
+
+def independent_read(path: Path, period: int = 0) -> dict:
     """Read spectra (N, C, K) by the letter of the MDF 2.1 specification, with h5py alone."""
     with h5py.File(path, "r") as file:
         measurement, receiver = file["measurement"], file["acquisition/receiver"]
         data = measurement["data"][()]
-        if measurement["isFastFrameAxis"][()]:
+        flag = {name: measurement[name][()] for name in measurement if name.startswith("is")}
+        if data.dtype.names:
+            data = data["r"].astype(float) + 1j * data["i"].astype(float)
+        if flag["isFourierTransformed"] and data.dtype.kind != "c":
+            data = data[..., 0] + 1j * data[..., 1].astype(float)
+        if flag["isFastFrameAxis"]:
             data = np.moveaxis(data, -1, 0)
-        data = data[:, 0]
+        data = data[:, period]
+        mask = flag["isBackgroundFrame"] == 1
+        size = file["calibration/size"][()] if "calibration" in file else None
+        time = np.arange(len(data))
+        if flag["isFramePermutation"]:
+            time = measurement["framePermutation"][()] - 1
+        if flag.get("isSparsityTransformed"):
+            name = measurement["sparsityTransformation"].asstr()[()]
+            places = measurement["subsamplingIndices"][period] - 1
+            kept, rest = data[~mask], data[mask]
+            decoded = np.zeros((int(np.prod(size)), *kept.shape[1:]), complex)
+            inverse = grid_transform(name, size).T
+            for c, k in np.ndindex(kept.shape[1:]):
+                decoded[:, c, k] = inverse[:, places[c, k]] @ kept[:, c, k]
+            data = np.concatenate([decoded, rest])
+            mask = np.arange(len(data)) >= len(decoded)
+            if not flag["isFramePermutation"]:
+                time = None
         n_samples = receiver["numSamplingPoints"][()]
         factors = np.ones((data.shape[1], 2)) * [1, 0]
         if "dataConversionFactor" in receiver:
             factors = receiver["dataConversionFactor"][()]
         scale, offset = factors[:, 0, None], factors[:, 1, None]
-        if measurement["isFourierTransformed"][()]:
+        if flag["isFourierTransformed"]:
             k = np.arange(n_samples // 2 + 1)
-            if measurement["isFrequencySelection"][()]:
+            if flag["isFrequencySelection"]:
                 k = measurement["frequencySelection"][()] - 1
-            if data.dtype.names:
-                data = data["r"].astype(float) + 1j * data["i"].astype(float)
             spectra = scale * data + offset * n_samples * (k == 0)
         else:
             spectra = np.fft.rfft(data.astype(float) * scale + offset, axis=-1)
-        time = np.arange(len(data))
-        if measurement["isFramePermutation"][()]:
-            time = measurement["framePermutation"][()] - 1
-        mask = measurement["isBackgroundFrame"][()] == 1
-        size = file["calibration/size"][()] if "calibration" in file else None
-    return {"spectra": spectra, "is_background": mask, "time": time, "size": size}
+        meandering = "calibration/isMeanderingGrid" in file and not flag["isFramePermutation"]
+        meandering = meandering and file["calibration/isMeanderingGrid"][()] == 1
+        corrected = flag["isBackgroundCorrected"] == 1
+    return {
+        "spectra": spectra,
+        "is_background": mask,
+        "time": time,
+        "size": size,
+        "is_meandering": meandering,
+        "is_corrected": corrected,
+    }
 
 
-def independent_matrix(path: Path, background: np.ndarray | float = 0.0) -> np.ndarray:
-    """Return (C, K, x, y, z) of a sorted scan; ``background`` (O, C, K) is subtracted."""
-    read = independent_read(path)
+def independent_background(read: dict) -> np.ndarray:
+    """Return the background of each foreground frame, (O, C, K): runs of it, joined by lines."""
+    mask, time, spectra = read["is_background"], read["time"], read["spectra"]
+    if time is None:
+        return spectra[mask].mean(axis=0)
+    by_time = {int(t): i for i, t in enumerate(time)}
+    runs = []
+    for t in sorted(int(t) for t in time[mask]):
+        if runs and t == runs[-1][-1] + 1:
+            runs[-1].append(t)
+        else:
+            runs.append([t])
+    centers = [sum(run) / len(run) for run in runs]
+    means = np.array([np.mean([spectra[by_time[t]] for t in run], axis=0) for run in runs])
+    estimate = np.empty_like(spectra[~mask])
+    for c, k in np.ndindex(spectra.shape[1:]):
+        parts = [
+            np.interp(time[~mask], centers, part[:, c, k]) for part in (means.real, means.imag)
+        ]
+        estimate[:, c, k] = parts[0] + 1j * parts[1]
+    return estimate
+
+
+def independent_matrix(
+    path: Path, background: np.ndarray | float | str = 0.0, period: int = 0
+) -> np.ndarray:
+    """Return (C, K, x, y, z); ``background`` (O, C, K) or ``interpolate`` is subtracted."""
+    read = independent_read(path, period)
+    if isinstance(background, str):
+        background = 0.0 if read["is_corrected"] else independent_background(read)
     foreground = read["spectra"][~read["is_background"]] - background
     matrix = np.empty((*foreground.shape[1:], *read["size"]), complex)
-    nx, ny, nz = read["size"]
-    for iz in range(nz):
-        for iy in range(ny):
-            for ix in range(nx):
-                matrix[:, :, ix, iy, iz] = foreground[ix + nx * (iy + ny * iz)]
+    path = robot_path(read["size"], read["is_meandering"])
+    for frame, (x, y, z) in zip(foreground, path, strict=True):
+        matrix[:, :, x, y, z] = frame
     return matrix

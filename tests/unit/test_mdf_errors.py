@@ -121,7 +121,9 @@ def test_other_datasets_may_be_missing(scan, name):
         ("/measurement/data", np.zeros((8, 3, 48)), "(9, 1, 3, 48)"),
         ("/measurement/data", np.zeros((9, 1, 3, 48), complex), "not real numbers"),
         ("/measurement/isFourierTransformed", np.int8(1), "not complex numbers"),
-        ("/measurement/isSparsityTransformed", np.int8(1), "not supported"),
+        ("/measurement/isSparsityTransformed", np.int8(1), "no spectra with the frames last"),
+        ("/measurement/isBackgroundCorrected", np.int8(2), "is 2 instead of 0 or 1"),
+        ("/measurement/isBackgroundFrame", np.full(9, 3, np.int8), "other values than 0 and 1"),
         ("/measurement/isFrequencySelection", np.int8(1), "frequencySelection: this mandatory"),
         ("/measurement/isFramePermutation", np.int8(1), "framePermutation: this mandatory"),
         ("/measurement/isBackgroundFrame", np.zeros(8, np.int8), "(8,) instead of (9,)"),
@@ -132,8 +134,15 @@ def test_other_datasets_may_be_missing(scan, name):
         ("/acquisition/numFrames", 9.5, "positive count"),
         ("/acquisition/numFrames", float("nan"), "positive count"),
         ("/acquisition/numPeriodsPerFrame", 2, "instead of (9, 2, 3, 48)"),
+        ("/acquisition/numPeriodsPerFrame", np.uint64(2**64 - 1), "instead of (9, 18446744"),
         ("/acquisition/receiver/bandwidth", 1.0e7, "2 * bandwidth * cycle is 96"),
-        ("/acquisition/drivefield/cycle", float("nan"), "2 * bandwidth * cycle is nan"),
+        ("/acquisition/drivefield/cycle", float("nan"), "is nan"),
+        ("/acquisition/drivefield/cycle", 1.0, "2 * bandwidth * cycle is 1e+07"),
+        ("/acquisition/drivefield/baseFrequency", -1.0, "is -1"),
+        ("/acquisition/drivefield/strength", np.full(3, np.nan), "NaN or infinite"),
+        ("/acquisition/receiver/numSamplingPoints", 2**40, "is 1.1e+12"),
+        ("/calibration/fieldOfView", [1j, 0, 0], "complex instead of real"),
+        ("/calibration/size", [10**6, 10**6, 1], "1e+12 positions"),
         ("/acquisition/drivefield/divider", [6, 4], "(2,) instead of (3, F)"),
         ("/acquisition/drivefield/strength", np.ones((2, 3, 1)), "instead of (1, 3, 1)"),
         ("/acquisition/drivefield/waveform", ["sine", "sine"], "(2,) instead of (3,)"),
@@ -179,13 +188,15 @@ def test_frequency_selection_must_fit(tmp_path, selection):
     assert "is no selection from the 25 frequencies" in message(path)
 
 
-def test_several_periods_are_refused_when_read(tmp_path):
+def test_several_periods_demand_a_choice(tmp_path):
     path = write_raw(tmp_path / "scan.mdf", raw_signals(0, 2), [0, 0])
     edit(path, "/acquisition/numPeriodsPerFrame", 2)
     edit(path, "/measurement/data", np.zeros((2, 2, 3, 48)))
     with open_mdf(path) as file:
         assert file.acquisition.n_periods == 2
     assert "2 drive-field periods per frame" in message(path, read_spectra)
+    assert "there is no period 2" in message(path, open_mdf, period=2)
+    assert read_spectra(path, period=1).shape == (2, 3, 25)
 
 
 def test_selections_outside_the_file(scan):
@@ -255,8 +266,8 @@ def test_values_that_are_not_finite(tmp_path, value):
         calibration=calibration(3, 2, 1),
     )
     text = message(path, read_system_matrix, background=None)
-    assert "/measurement/data: NaN or infinite value in frame 5, channel 1, frequency " in text
-    assert "index 4" in text
+    where = "frame 5 (voxel 2, 1, 0), channel 1, frequency index 4"
+    assert f"/measurement/data: NaN or infinite value in {where}" in text
     rest = read_system_matrix(path, background=None, frequencies=[3, 5])
     np.testing.assert_array_equal(rest, 1)
 

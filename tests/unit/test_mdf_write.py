@@ -336,12 +336,34 @@ def test_restored_matrix_from_a_processed_file_of_another_writer(tmp_path):
         assert file["calibration/order"].asstr()[()] == "xyz"
 
 
+def test_restored_matrix_is_what_other_readers_take(scan, tmp_path):
+    """Shapes and times that MPIFiles.jl rejects are mended, not copied."""
+    edit(scan, "/study/number", [5])
+    edit(scan, "/study/name", ["lab"])
+    edit(scan, "/study/time", "2024-05-06T09:08:09.123456+02:00")
+    edit(scan, "/acquisition/startTime", "2024-05-06T07:08:09.123456Z")
+    edit(scan, "/scanner/name", ["a", "b"])
+    edit(scan, "/acquisition/drivefield/waveform", "sine")
+    path = tmp_path / "restored.mdf"
+    write_restored(scan, path, read_system_matrix(scan), description="")
+    with h5py.File(path) as file:
+        assert file["study/number"][()] == 5
+        assert file["study/number"].shape == file["study/name"].shape == ()
+        assert file["study/name"].asstr()[()] == "lab"
+        assert file["study/time"].asstr()[()] == "2024-05-06T07:08:09.123"
+        assert file["acquisition/startTime"].asstr()[()] == "2024-05-06T07:08:09.123"
+        assert file["scanner/name"].asstr()[()].tolist() == ["a", "b"]
+        assert file["acquisition/drivefield/waveform"].shape == (3, 1)
+
+
 def test_restored_matrix_never_replaces_its_source(scan, tmp_path):
     matrix = read_system_matrix(scan)
     link = tmp_path / "link.mdf"
     link.symlink_to(scan)
     former = scan.read_bytes()
-    for destination in (scan, link, tmp_path / "folder" / ".." / "scan.mdf"):
+    hard_link = tmp_path / "hard.mdf"
+    hard_link.hardlink_to(scan)
+    for destination in (scan, link, hard_link, tmp_path / "folder" / ".." / "scan.mdf"):
         with pytest.raises(InputError, match="must not replace its source"):
             write_restored(scan, destination, matrix, description="")
     assert scan.read_bytes() == former

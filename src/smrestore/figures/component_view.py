@@ -58,9 +58,38 @@ def plot_component(path: str | Path, output: str | Path, choice: ComponentChoice
     """
     case, frequency, image = _read(Path(path), choice)
     simulation = simulation_of(case)
-    planes = _planes(image, simulation.grid)
     sequence = simulation.sequence
     order = format_order(mixing_orders(sequence)[frequency], sequence.driven)
+    lines = (
+        _title(case),
+        f"receive channel {choice.channel}, {sequence.frequencies[frequency] / 1e3:.2f} kHz "
+        f"(k = {frequency}), mixing order {order.replace('-', '−')}",
+    )
+    draw_planes(image, simulation.grid, lines, output)
+
+
+def draw_planes(
+    image: np.ndarray, grid: CalibrationGrid, lines: tuple[str, str], output: str | Path
+) -> None:
+    """Draw the planes of a component through its strongest voxel, below two lines of text.
+
+    Parameters
+    ----------
+    image
+        complex (Nx, Ny, Nz).
+    grid
+        Its grid.
+    lines
+        What it is.
+    output
+        Picture to write; its ending tells the format.
+
+    Raises
+    ------
+    InputError
+        If the grid extends along fewer than two axes.
+    """
+    planes = _planes(image, grid)
     peak = float(np.abs(image).max())
     with journal_style():
         # All planes have the same scale.
@@ -69,15 +98,8 @@ def plot_component(path: str | Path, output: str | Path, choice: ComponentChoice
         width = _LEFT + sum(w + _GAP for w, _ in sizes) + _LEGEND
         width = max(width, _LEFT + _TITLE_MM)
         figure = new_figure(width, _HEADER + max(*(h for _, h in sizes), 18.0) + _BOTTOM)
-        add_text(figure, _LEFT, 3.0, _title(case), verticalalignment="top")
-        add_text(
-            figure,
-            _LEFT,
-            7.5,
-            f"receive channel {choice.channel}, {sequence.frequencies[frequency] / 1e3:.2f} kHz "
-            f"(k = {frequency}), mixing order {order.replace('-', '−')}",
-            verticalalignment="top",
-        )
+        add_text(figure, _LEFT, 3.0, lines[0], verticalalignment="top")
+        add_text(figure, _LEFT, 7.5, lines[1], verticalalignment="top")
         left = _LEFT
         for plane, (plane_width, plane_height) in zip(planes, sizes, strict=True):
             ax = add_axes(figure, left, _HEADER, plane_width, plane_height)

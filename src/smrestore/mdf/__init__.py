@@ -10,6 +10,7 @@ from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.file import Flags, MdfFile, open_mdf
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
+from smrestore.mdf.inspection import Summary, inspect_mdf
 from smrestore.mdf.restored import write_restored
 from smrestore.mdf.scans import Tracer, write_frames
 from smrestore.mdf.snr import read_snr, signal_to_noise
@@ -24,9 +25,11 @@ __all__ = [
     "Flags",
     "FrameTable",
     "MdfFile",
+    "Summary",
     "Tracer",
     "background_std",
     "import_scan",
+    "inspect_mdf",
     "iter_spectra",
     "open_mdf",
     "read_background",

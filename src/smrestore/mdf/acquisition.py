@@ -1,5 +1,6 @@
 """How a scan was measured: sequence, receiver, averages, frames."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,10 +8,14 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.layout import CONVERSION_FACTOR, TRANSFER_FUNCTION, Fields
+from smrestore.mdf.limits import MAXIMUM_SAMPLES
 from smrestore.physics.sequence import Sequence
 
 COSINE_PHASE = np.pi / 2
 """Phase of a drive field that is a cosine: the waveform of the specification is a sine."""
+
+OTHER_WAVEFORMS = ("triangle", "custom")
+"""What the specification knows besides the sine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +95,30 @@ class Acquisition:
         """Frequency axis of the complete spectrum, float64 (K,) in Hz."""
         return np.arange(self.n_frequencies) * (self.sampling_rate / self.n_samples)
 
-    def sequence(self) -> Sequence:
-        """Return the drive and selection field as the simulation takes them.
+    @property
+    def fields_are_constant(self) -> bool:
+        """Whether all periods of a frame have the same drive and static fields."""
+        changing = (self.strength, self.phase, self.gradient, self.offset_field)
+        return all(np.ptp(values, axis=0).max() == 0 for values in changing if values is not None)
+
+    def sequence(self, period: int | None = None) -> Sequence:
+        """Return the drive and static field as the simulation takes them.
 
         Drive channels are the axes x, y, z in this order, the gradient is the diagonal of the field
-        Jacobian, and axes without a drive channel are off. The phases are not part of a Sequence:
-        it is cosine-excited, which is the phase pi/2 in a file.
+        Jacobian, and axes without a drive channel are off. The waveform of the specification is a
+        sine, that of a Sequence a cosine, so their phases differ by pi/2.
+
+        Parameters
+        ----------
+        period
+            Which of the J periods; None if all have the same fields.
 
         Raises
         ------
         InputError
-            If the file holds no gradient, changes strength or gradient from period to period, uses
-            several frequencies per drive channel, or if its cycle contradicts the dividers.
+            If the file holds no gradient, changes fields from period to period or within one, uses
+            several frequencies per drive channel or another waveform than the sine, or if its
+            cycle contradicts the dividers.
         """
         if self.gradient is None:
             raise InputError(
@@ -109,12 +126,17 @@ class Acquisition:
                 field="/acquisition/gradient",
                 remedy="add the field Jacobian in T/m",
             )
-        constant = all(np.ptp(a, axis=0).max() == 0 for a in (self.strength, self.gradient))
-        if not constant or self.gradient.shape[1] > 1:
+        if period is None and not self.fields_are_constant:
             raise InputError(
                 "the fields change from period to period",
                 field="/acquisition/gradient",
-                remedy="use a scan with a constant gradient and constant drive field strengths",
+                remedy="choose one period",
+            )
+        if self.gradient.shape[1] > 1:
+            raise InputError(
+                f"{self.gradient.shape[1]} gradients within a period",
+                field="/acquisition/gradient",
+                remedy="use a scan with a constant gradient",
             )
         if self.strength.shape[1] > 3 or self.strength.shape[2] > 1:
             raise InputError(
@@ -122,15 +144,29 @@ class Acquisition:
                 field="/acquisition/drivefield/strength",
                 remedy="use a scan with up to three drive channels of one frequency each",
             )
-        amplitude, divider = np.zeros(3), np.ones(3, dtype=int)
-        amplitude[: self.strength.shape[1]] = self.strength[0, :, 0]
-        divider[: self.strength.shape[1]] = self.divider[:, 0]
+        amplitude, divider, phase = np.zeros(3), np.ones(3, dtype=int), np.zeros(3)
+        for axis, strength in enumerate(_of_period(self.strength, period)[:, 0]):
+            waveform = self.waveform[axis].strip().lower()
+            if strength != 0 and waveform in OTHER_WAVEFORMS:
+                raise InputError(
+                    f"drive field {axis} is a {waveform} wave",
+                    field="/acquisition/drivefield/waveform",
+                    remedy="use a scan with sinusoidal drive fields",
+                )
+            amplitude[axis], divider[axis] = strength, self.divider[axis, 0]
+            if strength != 0:
+                phase[axis] = _of_period(self.phase, period)[axis, 0] - COSINE_PHASE
+        offset = np.zeros(3)
+        if self.offset_field is not None:
+            offset = _of_period(self.offset_field, period)[0]
         sequence = Sequence(
             drive_amplitude=tuple(amplitude.tolist()),
-            gradient=tuple(np.diagonal(self.gradient[0, 0]).tolist()),
+            gradient=tuple(np.diagonal(_of_period(self.gradient, period)[0]).tolist()),
             dividers=tuple(divider.tolist()),
             base_frequency=self.base_frequency,
             sampling_rate=self.sampling_rate,
+            drive_phase=tuple(phase.tolist()),
+            offset=tuple(offset.tolist()),
         )
         if sequence.n_samples != self.n_samples:
             raise InputError(
@@ -164,10 +200,10 @@ class Acquisition:
             cycle=sequence.cycle,
             divider=np.array(sequence.dividers, dtype=np.int64)[:, None],
             strength=np.array(sequence.drive_amplitude, dtype=np.float64)[None, :, None],
-            phase=np.full((1, 3, 1), COSINE_PHASE),
+            phase=_wrapped(np.array(sequence.drive_phase) + COSINE_PHASE)[None, :, None],
             waveform=("sine",) * 3,
             gradient=np.diag(np.array(sequence.gradient, dtype=np.float64))[None, None],
-            offset_field=np.zeros((1, 1, 3)),
+            offset_field=np.array(sequence.offset, dtype=np.float64)[None, None],
             bandwidth=sequence.sampling_rate / 2,
             n_channels=n_channels,
             n_samples=sequence.n_samples,
@@ -181,35 +217,46 @@ class Acquisition:
         """Read and check the group; raises :class:`InputError` naming the dataset at fault."""
         n_channels = fields.count("/acquisition/receiver/numChannels")
         n_drive = fields.count("/acquisition/drivefield/numChannels")
-        divider = fields.array("/acquisition/drivefield/divider")
+        divider = fields.integers("/acquisition/drivefield/divider")
         if divider.size % n_drive:
             raise fields.wrong_shape(
                 "/acquisition/drivefield/divider", divider.shape, f"({n_drive}, F)"
             )
         # Many files hold (F, D) instead of (D, F), which is the same for the usual F = 1.
-        divider = divider.reshape(n_drive, -1).astype(np.int64)
-        n_periods = fields.count("/acquisition/numPeriodsPerFrame", 1)
+        divider = divider.reshape(n_drive, -1)
+        # Drafts of the format had another name.
+        former = "/acquisition/numPeriods"
+        n_periods = fields.count("/acquisition/numPeriodsPerFrame", fields.count(former, 1))
         strength = _drive_field(fields, "strength", divider.shape, n_periods)
         acquisition = cls(
             n_frames=fields.count("/acquisition/numFrames"),
             n_averages=fields.count("/acquisition/numAverages", 1),
             n_periods=n_periods,
             start_time=fields.text("/acquisition/startTime", ""),
-            base_frequency=float(fields.scalar("/acquisition/drivefield/baseFrequency")),
-            cycle=float(fields.scalar("/acquisition/drivefield/cycle")),
+            base_frequency=fields.quantity("/acquisition/drivefield/baseFrequency"),
+            cycle=fields.quantity("/acquisition/drivefield/cycle"),
             divider=divider,
             strength=strength,
-            phase=_drive_field(fields, "phase", divider.shape, n_periods, np.zeros_like(strength)),
+            # Where no phase is stored, it is that of most scanners.
+            phase=_drive_field(
+                fields, "phase", divider.shape, n_periods, np.full_like(strength, COSINE_PHASE)
+            ),
             waveform=_waveform(fields, divider.size),
-            gradient=_gradient(fields),
-            offset_field=_offset_field(fields),
-            bandwidth=float(fields.scalar("/acquisition/receiver/bandwidth")),
+            gradient=_gradient(fields, n_periods),
+            offset_field=_offset_field(fields, n_periods),
+            bandwidth=fields.quantity("/acquisition/receiver/bandwidth"),
             n_channels=n_channels,
             n_samples=fields.count("/acquisition/receiver/numSamplingPoints"),
             unit=fields.text("/acquisition/receiver/unit", ""),
             conversion_factor=_conversion_factor(fields, n_channels),
             transfer_function=fields.array(TRANSFER_FUNCTION, None),
         )
+        if acquisition.n_samples > MAXIMUM_SAMPLES:
+            raise fields.error(
+                f"is {acquisition.n_samples:.3g}",
+                "/acquisition/receiver/numSamplingPoints",
+                "store the samples of one drive-field period",
+            )
         expected = acquisition.sampling_rate * acquisition.cycle
         if not abs(expected - acquisition.n_samples) < 0.5:
             raise fields.error(
@@ -226,14 +273,14 @@ class Acquisition:
             "/acquisition/numAverages": self.n_averages,
             "/acquisition/numPeriodsPerFrame": self.n_periods,
             "/acquisition/startTime": self.start_time,
-            "/acquisition/gradient": self.gradient,
-            "/acquisition/offsetField": self.offset_field,
+            "/acquisition/gradient": self._by_period(self.gradient),
+            "/acquisition/offsetField": self._by_period(self.offset_field),
             "/acquisition/drivefield/baseFrequency": self.base_frequency,
             "/acquisition/drivefield/cycle": self.cycle,
             "/acquisition/drivefield/divider": self.divider,
             "/acquisition/drivefield/numChannels": len(self.divider),
-            "/acquisition/drivefield/strength": self.strength,
-            "/acquisition/drivefield/phase": self.phase,
+            "/acquisition/drivefield/strength": self._by_period(self.strength),
+            "/acquisition/drivefield/phase": self._by_period(self.phase),
             "/acquisition/drivefield/waveform": np.array(self.waveform, dtype=object).reshape(
                 self.divider.shape
             ),
@@ -246,6 +293,23 @@ class Acquisition:
         }
         return {name: value for name, value in fields.items() if value is not None}
 
+    def _by_period(self, values: np.ndarray | None) -> np.ndarray | None:
+        """Return values with one entry per period, as the specification demands."""
+        if values is None:
+            return None
+        return np.broadcast_to(values, (self.n_periods, *values.shape[1:]))
+
+
+def _of_period(values: np.ndarray, period: int | None) -> np.ndarray:
+    """Return the entry of a period from values (J or 1, ...)."""
+    return values[0 if period is None or len(values) == 1 else period]
+
+
+def _wrapped(phase: np.ndarray) -> np.ndarray:
+    """Return phases in [-pi, pi), those that are there already unchanged."""
+    inside = (phase >= -np.pi) & (phase < np.pi)
+    return np.where(inside, phase, (phase + np.pi) % (2 * np.pi) - np.pi)
+
 
 def _drive_field(
     fields: Fields, name: str, shape: tuple[int, int], n_periods: int, default: Any = None
@@ -254,8 +318,8 @@ def _drive_field(
     name = f"/acquisition/drivefield/{name}"
     if default is not None and name not in fields:
         return default
-    values = fields.array(name).astype(np.float64)
-    if values.size not in (np.prod(shape), n_periods * np.prod(shape)):
+    values = fields.reals(name)
+    if values.size not in (math.prod(shape), n_periods * math.prod(shape)):
         raise fields.wrong_shape(name, values.shape, (n_periods, *shape))
     return values.reshape(-1, *shape)
 
@@ -268,34 +332,40 @@ def _waveform(fields: Fields, count: int) -> tuple[str, ...]:
     return waveform if len(waveform) == count else waveform * count
 
 
-def _gradient(fields: Fields) -> np.ndarray | None:
+def _gradient(fields: Fields, n_periods: int) -> np.ndarray | None:
     name = "/acquisition/gradient"
-    gradient = fields.array(name, None)
+    gradient = fields.reals(name, None)
     if gradient is None:
         return None
     if gradient.shape == (3,):
-        return np.diag(gradient)[None, None].astype(np.float64)
+        return np.diag(gradient)[None, None]
+    expected = f"(J, Y, 3, 3) with J = {n_periods}"
     if gradient.shape[-2:] != (3, 3) or gradient.ndim > 4:
-        raise fields.wrong_shape(name, gradient.shape, "(J, Y, 3, 3)")
+        raise fields.wrong_shape(name, gradient.shape, expected)
     periods = gradient.shape[0] if gradient.ndim > 2 else 1
-    return gradient.reshape(periods, -1, 3, 3).astype(np.float64)
+    if periods not in (1, n_periods):
+        raise fields.wrong_shape(name, gradient.shape, expected)
+    return gradient.reshape(periods, -1, 3, 3)
 
 
-def _offset_field(fields: Fields) -> np.ndarray | None:
+def _offset_field(fields: Fields, n_periods: int) -> np.ndarray | None:
     name = "/acquisition/offsetField"
-    offset = fields.array(name, None)
+    offset = fields.reals(name, None)
     if offset is None:
         return None
+    expected = f"(J, Y, 3) with J = {n_periods}"
     if offset.shape[-1:] != (3,) or offset.ndim > 3:
-        raise fields.wrong_shape(name, offset.shape, "(J, Y, 3)")
+        raise fields.wrong_shape(name, offset.shape, expected)
     periods = offset.shape[0] if offset.ndim > 1 else 1
-    return offset.reshape(periods, -1, 3).astype(np.float64)
+    if periods not in (1, n_periods):
+        raise fields.wrong_shape(name, offset.shape, expected)
+    return offset.reshape(periods, -1, 3)
 
 
 def _conversion_factor(fields: Fields, n_channels: int) -> np.ndarray | None:
-    factor = fields.array(CONVERSION_FACTOR, None)
+    factor = fields.reals(CONVERSION_FACTOR, None)
     if factor is None:
         return None
     if factor.shape != (n_channels, 2):
         raise fields.wrong_shape(CONVERSION_FACTOR, factor.shape, (n_channels, 2))
-    return factor.astype(np.float64)
+    return factor

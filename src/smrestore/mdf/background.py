@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.mdf.file import TILE_BYTES, Indices, MdfFile, open_mdf
-from smrestore.mdf.layout import IS_BACKGROUND_FRAME
+from smrestore.mdf.data import TILE_BYTES
+from smrestore.mdf.file import Indices, MdfFile, Period, open_mdf
+from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME
+from smrestore.mdf.limits import new_array
 
 BACKGROUND_CORRECTIONS = ("interpolate", "mean", None)
 
@@ -17,13 +19,14 @@ def read_background(
     frequencies: Indices = None,
     *,
     transfer_function: str = "ignore",
+    period: Period = None,
 ) -> np.ndarray:
     """Return the spectra of the background frames, complex64 (E, coil, frequency).
 
     The frames come in the order of acquisition. Parameters as in :func:`iter_spectra`. A file
     without background frames gives E = 0.
     """
-    with open_mdf(path, transfer_function=transfer_function) as file:
+    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
         return background_spectra(
             file, file.channel_indices(channels), file.stored_frequencies(frequencies)
         )
@@ -35,6 +38,7 @@ def background_std(
     frequencies: Indices = None,
     *,
     transfer_function: str = "ignore",
+    period: Period = None,
 ) -> np.ndarray:
     """Return the standard deviation of the background frames, float64 (coil, frequency).
 
@@ -46,7 +50,9 @@ def background_std(
     InputError
         If there are fewer than two background frames.
     """
-    background = read_background(path, channels, frequencies, transfer_function=transfer_function)
+    background = read_background(
+        path, channels, frequencies, transfer_function=transfer_function, period=period
+    )
     if len(background) < 2:
         raise InputError(
             f"a standard deviation needs two background frames, there are {len(background)}",
@@ -60,7 +66,8 @@ def background_std(
 def background_spectra(file: MdfFile, channels: np.ndarray, stored: np.ndarray) -> np.ndarray:
     """Return the background frames of an open file in the order of acquisition."""
     frames = file.frames.background
-    spectra = np.empty((len(frames), len(channels), len(stored)), np.complex64)
+    shape = (len(frames), len(channels), len(stored))
+    spectra = new_array(shape, np.complex64, file.path, DATA)
     for *place, tile in file.tiles(frames, channels, stored):
         spectra[tuple(place)] = tile
     return spectra

@@ -1,12 +1,14 @@
 """What a calibration scan measured: the grid, and the path of the delta sample over it."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.mdf.layout import Fields
+from smrestore.mdf.layout import SNR, Fields
+from smrestore.mdf.limits import MAXIMUM_POSITIONS
 from smrestore.physics.grid import CalibrationGrid
 
 Triple = tuple[float, float, float]
@@ -48,7 +50,7 @@ class Calibration:
     @property
     def n_positions(self) -> int:
         """Number of positions O."""
-        return int(np.prod(self.size))
+        return math.prod(self.size)
 
     def grid(self) -> CalibrationGrid:
         """Return the calibration grid; raises :class:`InputError` if no field of view is stored."""
@@ -90,7 +92,7 @@ class Calibration:
         """Read the group, or return None if the file is no calibration scan."""
         if "/calibration/method" not in fields:
             return None
-        order = fields.text("/calibration/order", "xyz").lower()
+        order = fields.text("/calibration/order", "xyz").strip().lower()
         if sorted(order) != ["x", "y", "z"]:
             raise fields.error(
                 f"{order!r} is no order of the axes", "/calibration/order", "store xyz or the like"
@@ -102,8 +104,12 @@ class Calibration:
                 "/calibration/size",
                 "add the number of positions along x, y and z",
             )
-        if min(size) < 1:
+        if min(size) < 1 or any(n != int(n) for n in size):
             raise fields.error(f"grid of {size} voxels", "/calibration/size", "store 1 or more")
+        if math.prod(size) > MAXIMUM_POSITIONS:
+            raise fields.error(
+                f"grid of {math.prod(size):.3g} positions", "/calibration/size", "correct the size"
+            )
         return cls(
             method=fields.text("/calibration/method"),
             size=tuple(int(n) for n in size),
@@ -112,7 +118,7 @@ class Calibration:
             order=order,
             delta_sample_size=_triple(fields, "deltaSampleSize"),
             is_meandering=fields.flag("/calibration/isMeanderingGrid", False),
-            snr=fields.array("/calibration/snr", None),
+            snr=_snr(fields),
         )
 
     def to_fields(self) -> dict[str, Any]:
@@ -125,14 +131,21 @@ class Calibration:
             "/calibration/order": self.order,
             "/calibration/deltaSampleSize": _float_array(self.delta_sample_size),
             "/calibration/isMeanderingGrid": self.is_meandering,
-            "/calibration/snr": self.snr,
+            SNR: self.snr,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
 
+def _snr(fields: Fields) -> np.ndarray | None:
+    snr = fields.array(SNR, None)
+    if snr is not None and snr.dtype.kind == "c":
+        raise fields.error("has complex instead of real numbers", SNR, "store real numbers")
+    return snr
+
+
 def _triple(fields: Fields, name: str) -> Triple | None:
     name = f"/calibration/{name}"
-    values = fields.array(name, None)
+    values = fields.reals(name, None)
     if values is None:
         return None
     if values.size != 3:

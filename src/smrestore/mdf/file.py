@@ -1,8 +1,9 @@
 """An open MDF file: its description, and its frames as spectra."""
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ import scipy.fft
 from smrestore.errors import InputError
 from smrestore.mdf.acquisition import Acquisition
 from smrestore.mdf.calibration import Calibration
+from smrestore.mdf.data import TILE_BYTES, StoredData, frame_blocks, runs_of
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.layout import (
     DATA,
@@ -20,12 +22,14 @@ from smrestore.mdf.layout import (
     Fields,
     open_hdf5,
 )
+from smrestore.mdf.sparsity import SparseRows
 from smrestore.physics.sequence import Sequence as ScanSequence
 
 TRANSFER_FUNCTION_POLICIES = ("ignore", "divide")
-TILE_BYTES = 1 << 25
+MEAN = "mean"
 
 Indices = Sequence[int] | np.ndarray | None
+Period = int | str | None
 
 
 @dataclass(frozen=True)
@@ -68,28 +72,33 @@ class MdfFile:
     path, hdf5
         The file, and its open HDF5 handle.
     acquisition, calibration, frames, flags
-        Its description; ``calibration`` is None if the file is no calibration scan.
+        Its description; ``calibration`` is None if the file is no calibration scan. Frames of
+        sparse data are those after decoding: one for each position, and the background.
     frequency_indices
         int64 (K,): 0-based index in the complete spectrum of every stored frequency.
     transfer_function
         The one of ``acquisition`` at these frequencies, complex (C, K), or None.
+    times_are_known
+        Whether ``acquisition_index`` is known; not for most sparse data.
+    period
+        As in :func:`open_mdf`.
     """
 
-    def __init__(self, file: h5py.File, path: Path, transfer_function: str) -> None:
+    def __init__(
+        self, file: h5py.File, path: Path, transfer_function: str, period: Period = None
+    ) -> None:
         fields = Fields(file, path)
         self.path = path
         self.hdf5 = file
-        self._data = _measurement_data(fields)
+        _require_measurement(fields)
         self.flags = Flags.from_fields(fields)
         self.acquisition = Acquisition.from_fields(fields)
         self.calibration = Calibration.from_fields(fields)
-        self.frames = FrameTable.from_fields(
-            fields, self.acquisition.n_frames, self.flags.frame_permutation
-        )
         self.frequency_indices = self._read_frequency_indices(fields)
-        self._check_data(fields)
+        self._read_frames(fields)
         self.transfer_function = self._stored_transfer_function(fields)
         self._divisor = self._choose_divisor(fields, transfer_function)
+        self.period = self._check_period(period)
 
     def __enter__(self) -> "MdfFile":
         return self
@@ -114,20 +123,36 @@ class MdfFile:
     def sequence(self) -> ScanSequence:
         """Return the sequence of the scan; errors name the file, see ``Acquisition.sequence``."""
         try:
-            return self.acquisition.sequence()
+            return self.acquisition.sequence(None if self.period == MEAN else self.period)
         except InputError as error:
             raise InputError(
                 error.what, path=self.path, field=error.field, remedy=error.remedy
             ) from None
 
-    def require_single_period(self) -> None:
-        """Raise :class:`InputError` if a frame consists of several drive-field periods."""
-        if self.acquisition.n_periods > 1:
+    def of_period(self, period: Period) -> "MdfFile":
+        """Return this open file with another choice of the period, see :func:`open_mdf`."""
+        other = copy.copy(self)
+        other.period = self._check_period(period)
+        return other
+
+    def periods(self) -> list[int]:
+        """Return the drive-field periods that are read, or averaged if they are several.
+
+        Raises
+        ------
+        InputError
+            If a frame consists of several and none is chosen.
+        """
+        n_periods = self.acquisition.n_periods
+        if self.period == MEAN:
+            return list(range(n_periods))
+        if self.period is None and n_periods > 1:
             raise self.error(
-                f"{self.acquisition.n_periods} drive-field periods per frame are not supported",
+                f"there are {n_periods} drive-field periods per frame, and none is chosen",
                 "/acquisition/numPeriodsPerFrame",
-                "store the periods as frames, or average them",
+                f"choose a period from 0 to {n_periods - 1}, or {MEAN!r} if all are alike",
             )
+        return [self.period or 0]
 
     def channel_indices(self, channels: Indices) -> np.ndarray:
         """Return checked 0-based receive channels; all of them for None."""
@@ -175,14 +200,16 @@ class MdfFile:
         FFT, sign exp(-2 pi i j k / V), in double precision.
         """
         spectra = np.empty((len(frames), len(channels), len(stored_frequencies)), np.complex64)
-        for i, channel in enumerate(channels):
-            if self.flags.fourier_transformed:
-                spectrum = self._stored_spectra(frames, channel, stored_frequencies)
-            else:
-                spectrum = self._transformed_signal(frames, channel, stored_frequencies)
-            if self._divisor is not None:
-                spectrum = self._divide(spectrum, channel, stored_frequencies)
-            spectra[:, i] = spectrum
+        # Values that are not finite, or not in single precision, are reported below.
+        with np.errstate(all="ignore"):
+            for i, channel in enumerate(channels):
+                if self.flags.fourier_transformed:
+                    spectrum = self._stored_spectra(frames, channel, stored_frequencies)
+                else:
+                    spectrum = self._transformed_signal(frames, channel, stored_frequencies)
+                if self._divisor is not None:
+                    spectrum = self._divide(spectrum, channel, stored_frequencies)
+                spectra[:, i] = spectrum
         self._check_finite(spectra, frames, channels, stored_frequencies)
         return spectra
 
@@ -197,7 +224,7 @@ class MdfFile:
         if len(frames) == 0:
             return
         if self.flags.fourier_transformed and self.flags.fast_frame_axis:
-            step = max(1, TILE_BYTES // (8 * len(frames)))
+            step = self._data.rows_per_tile(frames)
             for i in range(len(channels)):
                 for start in range(0, len(stored_frequencies), step):
                     part = slice(start, start + step)
@@ -229,7 +256,7 @@ class MdfFile:
         n_frequencies = self.acquisition.n_frequencies
         if not self.flags.frequency_selection:
             return np.arange(n_frequencies)
-        selection = fields.array(FREQUENCY_SELECTION).ravel().astype(np.int64)
+        selection = fields.integers(FREQUENCY_SELECTION).ravel()
         indices = selection - 1
         if 0 in selection:
             # The specification counts from 1, so this writer did not.
@@ -244,42 +271,68 @@ class MdfFile:
             )
         return indices
 
-    def _check_data(self, fields: Fields) -> None:
-        """Check kind, type and shape of the data against the description."""
-        if self.flags.sparsity_transformed:
-            raise fields.error(
-                "sparsity-transformed data are not supported",
-                "/measurement/isSparsityTransformed",
-                "store the complete data",
-            )
-        data, acquisition = self._data, self.acquisition
-        if self.flags.fourier_transformed:
-            wanted, fits = "complex", data.dtype.kind == "c" or data.dtype.names == ("r", "i")
-        else:
-            wanted, fits = "real", data.dtype.kind in "iuf"
-        if not fits:
-            raise fields.error(
-                f"has type {data.dtype}, not {wanted} numbers",
-                DATA,
-                "correct the data or the flag isFourierTransformed",
-            )
-        if self.flags.frequency_selection and not self.flags.fourier_transformed:
+    def _read_frames(self, fields: Fields) -> None:
+        """Read the table of frames, and check kind, type and shape of the data."""
+        flags, acquisition = self.flags, self.acquisition
+        if flags.frequency_selection and not flags.fourier_transformed:
             raise fields.error(
                 "time signals cannot have a frequency selection",
                 "/measurement/isFrequencySelection",
                 "correct the flag or store spectra",
             )
-        if self.flags.fourier_transformed:
-            length = len(self.frequency_indices)
+        is_spectrum = flags.fourier_transformed
+        length = len(self.frequency_indices) if is_spectrum else acquisition.n_samples
+        rows = (acquisition.n_periods, acquisition.n_channels, length)
+        sparse = None
+        if flags.sparsity_transformed:
+            if not (is_spectrum and flags.fast_frame_axis):
+                raise fields.error(
+                    "is 1 for data that are no spectra with the frames last",
+                    "/measurement/isSparsityTransformed",
+                    "correct it, isFourierTransformed or isFastFrameAxis",
+                )
+            sparse = SparseRows.from_fields(fields, self.calibration, rows)
+        self._data = StoredData.from_fields(
+            fields,
+            (acquisition.n_frames, *rows),
+            is_spectrum=is_spectrum,
+            fast_frame_axis=flags.fast_frame_axis,
+            sparse=sparse,
+        )
+        if sparse is None:
+            self.times_are_known = True
+            self.frames = FrameTable.from_fields(
+                fields, acquisition.n_frames, flags.frame_permutation
+            )
         else:
-            length = acquisition.n_samples
-        periods = (acquisition.n_periods, acquisition.n_channels, length)
-        if self.flags.fast_frame_axis:
-            expected = (*periods, acquisition.n_frames)
-        else:
-            expected = (acquisition.n_frames, *periods)
-        if data.shape != expected:
-            raise fields.wrong_shape(DATA, data.shape, expected)
+            self.frames, self.times_are_known = FrameTable.of_sparse(
+                fields,
+                acquisition.n_frames,
+                sparse.n_coefficients,
+                sparse.n_positions,
+                flags.frame_permutation,
+            )
+            self.acquisition = replace(acquisition, n_frames=len(self.frames.is_background))
+
+    def _check_period(self, period: Period) -> Period:
+        n_periods = self.acquisition.n_periods
+        if period is None:
+            return None
+        if period == MEAN:
+            if not self.acquisition.fields_are_constant:
+                raise self.error(
+                    "the fields change from period to period, so their mean has no meaning",
+                    "/acquisition/gradient",
+                    f"choose a period from 0 to {n_periods - 1}",
+                )
+            return MEAN
+        if isinstance(period, str) or not 0 <= period < n_periods:
+            raise self.error(
+                f"there is no period {period!r}",
+                "/acquisition/numPeriodsPerFrame",
+                f"choose from 0 to {n_periods - 1}, or {MEAN!r}",
+            )
+        return int(period)
 
     def _stored_transfer_function(self, fields: Fields) -> np.ndarray | None:
         function = self.acquisition.transfer_function
@@ -309,21 +362,11 @@ class MdfFile:
             )
         return self.transfer_function
 
-    def _read(self, frames: np.ndarray, channel: int, samples: slice) -> np.ndarray:
-        """Read raw values of one channel, (frames, samples)."""
-        self.require_single_period()
-        if self.flags.fast_frame_axis:
-            # One strided read of everything between is faster than many of single values.
-            first = frames.min()
-            values = self._data[0, channel, samples, first : frames.max() + 1]
-            return values.T[frames - first]
-        values = [self._data[run, 0, channel, samples] for run in _runs(frames)]
-        return np.concatenate(values)
-
     def _transformed_signal(
         self, frames: np.ndarray, channel: int, stored_frequencies: np.ndarray
     ) -> np.ndarray:
-        signal = self._read(frames, channel, slice(None)).astype(np.float64)
+        samples = slice(0, self.acquisition.n_samples)
+        signal = self._data.read(frames, channel, samples, self.periods()).astype(np.float64)
         if self.acquisition.conversion_factor is not None:
             scale, offset = self.acquisition.conversion_factor[channel]
             signal *= scale
@@ -333,14 +376,18 @@ class MdfFile:
     def _stored_spectra(
         self, frames: np.ndarray, channel: int, stored_frequencies: np.ndarray
     ) -> np.ndarray:
+        periods = self.periods()
         if self.flags.fast_frame_axis:
-            runs = [self._read(frames, channel, run) for run in _runs(stored_frequencies)]
-            values = np.concatenate(runs, axis=1)
+            runs = [
+                self._data.read(frames, channel, run, periods)
+                for run in runs_of(stored_frequencies)
+            ]
+            spectra = np.concatenate(runs, axis=1)
         else:
             first = stored_frequencies.min()
             between = slice(first, stored_frequencies.max() + 1)
-            values = self._read(frames, channel, between)[:, stored_frequencies - first]
-        spectra = _as_complex(values)
+            values = self._data.read(frames, channel, between, periods)
+            spectra = values[:, stored_frequencies - first]
         if self.acquisition.conversion_factor is not None:
             scale, offset = self.acquisition.conversion_factor[channel]
             # An offset of the time signal is all in the direct component.
@@ -352,10 +399,12 @@ class MdfFile:
         self, spectra: np.ndarray, channel: int, stored_frequencies: np.ndarray
     ) -> np.ndarray:
         divisor = self._divisor[channel, stored_frequencies]
-        zeros = self.frequency_indices[stored_frequencies[divisor == 0]]
-        if len(zeros):
+        useless = (divisor == 0) | ~np.isfinite(divisor)
+        if useless.any():
+            value = "0" if divisor[useless][0] == 0 else "not finite"
+            where = self.frequency_indices[stored_frequencies[useless]][0]
             raise self.error(
-                f"is 0 in channel {channel} at frequency index {zeros[0]}",
+                f"is {value} in channel {channel} at frequency index {where}",
                 TRANSFER_FUNCTION,
                 "leave this frequency out, or choose transfer_function: ignore",
             )
@@ -373,14 +422,30 @@ class MdfFile:
             return
         frame, channel, frequency = np.argwhere(~finite)[0]
         raise self.error(
-            f"NaN or infinite value in frame {frames[frame]}, channel {channels[channel]}, "
+            f"NaN or infinite value in frame {frames[frame]}{self._voxel(frames[frame])}, "
+            f"channel {channels[channel]}, "
             f"frequency index {self.frequency_indices[stored_frequencies[frequency]]}",
             DATA,
             "repair the file, or leave this part out",
         )
 
+    def _voxel(self, frame: int) -> str:
+        """Say at which voxel a frame was measured, if that is known."""
+        foreground = self.frames.foreground
+        calibration = self.calibration
+        if calibration is None or calibration.n_positions != len(foreground):
+            return ""
+        if self.frames.is_background[frame]:
+            return " (background)"
+        voxels = calibration.voxels(acquired=not self.flags.frame_permutation)
+        index = voxels[np.searchsorted(foreground, frame)]
+        voxel = np.unravel_index(index, calibration.size)
+        return f" (voxel {', '.join(str(int(i)) for i in voxel)})"
 
-def open_mdf(path: str | Path, *, transfer_function: str = "ignore") -> MdfFile:
+
+def open_mdf(
+    path: str | Path, *, transfer_function: str = "ignore", period: Period = None
+) -> MdfFile:
     """Open an MDF v2 file for reading and check its description.
 
     Parameters
@@ -391,6 +456,10 @@ def open_mdf(path: str | Path, *, transfer_function: str = "ignore") -> MdfFile:
         ``ignore`` (default) gives spectra as stored. ``divide`` divides them by the stored transfer
         function of the receive channels, unless the file says that this was done. A system matrix
         and the measurements to reconstruct with it need the same choice.
+    period
+        Which of the J drive-field periods of each frame is read, such as a patch of a multi-patch
+        scan: 0 to J - 1, or ``mean`` for the average over periods of equal fields. None (default)
+        reads files with J = 1; others only describe themselves.
 
     Returns
     -------
@@ -401,50 +470,26 @@ def open_mdf(path: str | Path, *, transfer_function: str = "ignore") -> MdfFile:
     ------
     InputError
         One line naming file, dataset and remedy: no MDF v2 file, a mandatory dataset is missing, a
-        shape or value contradicts the rest, or no transfer function is stored to divide by.
+        shape or value contradicts the rest, there is no such period, or no transfer function is
+        stored to divide by.
     """
     file = open_hdf5(path)
     try:
-        return MdfFile(file, Path(path), transfer_function)
+        return MdfFile(file, Path(path), transfer_function, period)
     except Exception:
         file.close()
         raise
 
 
-def frame_blocks(n_frames: int, block_frames: int) -> Iterator[slice]:
-    """Yield slices that cut ``n_frames`` frames into blocks."""
-    for start in range(0, n_frames, block_frames):
-        yield slice(start, min(start + block_frames, n_frames))
-
-
-def _measurement_data(fields: Fields) -> h5py.Dataset:
-    if DATA not in fields and "/reconstruction" in fields.file:
+def _require_measurement(fields: Fields) -> None:
+    if DATA not in fields and "/reconstruction/data" in fields:
         raise fields.error(
             "is a reconstruction, there is no measurement inside",
             DATA,
             "give the measurement or the calibration scan",
         )
-    return fields.dataset(DATA)
-
-
-def _as_complex(values: np.ndarray) -> np.ndarray:
-    """Return complex numbers, also from a compound of two integers, which h5py does not map."""
-    if values.dtype.names is None:
-        return values
-    return values["r"] + 1j * values["i"].astype(np.float64)
 
 
 def _as_indices(chosen: Sequence[int] | np.ndarray) -> np.ndarray:
     array = np.asarray(chosen).ravel()
     return np.flatnonzero(array) if array.dtype == bool else array.astype(np.int64)
-
-
-def _runs(indices: np.ndarray) -> list[slice]:
-    """Return slices of consecutive indices which together give ``indices`` in their order."""
-    breaks = np.flatnonzero(np.diff(indices) != 1) + 1
-    starts = np.concatenate([[0], breaks]).astype(int)
-    stops = np.concatenate([breaks, [len(indices)]]).astype(int)
-    return [
-        slice(int(indices[start]), int(indices[stop - 1]) + 1)
-        for start, stop in zip(starts, stops, strict=True)
-    ]

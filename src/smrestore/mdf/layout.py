@@ -5,7 +5,9 @@ files deviate in small ways (vectors of length 1 for scalars, absent flags): wha
 without guessing is accepted.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import h5py
 import numpy as np
 
 from smrestore.errors import InputError
+from smrestore.mdf.heap import check_text_heap
+from smrestore.mdf.limits import DESCRIPTION_BYTES, reading
 
 VERSION = "2.1.0"
 
@@ -20,7 +24,10 @@ DATA = "/measurement/data"
 IS_BACKGROUND_FRAME = "/measurement/isBackgroundFrame"
 FRAME_PERMUTATION = "/measurement/framePermutation"
 FREQUENCY_SELECTION = "/measurement/frequencySelection"
+SUBSAMPLING_INDICES = "/measurement/subsamplingIndices"
+SPARSITY_TRANSFORMATION = "/measurement/sparsityTransformation"
 TRANSFER_FUNCTION = "/acquisition/receiver/transferFunction"
+SNR = "/calibration/snr"
 CONVERSION_FACTOR = "/acquisition/receiver/dataConversionFactor"
 
 MANDATORY = (
@@ -78,10 +85,7 @@ TRACER = tuple(
 CONDITIONAL = {
     "/measurement/isFramePermutation": (FRAME_PERMUTATION,),
     "/measurement/isFrequencySelection": (FREQUENCY_SELECTION,),
-    "/measurement/isSparsityTransformed": (
-        "/measurement/sparsityTransformation",
-        "/measurement/subsamplingIndices",
-    ),
+    "/measurement/isSparsityTransformed": (SPARSITY_TRANSFORMATION, SUBSAMPLING_INDICES),
 }
 """Datasets that a flag of value 1 makes mandatory."""
 
@@ -104,7 +108,7 @@ def open_hdf5(path: str | Path) -> h5py.File:
     _check_signature(path)
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"the HDF5 file cannot be opened, it is truncated or damaged ({error})",
             path=path,
@@ -148,6 +152,12 @@ def _check_signature(path: Path) -> None:
 
 def _check_version(fields: "Fields") -> None:
     if "/version" not in fields:
+        if "/frequencies" in fields and "/transferFunction" in fields:
+            raise fields.error(
+                "is a transfer function of MPIFiles.jl, not MDF",
+                "/version",
+                "give the scan; MDF files hold the transfer function beside the data",
+            )
         raise fields.error(
             "is HDF5 but not MDF: there is no version",
             "/version",
@@ -167,47 +177,121 @@ def _check_version(fields: "Fields") -> None:
         )
 
 
+def links(group: h5py.Group, path: Path, depth: int = 8) -> Iterator[str]:
+    """Yield the absolute names of all links below a group, without following soft ones.
+
+    The visitors of h5py raise errors of the interpreter about damaged files. Hard links of those
+    may be circular, hence the ``depth``.
+    """
+    prefix = group.name.rstrip("/")
+    with reading(path, prefix or "/"):
+        names = [name for name in group if isinstance(name, str)]
+    for name in names:
+        yield f"{prefix}/{name}"
+        with reading(path, f"{prefix}/{name}"):
+            is_hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+            is_group = is_hard and group.get(name, getclass=True) is h5py.Group
+            below = group[name] if is_group and depth else None
+        if below is not None:
+            yield from links(below, path, depth - 1)
+
+
 @dataclass(frozen=True)
 class Fields:
     """The datasets of an open MDF file, read with checks that name the dataset at fault."""
 
     file: h5py.File
     path: Path
+    _found: dict[str, h5py.Dataset | None] = field(default_factory=dict, repr=False)
 
     def __contains__(self, name: str) -> bool:
-        return isinstance(self.file.get(name), h5py.Dataset)
+        return self._find(name) is not None
+
+    def _find(self, name: str) -> h5py.Dataset | None:
+        """Return a dataset, None if there is none; one that is damaged is not taken for absent."""
+        if name not in self._found:
+            with reading(self.path, name):
+                self._found[name] = self._open(name)
+        return self._found[name]
+
+    def _open(self, name: str) -> h5py.Dataset | None:
+        links = self.file.id.links
+        parts = name.strip("/").split("/")
+        for end in range(1, len(parts) + 1):
+            if not links.exists("/".join(parts[:end]).encode()):
+                return None
+        node = self.file[name]
+        return node if isinstance(node, h5py.Dataset) else None
 
     def error(self, what: str, field: str, remedy: str) -> InputError:
         """Return the error to raise about ``field`` of this file."""
         return InputError(what, path=self.path, field=field, remedy=remedy)
 
-    def dataset(self, name: str) -> h5py.Dataset:
+    def dataset(self, name: str, *, may_be_empty: bool = False) -> h5py.Dataset:
         """Return the mandatory dataset ``name`` without reading it."""
-        if name not in self:
+        dataset = self._find(name)
+        if dataset is None:
             raise self.error(
                 "this mandatory dataset is missing", name, "write it as MDF 2.1 demands"
             )
-        dataset = self.file[name]
-        if dataset.size is None or dataset.size == 0:
+        with reading(self.path, name):
+            shape = dataset.shape
+            # Unknown types of numbers show here.
+            _ = dataset.dtype
+        if not may_be_empty and (shape is None or math.prod(shape) == 0):
             raise self.error("is empty", name, "store a value")
+        return dataset
+
+    def small_dataset(self, name: str) -> h5py.Dataset:
+        """Return the mandatory dataset ``name`` if it has the size of a description."""
+        dataset = self.dataset(name)
+        n_bytes = math.prod(dataset.shape) * dataset.dtype.itemsize
+        if n_bytes > DESCRIPTION_BYTES:
+            raise self.error(
+                f"claims {n_bytes / 1e9:.3g} GB in shape {dataset.shape}",
+                name,
+                "store the shape that MDF 2.1 demands",
+            )
         return dataset
 
     def array(self, name: str, default: Any = _REQUIRED) -> Any:
         """Return a numeric dataset as an array; ``default`` if it is absent."""
         if default is not _REQUIRED and name not in self:
             return default
-        dataset = self.dataset(name)
+        dataset = self.small_dataset(name)
         if dataset.dtype.kind not in "biufc":
             raise self.error(f"has type {dataset.dtype} instead of numbers", name, "store numbers")
-        return np.asarray(dataset[()])
+        with reading(self.path, name):
+            return np.asarray(dataset[()])
+
+    def reals(self, name: str, default: Any = _REQUIRED) -> Any:
+        """Return a dataset of finite real numbers as float64."""
+        values = self.array(name, default)
+        if values is default:
+            return default
+        if values.dtype.kind == "c":
+            raise self.error("has complex instead of real numbers", name, "store real numbers")
+        values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise self.error("holds NaN or infinite values", name, "store finite numbers")
+        return values
+
+    def integers(self, name: str) -> np.ndarray:
+        """Return a dataset of whole numbers, whatever its type, as int64."""
+        values = self.reals(name)
+        if not (values == np.floor(values)).all() or np.abs(values).max() > 2**53:
+            raise self.error("holds other than whole numbers", name, "store whole numbers")
+        return values.astype(np.int64)
 
     def scalar(self, name: str, default: Any = _REQUIRED) -> Any:
-        """Return a number, from a scalar dataset or one of a single entry."""
+        """Return a real number, from a scalar dataset or one of a single entry."""
         if default is not _REQUIRED and name not in self:
             return default
         value = self.array(name)
         if value.size != 1:
             raise self.wrong_shape(name, value.shape, ())
+        if value.dtype.kind == "c":
+            raise self.error("is complex instead of real", name, "store a real number")
         return value.reshape(()).item()
 
     def count(self, name: str, default: Any = _REQUIRED) -> int:
@@ -217,18 +301,30 @@ class Fields:
             raise self.error(f"is {value} instead of a positive count", name, "store the number")
         return int(value)
 
+    def quantity(self, name: str) -> float:
+        """Return a positive, finite physical quantity."""
+        value = float(self.scalar(name))
+        if not (value > 0 and math.isfinite(value)):
+            raise self.error(f"is {value:g}", name, "store a positive number")
+        return value
+
     def flag(self, name: str, default: Any = _REQUIRED) -> bool:
         """Return a boolean, stored as 0 or 1."""
-        return bool(self.scalar(name, default))
+        value = self.scalar(name, default)
+        if value not in (0, 1):
+            raise self.error(f"is {value} instead of 0 or 1", name, "store 0 or 1")
+        return bool(value)
 
     def texts(self, name: str, default: Any = _REQUIRED) -> tuple[str, ...]:
         """Return all strings of a dataset, whatever its shape, as one tuple."""
         if default is not _REQUIRED and name not in self:
             return default
-        dataset = self.dataset(name)
+        dataset = self.small_dataset(name)
         if h5py.check_string_dtype(dataset.dtype) is None:
             raise self.error(f"has type {dataset.dtype} instead of text", name, "store UTF-8 text")
-        return tuple(str(text) for text in np.ravel(dataset.asstr(errors="replace")[()]))
+        with reading(self.path, name):
+            check_text_heap(dataset)
+            return tuple(str(text) for text in np.ravel(dataset.asstr(errors="replace")[()]))
 
     def text(self, name: str, default: Any = _REQUIRED) -> str:
         """Return a string."""

@@ -1,5 +1,6 @@
 """Writing restored system matrices with everything that is known about their scan."""
 
+import math
 import uuid as uuids
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,16 +13,20 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.calibration import Calibration
-from smrestore.mdf.file import TILE_BYTES, Indices, MdfFile, open_mdf
+from smrestore.mdf.data import TILE_BYTES
+from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import (
     CONVERSION_FACTOR,
     DATA,
     FREQUENCY_SELECTION,
     IS_BACKGROUND_FRAME,
+    MANDATORY,
+    SNR,
     Fields,
+    links,
 )
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
-from smrestore.mdf.writer import Blocks, write_mdf
+from smrestore.mdf.writer import Blocks, timestamp, write_mdf
 from smrestore.physics.grid import CalibrationGrid
 
 BY_POSITION = ("/calibration/positions", "/calibration/offsetFields", "/calibration/offsetField")
@@ -43,7 +48,7 @@ def write_restored(
 ) -> None:
     """Write a restored system matrix as a processed calibration scan.
 
-    The layout is the usual one of system matrices, spectra (1, C, K, O) with the positions last and
+    The layout is the usual one of system matrices, spectra (J, C, K, O) with the positions last and
     x fastest, without background frames. All datasets of the source are copied, user-defined and
     unknown ones included, except for what the restoration makes wrong: the measurement, the
     signal-to-noise ratio, and the conversion factor, which is already applied.
@@ -56,7 +61,9 @@ def write_restored(
     destination_path
         Must be another file.
     matrix
-        complex (C, K, Nx, Ny, Nz): all receive channels.
+        complex (C, K, Nx, Ny, Nz): all receive channels. With J > 1 periods per frame
+        (J, C, K, Nx, Ny, Nz): all of them. Anything that is sliced like an array, such as an open
+        HDF5 dataset; it is read in pieces.
     description
         What was done; appended to ``/experiment/description``.
     frequencies
@@ -66,8 +73,8 @@ def write_restored(
     background_corrected
         Whether the background was subtracted from the matrix.
     snr
-        Signal-to-noise ratio of the restored rows, (C, K). None stores none, because that of the
-        source does not hold any more.
+        Signal-to-noise ratio of the restored rows, (C, K) or (J, C, K). None stores none, because
+        that of the source does not hold any more.
     time, uuid
         Of the new file, for reproducible files; now and random by default.
 
@@ -76,7 +83,9 @@ def write_restored(
     InputError
         If the destination is the source, or the matrix does not fit to source, frequencies, grid.
     """
-    if Path(destination_path).resolve() == Path(source_path).resolve():
+    source, destination = Path(source_path), Path(destination_path)
+    linked = source.exists() and destination.exists() and destination.samefile(source)
+    if linked or destination.resolve() == source.resolve():
         raise InputError(
             "a restored system matrix must not replace its source",
             path=destination_path,
@@ -89,18 +98,22 @@ def write_restored(
                 "/calibration/method",
                 "give the calibration scan of the matrix",
             )
-        file.require_single_period()
         stored = file.stored_frequencies(frequencies)
         calibration = file.calibration
         if grid is not None:
             calibration = replace(calibration, size=grid.size, fov=grid.fov, center=grid.center)
+        n_periods = file.acquisition.n_periods
         expected = (file.acquisition.n_channels, len(stored), *calibration.size)
+        if n_periods > 1:
+            expected = (n_periods, *expected)
         if matrix.shape != expected:
             raise file.error(
                 f"the restored matrix has shape {matrix.shape} instead of {expected}",
                 DATA,
-                "give all receive channels, the chosen frequencies and the complete grid",
+                "give all periods, receive channels, chosen frequencies and the complete grid",
             )
+        if snr is not None:
+            snr = _checked_snr(file, snr, (n_periods, *matrix.shape[-5:-3]))
         defaults = descriptive_fields(time, uuid)
         copied = _copied(file, same_positions=grid is None)
         if any(name.startswith("/tracer/") for name in copied):
@@ -118,22 +131,51 @@ def write_restored(
         write_mdf(destination_path, fields)
 
 
-def _copied(file: MdfFile, same_positions: bool) -> dict[str, h5py.Dataset]:
+def _checked_snr(file: MdfFile, snr: np.ndarray, expected: tuple[int, int, int]) -> np.ndarray:
+    snr = np.asarray(snr, dtype=np.float64)
+    if snr.shape not in (expected, expected[1:]):
+        raise file.error(
+            f"the signal-to-noise ratio has shape {snr.shape} instead of {expected}",
+            SNR,
+            "give one value per row of the matrix",
+        )
+    return np.broadcast_to(snr, expected)
+
+
+def _copied(file: MdfFile, same_positions: bool) -> dict[str, Any]:
     """Return the datasets of the source that still hold; of ``/measurement`` the user-defined."""
-    datasets = {}
-
-    def collect(name: str, node: h5py.Group | h5py.Dataset) -> None:
+    fields, datasets = Fields(file.hdf5, file.path), {}
+    for name in links(file.hdf5, file.path):
         user_defined = any(part.startswith("_") for part in name.split("/"))
-        replaced = name.startswith("measurement/") and not user_defined
-        if isinstance(node, h5py.Dataset) and not replaced:
-            datasets[f"/{name}"] = node
-
-    file.hdf5.visititems(collect)
-    outdated = ["/calibration/snr", CONVERSION_FACTOR]
+        replaced = name.startswith("/measurement/") and not user_defined
+        if not replaced and name in fields:
+            datasets[name] = _conforming(fields, name)
+    outdated = [SNR, CONVERSION_FACTOR, "/acquisition/numPeriods"]
     meandering = file.calibration.is_meandering and not file.flags.frame_permutation
     if not same_positions or meandering or file.calibration.order != "xyz":
         outdated += BY_POSITION
     return {name: dataset for name, dataset in datasets.items() if name not in outdated}
+
+
+def _conforming(fields: Fields, name: str) -> Any:
+    """Return a dataset to copy, or its value if MPIFiles.jl would not take it as it is."""
+    dataset = fields.dataset(name, may_be_empty=True)
+    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    if dataset.shape is None or math.prod(dataset.shape) != 1:
+        return dataset
+    if name == "/study/time" and is_text:
+        return _conforming_time(fields.text(name))
+    if name in MANDATORY and dataset.shape != ():
+        return fields.text(name) if is_text else fields.array(name).reshape(())
+    return dataset
+
+
+def _conforming_time(text: str) -> str:
+    """Return a time without zone and microseconds; text that is none stays as it is."""
+    try:
+        return timestamp(datetime.fromisoformat(text.strip()))
+    except ValueError:
+        return text
 
 
 def _acquisition(file: MdfFile, n_frames: int, stored: np.ndarray) -> dict[str, Any]:
@@ -142,6 +184,7 @@ def _acquisition(file: MdfFile, n_frames: int, stored: np.ndarray) -> dict[str, 
     restored = replace(
         file.acquisition,
         n_frames=n_frames,
+        start_time=_conforming_time(file.acquisition.start_time),
         conversion_factor=None,
         # MPIFiles.jl expects one value per stored frequency.
         transfer_function=None if transfer_function is None else transfer_function[:, stored],
@@ -150,21 +193,20 @@ def _acquisition(file: MdfFile, n_frames: int, stored: np.ndarray) -> dict[str, 
 
 
 def _calibration(calibration: Calibration, snr: np.ndarray | None) -> dict[str, Any]:
-    restored = replace(
-        calibration, order="xyz", is_meandering=False, snr=None if snr is None else snr[None]
-    )
+    restored = replace(calibration, order="xyz", is_meandering=False, snr=snr)
     return restored.to_fields()
 
 
 def _measurement(
     file: MdfFile, matrix: np.ndarray, frequency_indices: np.ndarray, background_corrected: bool
 ) -> dict[str, Any]:
-    n_positions = int(np.prod(matrix.shape[2:]))
+    n_positions = math.prod(matrix.shape[-3:])
+    shape = (file.acquisition.n_periods, *matrix.shape[-5:-3], n_positions)
     selected = len(frequency_indices) < file.acquisition.n_frequencies or np.any(
         np.diff(frequency_indices) != 1
     )
     fields = {
-        DATA: Blocks((1, *matrix.shape[:2], n_positions), np.dtype(np.complex64), _rows(matrix)),
+        DATA: Blocks(shape, np.dtype(np.complex64), _rows(matrix)),
         IS_BACKGROUND_FRAME: np.zeros(n_positions, dtype=bool),
         **measurement_flags(
             isFourierTransformed=True,
@@ -181,11 +223,12 @@ def _measurement(
 
 
 def _rows(matrix: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-    n_channels, n_frequencies, *size = matrix.shape
-    n_positions = int(np.prod(size))
+    *periods, n_channels, n_frequencies, _, _, _ = matrix.shape
+    n_positions = math.prod(matrix.shape[-3:])
     step = max(1, TILE_BYTES // (8 * n_positions))
-    for channel in range(n_channels):
+    for place in np.ndindex(*periods, n_channels):
         for start in range(0, n_frequencies, step):
-            part = slice(start, start + step)
-            images = np.asarray(matrix[channel, part])
-            yield (0, channel, part), images.transpose(0, 3, 2, 1).reshape(-1, n_positions)
+            part = slice(start, min(start + step, n_frequencies))
+            images = np.asarray(matrix[(*place, part)])
+            values = images.transpose(0, 3, 2, 1).reshape(-1, n_positions)
+            yield (place[0] if periods else 0, place[-1], part), values

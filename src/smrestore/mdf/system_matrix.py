@@ -11,8 +11,9 @@ from smrestore.mdf.background import (
     subtract_background,
 )
 from smrestore.mdf.calibration import Calibration
-from smrestore.mdf.file import Indices, MdfFile, open_mdf
-from smrestore.mdf.layout import IS_BACKGROUND_FRAME
+from smrestore.mdf.file import Indices, MdfFile, Period, open_mdf
+from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME
+from smrestore.mdf.limits import new_array
 
 
 def read_system_matrix(
@@ -22,11 +23,13 @@ def read_system_matrix(
     frequencies: Indices = None,
     background: str | None = "interpolate",
     transfer_function: str = "ignore",
+    period: Period = None,
 ) -> np.ndarray:
     """Read the system matrix of a calibration scan, raw or processed.
 
     Raw scans (time signals, interleaved background frames, meandering path) are streamed; of
-    processed ones (spectra, fast frame axis) only the selected rows are read.
+    processed ones (spectra, fast frame axis) only the selected rows are read, and sparse ones are
+    decoded row by row. Memory is that of the result and some 100 MB.
 
     Parameters
     ----------
@@ -41,6 +44,8 @@ def read_system_matrix(
         nothing. Files that are flagged as corrected stay as they are.
     transfer_function
         ``ignore`` or ``divide``, see :func:`open_mdf`.
+    period
+        Needed if frames have several drive-field periods, see :func:`open_mdf`.
 
     Returns
     -------
@@ -50,8 +55,8 @@ def read_system_matrix(
     ------
     InputError
         If the file is no calibration scan, the grid disagrees with the number of foreground frames,
-        a correction is wanted without background frames, a frequency is not stored, or a value is
-        not finite.
+        a correction is wanted without background frames, a frequency is not stored, a value is not
+        finite, or the result does not fit into the free memory.
     """
     if background not in BACKGROUND_CORRECTIONS:
         raise InputError(
@@ -59,19 +64,29 @@ def read_system_matrix(
             field="background",
             remedy="choose interpolate, mean or none",
         )
-    with open_mdf(path, transfer_function=transfer_function) as file:
-        calibration = calibration_of(file)
-        channels = file.channel_indices(channels)
-        stored = file.stored_frequencies(frequencies)
-        foreground = file.frames.foreground
-        voxels = calibration.voxels(acquired=not file.flags.frame_permutation)
-        matrix = np.empty((len(channels), len(stored), len(voxels)), np.complex64)
-        for frame, channel, frequency, tile in file.tiles(foreground, channels, stored):
-            matrix[channel, frequency, voxels[frame]] = tile.transpose(1, 2, 0)
-        if background is not None and not file.flags.background_corrected:
-            times = np.empty(len(voxels), np.int64)
-            times[voxels] = file.acquisition_index[foreground]
-            _correct(file, matrix, times, channels, stored, background)
+    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
+        return matrix_of(
+            file, file.channel_indices(channels), file.stored_frequencies(frequencies), background
+        )
+
+
+def matrix_of(
+    file: MdfFile, channels: np.ndarray, stored: np.ndarray, background: str | None
+) -> np.ndarray:
+    """Return rows of an open calibration scan; channels and stored frequencies are checked ones."""
+    calibration = calibration_of(file)
+    foreground = file.frames.foreground
+    voxels = calibration.voxels(acquired=not file.flags.frame_permutation)
+    shape = (len(channels), len(stored), len(voxels))
+    matrix = new_array(shape, np.complex64, file.path, DATA)
+    for frame, channel, frequency, tile in file.tiles(foreground, channels, stored):
+        matrix[channel, frequency, voxels[frame]] = tile.transpose(1, 2, 0)
+    if background is not None and not file.flags.background_corrected:
+        times = np.empty(len(voxels), np.int64)
+        times[voxels] = file.acquisition_index[foreground]
+        # The times of sparse data are rarely known.
+        correction = background if file.times_are_known else "mean"
+        _correct(file, matrix, times, channels, stored, correction)
     return matrix.reshape(*matrix.shape[:2], *calibration.size)
 
 
@@ -85,6 +100,12 @@ def calibration_of(file: MdfFile) -> Calibration:
             "give a system matrix",
         )
     n_foreground = len(file.frames.foreground)
+    if n_foreground == 0:
+        raise file.error(
+            f"all {len(file.is_background)} frames are background",
+            IS_BACKGROUND_FRAME,
+            "store 0 for the frames with the sample, or declare the scan as empty",
+        )
     if calibration.n_positions != n_foreground:
         raise file.error(
             f"a grid of {' x '.join(map(str, calibration.size))} has {calibration.n_positions} "
@@ -108,7 +129,8 @@ def _correct(
         raise file.error(
             "there are no background frames to subtract",
             IS_BACKGROUND_FRAME,
-            "read the matrix without background correction (background: none)",
+            "read the matrix without background correction (background: none), or set "
+            "isBackgroundCorrected to 1 if it was done",
         )
     background = background_spectra(file, channels, stored)
     background_times = file.acquisition_index[frames]

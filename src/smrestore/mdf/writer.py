@@ -1,5 +1,6 @@
 """Writing MDF files that the reference reader MPIFiles.jl opens."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
+from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.layout import CONDITIONAL, MANDATORY, TRACER
+from smrestore.mdf.limits import reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +91,7 @@ def _check_complete(path: str | Path, fields: Mapping[str, Any]) -> None:
 
 def _write(file: h5py.File, name: str, value: Any) -> None:
     if isinstance(value, h5py.Dataset):
-        if value.chunks is None:
-            file.require_group(name.rpartition("/")[0] or "/")
-            file.copy(value, name)
-        else:
-            file.create_dataset(name, data=value[()], dtype=value.dtype)
+        _copy(file, name, value)
         return
     if isinstance(value, Blocks):
         dataset = file.create_dataset(name, value.shape, value.dtype.newbyteorder("<"))
@@ -106,3 +105,17 @@ def _write(file: h5py.File, name: str, value: Any) -> None:
         file.create_dataset(name, data=array.astype(np.int8))
     else:
         file.create_dataset(name, data=array, dtype=array.dtype.newbyteorder("<"))
+
+
+def _copy(file: h5py.File, name: str, source: h5py.Dataset) -> None:
+    """Copy a dataset of another file, contiguously and in pieces."""
+    with reading(source.file.filename, name):
+        if source.chunks is None:
+            file.require_group(name.rpartition("/")[0] or "/")
+            file.copy(source, name)
+            return
+        copy = file.create_dataset(name, source.shape, source.dtype)
+        row_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
+        step = max(1, TILE_BYTES // row_bytes)
+        for start in range(0, len(source), step):
+            copy[start : start + step] = source[start : start + step]
