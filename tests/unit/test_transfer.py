@@ -13,17 +13,15 @@ from smrestore.errors import InputError
 from smrestore.metrics import psnr, ssim
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.scans import read_measurement, read_rows, select_rows
 from smrestore.report import read_table
 from smrestore.restoration import restore_scan
 from smrestore.scanner import load_phantom, scan_calibration, scan_empty, scan_phantom
 from smrestore.transfer import (
     load_reconstruction_settings,
     make_transfer_table,
-    read_measurement,
-    read_rows,
     reconstruct_scan,
     score_components,
-    select_rows,
 )
 
 GRID = CalibrationGrid((11, 9, 1), (0.022, 0.018, 0.0))

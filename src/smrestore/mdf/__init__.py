@@ -10,7 +10,8 @@ from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.file import Flags, MdfFile, open_mdf
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
-from smrestore.mdf.restored import write_restored
+from smrestore.mdf.reconstructed import Reconstruction, read_reconstruction, write_reconstruction
+from smrestore.mdf.restored import MatrixBlocks, write_restored
 from smrestore.mdf.scans import Tracer, write_frames
 from smrestore.mdf.snr import read_snr, signal_to_noise
 from smrestore.mdf.spectra import iter_spectra, read_spectra
@@ -23,18 +24,22 @@ __all__ = [
     "Calibration",
     "Flags",
     "FrameTable",
+    "MatrixBlocks",
     "MdfFile",
+    "Reconstruction",
     "Tracer",
     "background_std",
     "import_scan",
     "iter_spectra",
     "open_mdf",
     "read_background",
+    "read_reconstruction",
     "read_snr",
     "read_spectra",
     "read_system_matrix",
     "signal_to_noise",
     "write_frames",
     "write_mdf",
+    "write_reconstruction",
     "write_restored",
 ]

@@ -21,6 +21,7 @@ IS_BACKGROUND_FRAME = "/measurement/isBackgroundFrame"
 FRAME_PERMUTATION = "/measurement/framePermutation"
 FREQUENCY_SELECTION = "/measurement/frequencySelection"
 TRANSFER_FUNCTION = "/acquisition/receiver/transferFunction"
+RECONSTRUCTION = "/reconstruction/data"
 CONVERSION_FACTOR = "/acquisition/receiver/dataConversionFactor"
 
 MANDATORY = (

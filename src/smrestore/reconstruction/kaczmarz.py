@@ -2,9 +2,9 @@
 
 import numpy as np
 from numba import njit
-from tqdm import tqdm
 
 from smrestore.errors import InputError
+from smrestore.progress import progress_bar
 from smrestore.reconstruction.rows import row_energies
 
 
@@ -17,12 +17,13 @@ def kaczmarz(
     weights: np.ndarray | None = None,
     real: bool = True,
     positive: bool = True,
+    order: np.ndarray | None = None,
     progress: bool = False,
 ) -> np.ndarray:
     """Solve min_c ||W (S c - u)||^2 + lambda ||c||^2 by a fixed number of Kaczmarz sweeps.
 
-    Plain Kaczmarz on the consistent extended system [W S, sqrt(lambda) I] [c; v] = W u, rows in the
-    given order, started from zero for every frame (Knopp et al. 2010, PMB 55, 1577). The image
+    Plain Kaczmarz on the consistent extended system [W S, sqrt(lambda) I] [c; v] = W u, rows in one
+    fixed order, started from zero for every frame (Knopp et al. 2010, PMB 55, 1577). The image
     stays complex within a sweep; the constraints are projections after each whole sweep, as in
     RegularizedLeastSquares.jl. Without constraints it converges to the Tikhonov solution. With
     ``positive`` it does not reach the non-negative minimizer: compare at equal sweeps.
@@ -48,6 +49,9 @@ def kaczmarz(
         Set the imaginary part to zero after each sweep.
     positive
         Set voxels with a negative real part to zero after each sweep.
+    order
+        Permutation of the rows, int (rows,): the order in which every sweep visits them; as they
+        come by default.
     progress
         Show a progress bar over the sweeps.
 
@@ -59,8 +63,8 @@ def kaczmarz(
     Raises
     ------
     InputError
-        Shapes disagree, a value is not finite, or lambda, a weight or the number of sweeps is out
-        of range.
+        Shapes disagree, a value is not finite, lambda, a weight or the number of sweeps is out of
+        range, or the order is no permutation.
     """
     matrix = np.asarray(matrix)
     dtype = np.complex64 if matrix.dtype == np.complex64 else np.complex128
@@ -69,15 +73,16 @@ def kaczmarz(
     weights = np.ones(len(matrix)) if weights is None else np.asarray(weights, dtype=np.float64)
     energies = _checked_energies(matrix, measurement, weights, regularization, sweeps)
 
-    rows = np.flatnonzero(energies)
     n_rows, n_voxels = matrix.shape
+    visits = _checked_order(order, n_rows)
+    rows = visits[energies[visits] > 0]
     frames = np.ascontiguousarray(measurement.reshape(n_rows, -1))
     image = np.zeros((frames.shape[1], 2, n_voxels))
     slack = np.zeros_like(frames)
     real_part, imaginary_part = image[:, 0], image[:, 1]
     # Interleaved real and imaginary parts: loops over real numbers vectorize, nothing is copied.
     parts = matrix.view(matrix.real.dtype)
-    for _ in tqdm(range(sweeps), desc="Kaczmarz", unit="sweep", disable=None if progress else True):
+    for _ in progress_bar(range(sweeps), desc="Kaczmarz", unit="sweep", disable=not progress):
         _sweep(parts, frames, weights, energies, float(regularization), rows, image, slack)
         if real:
             imaginary_part[:] = 0
@@ -110,6 +115,20 @@ def _sweep(parts, measurement, weights, energies, regularization, rows, image, s
                 re[p] += step_re * row_re + step_im * row_im
                 im[p] += step_im * row_re - step_re * row_im
             slack[k, frame] += beta * root
+
+
+def _checked_order(order: np.ndarray | None, n_rows: int) -> np.ndarray:
+    """Return the rows in the order of their visits, int64 (rows,)."""
+    if order is None:
+        return np.arange(n_rows)
+    order = np.asarray(order)
+    if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(n_rows)):
+        raise InputError(
+            f"the order is no permutation of the {n_rows} rows",
+            field="order",
+            remedy=f"give each of 0 to {n_rows - 1} once",
+        )
+    return order.astype(np.int64)
 
 
 def _checked_energies(
