@@ -320,7 +320,6 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
             max_mixing_order=arguments.max_mixing_order,
             shuffle_seed=arguments.shuffle_seed,
             frames=arguments.frames and tuple(arguments.frames),
-            average_frames=arguments.average,
         )
         result = reconstruct_to_mdf(
             arguments.matrix,
@@ -328,6 +327,7 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
             arguments.output,
             settings,
             calibration=arguments.calibration,
+            average_frames=arguments.average,
             empty=arguments.empty,
         )
         regularization = result.regularization

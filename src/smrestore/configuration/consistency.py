@@ -192,6 +192,39 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     )
     for i, channel in enumerate(settings["channels"]):
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
+    if entry.get("phantom_background") is not None:
+        place = (*key, "phantom_background")
+        empty = entries.scan(place, entry["phantom_background"], "empty")
+        _check_same_setup(entries, place, empty, calibration, parts=("scanner", "sequence"))
+    _check_regularization(entries, (*key, "reconstruction"), settings)
+    _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
+
+
+def _check_regularization(entries: Entries, key: Key, settings: Entry) -> None:
+    conventions = ("relative_regularization", "absolute_regularization")
+    given = [name for name in conventions if settings.get(name) is not None]
+    if len(given) != 1:
+        entries.fault(
+            (*key, conventions[0]),
+            "given together with absolute_regularization" if given else "no regularization given",
+            "set one of both, and the other to null" if given else f"give it or {conventions[1]}",
+        )
+
+
+def _check_frames(
+    entries: Entries, key: Key, frames: list[int] | None, phantom: Entry | None
+) -> None:
+    if frames is None:
+        return
+    first, end = frames
+    count = (phantom or {}).get("frames", math.inf)
+    if not first < end <= count:
+        limit = f" of the {count} with a phantom" if count < math.inf else ""
+        entries.fault(
+            key,
+            f"no frames from {first} up to {end}{limit}",
+            "give the first one and the end, which is not included",
+        )
 
 
 def _check_figure(entries: Entries, key: Key, entry: Entry) -> None:
@@ -302,12 +335,16 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
 
 
 def _check_same_setup(
-    entries: Entries, key: Key, scan: Entry | None, calibration: Entry | None
+    entries: Entries,
+    key: Key,
+    scan: Entry | None,
+    calibration: Entry | None,
+    parts: tuple[str, ...] = ("scanner", "sequence", "grid"),
 ) -> None:
     """Check that a virtual scan was measured as the calibration was."""
     if not scan or not calibration or not scan["source"] == calibration["source"] == "virtual":
         return
-    for part in ("scanner", "sequence", "grid"):
+    for part in parts:
         if scan[part] != calibration[part]:
             entries.fault(
                 key,

@@ -13,7 +13,7 @@ COLOR_MAP = "viridis"
 MAX_FRAMES = 8
 
 _PLANE_MM = 45.0
-_LEFT, _HEADER, _ROW_HEADER, _BOTTOM, _GAP = 11.0, 12.0, 6.0, 10.0, 14.0
+_LEFT, _HEADER, _ROW_HEADER, _BOTTOM, _GAP = 11.0, 10.5, 5.0, 10.0, 14.0
 _BAR_MM, _BAR_LABELS_MM, _TITLE_MM = 2.5, 14.0, 74.0
 
 
@@ -57,13 +57,14 @@ def plot_reconstruction(
         scale = _PLANE_MM / max(max(pair) for pair in lengths)
         sizes = [tuple(scale * length for length in pair) for pair in lengths]
         height = max(h for _, h in sizes)
-        row_mm = _ROW_HEADER + height + _BOTTOM
+        row_header = _ROW_HEADER if len(rows) > 1 or len(lengths) > 1 else 0.0
+        row_mm = row_header + height + _BOTTOM
         width = _LEFT + sum(w + _GAP for w, _ in sizes) + _BAR_MM + _BAR_LABELS_MM
         figure = new_figure(max(width, _LEFT + _TITLE_MM), _HEADER + len(rows) * row_mm)
         add_text(figure, _LEFT, 3.0, title, verticalalignment="top")
         add_text(figure, _LEFT, 7.0, subtitle, verticalalignment="top")
         for row, (planes, index) in enumerate(zip(rows, shown, strict=True)):
-            left, top = _LEFT, _HEADER + row * row_mm + _ROW_HEADER
+            left, top = _LEFT, _HEADER + row * row_mm + row_header
             for plane, (plane_width, plane_height) in zip(planes, sizes, strict=True):
                 ax = add_axes(figure, left, top, plane_width, plane_height)
                 shown_image = draw_scalar(ax, plane.panel, low, high, COLOR_MAP)

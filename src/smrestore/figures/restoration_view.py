@@ -101,33 +101,31 @@ def _draw(images: list, grids: tuple, names: tuple[str, str], title: str, path: 
     # Both are cut through the same place; grids may differ in their number of voxels.
     strongest = np.unravel_index(np.abs(images[1]).argmax(), images[1].shape)
     where = [axis[i] for axis, i in zip(grids[1].axes(), strongest, strict=True)]
-    rows = []
+    columns = []
     for image, grid in zip(images, grids, strict=True):
         cut = tuple(
             int(np.argmin(np.abs(axis - x))) for axis, x in zip(grid.axes(), where, strict=True)
         )
-        rows.append(planes_through_peak(image, grid, cut))
+        columns.append(planes_through_peak(image, grid, cut))
     with journal_style():
-        lengths = [plane.panel.extent_lengths for plane in rows[0]]
+        lengths = [plane.panel.extent_lengths for plane in columns[0]]
         scale = _PLANE_MM / max(max(pair) for pair in lengths)
-        height = max(scale * h for _, h in lengths)
-        row_mm = _TITLE + height + _BOTTOM
-        width = _LEFT + sum(scale * w + _GAP for w, _ in lengths) + _LEGEND
-        figure = new_figure(max(width, _LEFT + 78.0), _HEADER + 2 * row_mm)
+        column_mm = max(scale * w for w, _ in lengths) + _GAP
+        height = _HEADER + sum(_TITLE + scale * h + _BOTTOM for _, h in lengths)
+        figure = new_figure(_LEFT + 2 * column_mm + _LEGEND, max(height, 38.0))
         add_text(figure, _LEFT, 3.0, title, verticalalignment="top")
-        for row, (planes, name) in enumerate(zip(rows, names, strict=True)):
-            left, top = _LEFT, _HEADER + row * row_mm + _TITLE
-            for column, plane in enumerate(planes):
+        for column, (planes, name) in enumerate(zip(columns, names, strict=True)):
+            left, top = _LEFT + column * column_mm, _HEADER
+            for row, plane in enumerate(planes):
                 w, h = (scale * length for length in plane.panel.extent_lengths)
-                ax = add_axes(figure, left, top, w, h)
+                ax = add_axes(figure, left, top + _TITLE, w, h)
                 draw_component(ax, plane.panel, peak)
                 ax.set(xlabel=f"${plane.horizontal}$ (mm)", ylabel=f"${plane.vertical}$ (mm)")
-                heading = [name] if column == 0 else []
+                heading = [name] if row == 0 else []
                 heading += [plane.place] if len(planes) > 1 else []
                 ax.set_title(", ".join(heading))
                 ax.xaxis.set_major_locator(MaxNLocator(5))
                 ax.yaxis.set_major_locator(MaxNLocator(5))
-                left += w + _GAP
-        wheel = add_axes(figure, left - _GAP + 6.0, _HEADER + _TITLE + 3.0, 11.5, 11.5)
-        draw_wheel(wheel)
+                top += _TITLE + h + _BOTTOM
+        draw_wheel(add_axes(figure, _LEFT + 2 * column_mm, _HEADER + _TITLE + 3.0, 11.5, 11.5))
         save_as(figure, path)

@@ -44,8 +44,6 @@ class ReconstructionSettings:
         they come.
     frames
         First frame and end (exclusive) among the frames with a phantom; None takes all.
-    average_frames
-        Consecutive frames that one image is made of; None averages all into one image.
     """
 
     sweeps: int
@@ -61,7 +59,6 @@ class ReconstructionSettings:
     absolute_regularization: float | None = None
     shuffle_seed: int | None = None
     frames: tuple[int, int] | None = None
-    average_frames: int | None = None
 
     def __post_init__(self) -> None:
         if (self.relative_regularization is None) == (self.absolute_regularization is None):

@@ -20,6 +20,7 @@ def reconstruct_to_mdf(
     settings: ReconstructionSettings,
     *,
     calibration: str | Path | None = None,
+    average_frames: int | None = None,
     empty: str | Path | None = None,
 ) -> PhantomImages:
     """Reconstruct a phantom scan and write the images as MDF, and as a picture beside it.
@@ -37,6 +38,8 @@ def reconstruct_to_mdf(
     calibration
         Calibration scan that decides on rows and weights, if the matrix is a restored one; by
         default the matrix.
+    average_frames
+        Consecutive frames that one image is made of; None averages all into one image.
     empty
         Empty scan with the background of the phantom scan, if it has no background frames.
 
@@ -52,7 +55,14 @@ def reconstruct_to_mdf(
             raise InputError(
                 "the output must not replace a scan", path=source, remedy="choose another name"
             )
-    result = reconstruct_phantom(matrix, calibration or matrix, phantom, settings, empty=empty)
+    result = reconstruct_phantom(
+        matrix,
+        calibration or matrix,
+        phantom,
+        settings,
+        average_frames=average_frames,
+        empty=empty,
+    )
     mdf.write_reconstruction(
         phantom,
         output,

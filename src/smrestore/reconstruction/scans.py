@@ -72,6 +72,7 @@ def reconstruct_phantom(
     phantom: str | Path,
     settings: ReconstructionSettings,
     *,
+    average_frames: int | None = None,
     empty: str | Path | None = None,
 ) -> PhantomImages:
     """Reconstruct a phantom scan with one system matrix.
@@ -87,6 +88,8 @@ def reconstruct_phantom(
         Phantom scan.
     settings
         Choice of rows, weighting, regularization, constraints and frames.
+    average_frames
+        Consecutive frames that one image is made of; None averages all into one image.
     empty
         Empty scan whose mean is the background of the phantom, instead of its own background
         frames.
@@ -107,7 +110,7 @@ def reconstruct_phantom(
         phantom,
         rows,
         frames=settings.frames,
-        average_frames=settings.average_frames,
+        average_frames=average_frames,
         empty=empty,
     )
     reference = read_rows(calibration, rows)
@@ -182,9 +185,9 @@ def read_measurement(
         Phantom scan.
     rows
         What to read.
-    frames, average_frames
-        As in :class:`ReconstructionSettings`.
-    empty
+    frames
+        First frame and end (exclusive) among the frames with a phantom; None takes all.
+    average_frames, empty
         As for :func:`reconstruct_phantom`.
 
     Returns
