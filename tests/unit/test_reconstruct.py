@@ -128,9 +128,7 @@ def test_a_corrected_phantom_is_not_corrected_again(scans, copy_of):
 @pytest.mark.parametrize("frames", [(0, 8), (3, 3), (-1, 2)])
 def test_frames_that_are_not_there_are_named(scans, frames):
     rows = select_rows(scans.calibration, SETTINGS)
-    with pytest.raises(
-        InputError, match=r"frames: .* there are 7 with a phantom. Choose from 0 up"
-    ):
+    with pytest.raises(InputError, match=r"frames: .* there are 7 with a phantom"):
         read_measurement(scans.phantom, rows, frames=frames)
 
 

@@ -75,6 +75,6 @@ def plot_reconstruction(
                 ax.xaxis.set_major_locator(MaxNLocator(5))
                 ax.yaxis.set_major_locator(MaxNLocator(5))
                 left += plane_width + _GAP
-            bar = add_axes(figure, left - _GAP + 3.0, top, _BAR_MM, sizes[-1][1])
+            bar = add_axes(figure, left - _GAP + 3.0, top, _BAR_MM, height)
             figure.colorbar(shown_image, cax=bar, label=unit)
         save_as(figure, path)

@@ -94,27 +94,43 @@ def kaczmarz(
 # Only flags that permit vectorized sums: NaN and infinity keep their meaning.
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _sweep(parts, measurement, weights, energies, regularization, rows, image, slack):
-    """Visit every row once and update ``image`` (frames, 2, voxels) and ``slack`` in place."""
-    n_voxels = image.shape[2]
+    """Visit every row once and update ``image`` (frames, 2, voxels) and ``slack`` in place.
+
+    The step along a row and the product with the next one share a pass over the image.
+    """
+    n_frames = measurement.shape[1]
     root = np.sqrt(regularization)
-    for k in rows:
-        row = parts[k]
-        # All frames use a row while it is in the cache.
-        for frame in range(measurement.shape[1]):
-            re, im = image[frame, 0], image[frame, 1]
-            predicted_re, predicted_im = 0.0, 0.0
-            for p in range(n_voxels):
-                row_re, row_im = row[2 * p], row[2 * p + 1]
-                predicted_re += row_re * re[p] - row_im * im[p]
-                predicted_im += row_re * im[p] + row_im * re[p]
-            residual = weights[k] * (measurement[k, frame] - complex(predicted_re, predicted_im))
-            beta = (residual - root * slack[k, frame]) / (energies[k] + regularization)
-            step_re, step_im = weights[k] * beta.real, weights[k] * beta.imag
-            for p in range(n_voxels):
-                row_re, row_im = row[2 * p], row[2 * p + 1]
-                re[p] += step_re * row_re + step_im * row_im
-                im[p] += step_im * row_re - step_re * row_im
-            slack[k, frame] += beta * root
+    predicted = np.empty(n_frames, np.complex128)
+    # Without any row there is no visit.
+    for visit in range(-1 if rows.size else 0, rows.size):
+        k, following = rows[max(visit, 0)], rows[min(visit + 1, rows.size - 1)]
+        # All frames use the two rows while they are in the cache.
+        for frame in range(n_frames):
+            step = 0j
+            if visit >= 0:
+                residual = weights[k] * (measurement[k, frame] - predicted[frame])
+                beta = (residual - root * slack[k, frame]) / (energies[k] + regularization)
+                slack[k, frame] += beta * root
+                step = weights[k] * beta
+            predicted[frame] = _step_and_predict(
+                image[frame], parts[k], step.real, step.imag, parts[following]
+            )
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+def _step_and_predict(image, row, step_re, step_im, following):
+    """Add step * conj(row) to the image (2, voxels) and return its product with ``following``."""
+    re, im = image[0], image[1]
+    predicted_re, predicted_im = 0.0, 0.0
+    for p in range(re.size):
+        row_re, row_im = row[2 * p], row[2 * p + 1]
+        next_re, next_im = following[2 * p], following[2 * p + 1]
+        new_re = re[p] + step_re * row_re + step_im * row_im
+        new_im = im[p] + step_im * row_re - step_re * row_im
+        re[p], im[p] = new_re, new_im
+        predicted_re += next_re * new_re - next_im * new_im
+        predicted_im += next_re * new_im + next_im * new_re
+    return complex(predicted_re, predicted_im)
 
 
 def _checked_order(order: np.ndarray | None, n_rows: int) -> np.ndarray:
