@@ -1,7 +1,7 @@
 """Restoration of a measured calibration scan, for any task and method: MDF in, MDF out."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,40 +174,78 @@ def restore_scan(
     summary = RestorationSummary(*(np.full(plan.shape[:2], np.nan) for _ in range(4)))
     logger.info("%s: %d components by %s", source, np.prod(plan.shape[:2]), name)
 
-    def blocks() -> Iterator[tuple[int, slice, np.ndarray]]:
-        with progress_bar(total=int(np.prod(plan.shape[:2])), unit="component") as bar:
-            for channel, part in plan.parts():
-                measured = mdf.read_system_matrix(
-                    source,
-                    channels=[channel],
-                    frequencies=plan.frequencies[part],
-                    background=background,
-                )[0]
-                noise = _noise(source, measured, channel, plan, part)
-                restored = np.empty((len(measured), *plan.shape[2:]), np.complex64)
-                for start in range(0, len(measured), BATCH):
-                    some = slice(start, start + BATCH)
-                    restored[some] = restore_components(
-                        measured[some],
-                        noise[some],
-                        method,
-                        task,
-                        size=plan.shape[2:],
-                        sigma_factor=sigma_factor,
-                    )
-                    bar.update(len(restored[some]))
-                _summarize(summary, (channel, part), measured, restored, noise)
-                yield channel, part, restored
+    def restore_block(channel: int, part: slice) -> np.ndarray:
+        measured = mdf.read_system_matrix(
+            source,
+            channels=[channel],
+            frequencies=plan.frequencies[part],
+            background=background,
+        )[0]
+        noise = _noise(source, measured, channel, plan, part)
+        restored = np.empty((len(measured), *plan.shape[2:]), np.complex64)
+        for start in range(0, len(measured), BATCH):
+            some = slice(start, start + BATCH)
+            restored[some] = restore_components(
+                measured[some],
+                noise[some],
+                method,
+                task,
+                size=plan.shape[2:],
+                sigma_factor=sigma_factor,
+            )
+            bar.update(len(restored[some]))
+        _summarize(summary, (channel, part), measured, restored, noise)
+        return restored
 
-    mdf.write_restored(
-        source,
-        destination,
-        mdf.MatrixBlocks(plan.shape, blocks()),
-        description=f"restored by {name} ({task.name})",
-        grid=plan.grid,
-        background_corrected=plan.corrected or background is not None,
-    )
+    with progress_bar(total=int(np.prod(plan.shape[:2])), unit="component") as bar:
+        mdf.write_restored(
+            source,
+            destination,
+            _RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block),
+            description=f"restored by {name} ({task.name})",
+            grid=plan.grid,
+            background_corrected=plan.corrected or background is not None,
+        )
     return summary
+
+
+@dataclass(eq=False)
+class _RestoredMatrix:
+    """A system matrix that is restored while it is read, in ascending order, like an array.
+
+    Attributes
+    ----------
+    shape
+        (C, K, Nx, Ny, Nz).
+    rows_at_a_time
+        Components of a block. One block is held.
+    restore_block
+        Returns the components of a channel in a slice of the frequencies.
+    """
+
+    shape: tuple[int, ...]
+    rows_at_a_time: int
+    restore_block: Callable[[int, slice], np.ndarray]
+    _place: tuple[int, int] | None = None
+    _block: np.ndarray | None = None
+
+    def __getitem__(self, place: tuple[int, slice]) -> np.ndarray:
+        """Return components of one channel, complex64 (n, Nx, Ny, Nz)."""
+        channel, part = place
+        first, stop, _ = part.indices(self.shape[1])
+        pieces = []
+        while first < stop:
+            number, offset = divmod(first, self.rows_at_a_time)
+            if self._place != (channel, number):
+                start = number * self.rows_at_a_time
+                end = min(start + self.rows_at_a_time, self.shape[1])
+                # The former block goes first.
+                self._block = None
+                self._block = self.restore_block(channel, slice(start, end))
+                self._place = channel, number
+            pieces.append(self._block[offset : offset + stop - first])
+            first += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,12 +258,6 @@ class _Plan:
     n_background: int
     corrected: bool
     rows_at_a_time: int
-
-    def parts(self) -> Iterator[tuple[int, slice]]:
-        n_channels, n_frequencies = self.shape[:2]
-        for channel in range(n_channels):
-            for start in range(0, n_frequencies, self.rows_at_a_time):
-                yield channel, slice(start, min(start + self.rows_at_a_time, n_frequencies))
 
 
 def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:

@@ -125,12 +125,6 @@ def get_phantom(wildcards):
     return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
 
 
-def get_phantom_background(wildcards):
-    """Return the empty scan behind a phantom scan, nothing if it has background frames."""
-    name = config["measurements"][wildcards.measurement].get("phantom_background")
-    return [f"results/scans/{name}.mdf"] if name else []
-
-
 def get_calibration_truth(wildcards):
     return truth_of(config["measurements"][wildcards.measurement]["calibration"])
 

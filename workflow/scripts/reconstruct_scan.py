@@ -14,7 +14,6 @@ def main(smk):
         truth=optional(smk.input.truth),
         label=smk.params.label,
         path=smk.output[0],
-        empty=optional(smk.input.empty),
     )
 
 

@@ -192,10 +192,6 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     )
     for i, channel in enumerate(settings["channels"]):
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
-    if entry.get("phantom_background") is not None:
-        place = (*key, "phantom_background")
-        empty = entries.scan(place, entry["phantom_background"], "empty")
-        _check_same_setup(entries, place, empty, calibration, parts=("scanner", "sequence"))
     _check_regularization(entries, (*key, "reconstruction"), settings)
     _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
 
@@ -335,16 +331,12 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
 
 
 def _check_same_setup(
-    entries: Entries,
-    key: Key,
-    scan: Entry | None,
-    calibration: Entry | None,
-    parts: tuple[str, ...] = ("scanner", "sequence", "grid"),
+    entries: Entries, key: Key, scan: Entry | None, calibration: Entry | None
 ) -> None:
     """Check that a virtual scan was measured as the calibration was."""
     if not scan or not calibration or not scan["source"] == calibration["source"] == "virtual":
         return
-    for part in parts:
+    for part in ("scanner", "sequence", "grid"):
         if scan[part] != calibration[part]:
             entries.fault(
                 key,

@@ -11,7 +11,7 @@ from smrestore.mdf.file import Flags, MdfFile, open_mdf
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
 from smrestore.mdf.reconstructed import Reconstruction, read_reconstruction, write_reconstruction
-from smrestore.mdf.restored import MatrixBlocks, write_restored
+from smrestore.mdf.restored import write_restored
 from smrestore.mdf.scans import Tracer, write_frames
 from smrestore.mdf.snr import read_snr, signal_to_noise
 from smrestore.mdf.spectra import iter_spectra, read_spectra
@@ -24,7 +24,6 @@ __all__ = [
     "Calibration",
     "Flags",
     "FrameTable",
-    "MatrixBlocks",
     "MdfFile",
     "Reconstruction",
     "Tracer",

@@ -1,8 +1,8 @@
 """Writing restored system matrices with everything that is known about their scan."""
 
 import uuid as uuids
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,27 +28,10 @@ BY_POSITION = ("/calibration/positions", "/calibration/offsetFields", "/calibrat
 """Datasets with one row per position, in the order of the frames."""
 
 
-@dataclass(frozen=True, eq=False)
-class MatrixBlocks:
-    """A system matrix that comes piece by piece, in any order and at any size.
-
-    Attributes
-    ----------
-    shape
-        Of the whole matrix, (C, K, Nx, Ny, Nz).
-    blocks
-        Yields (channel, slice of the K frequencies, complex images (n, Nx, Ny, Nz)), which together
-        are the matrix. Nothing is asked for before the matrix is known to fit.
-    """
-
-    shape: tuple[int, ...]
-    blocks: Iterable[tuple[int, slice, np.ndarray]]
-
-
 def write_restored(
     source_path: str | Path,
     destination_path: str | Path,
-    matrix: np.ndarray | MatrixBlocks,
+    matrix: np.ndarray,
     *,
     description: str,
     frequencies: Indices = None,
@@ -73,7 +56,7 @@ def write_restored(
     destination_path
         Must be another file.
     matrix
-        complex (C, K, Nx, Ny, Nz): all receive channels, as an array or in blocks.
+        complex (C, K, Nx, Ny, Nz): all receive channels.
     description
         What was done; appended to ``/experiment/description``.
     frequencies
@@ -174,10 +157,7 @@ def _calibration(calibration: Calibration, snr: np.ndarray | None) -> dict[str, 
 
 
 def _measurement(
-    file: MdfFile,
-    matrix: np.ndarray | MatrixBlocks,
-    frequency_indices: np.ndarray,
-    background_corrected: bool,
+    file: MdfFile, matrix: np.ndarray, frequency_indices: np.ndarray, background_corrected: bool
 ) -> dict[str, Any]:
     n_positions = int(np.prod(matrix.shape[2:]))
     selected = len(frequency_indices) < file.acquisition.n_frequencies or np.any(
@@ -200,17 +180,12 @@ def _measurement(
     return fields
 
 
-def _rows(matrix: np.ndarray | MatrixBlocks) -> Iterator[tuple[Any, np.ndarray]]:
+def _rows(matrix: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
     n_channels, n_frequencies, *size = matrix.shape
     n_positions = int(np.prod(size))
-    if isinstance(matrix, MatrixBlocks):
-        blocks = matrix.blocks
-    else:
-        step = max(1, TILE_BYTES // (8 * n_positions))
-        blocks = (
-            (channel, slice(start, start + step), np.asarray(matrix[channel, start : start + step]))
-            for channel in range(n_channels)
-            for start in range(0, n_frequencies, step)
-        )
-    for channel, part, images in blocks:
-        yield (0, channel, part), images.transpose(0, 3, 2, 1).reshape(-1, n_positions)
+    step = max(1, TILE_BYTES // (8 * n_positions))
+    for channel in range(n_channels):
+        for start in range(0, n_frequencies, step):
+            part = slice(start, start + step)
+            images = np.asarray(matrix[channel, part])
+            yield (0, channel, part), images.transpose(0, 3, 2, 1).reshape(-1, n_positions)

@@ -159,6 +159,9 @@ def read_rows(path: str | Path, rows: Rows) -> np.ndarray:
     channels, frequencies, place = _request(rows)
     if Path(path).suffix == ".h5":
         with h5py.File(path, "r") as file:
+            if "frequency" in file:
+                # The truth may hold a part of the frequencies.
+                frequencies = np.searchsorted(file["frequency"][()], frequencies)
             matrix = file["system_matrix"][:, frequencies][channels]
     else:
         matrix = mdf.read_system_matrix(path, channels=channels, frequencies=frequencies)
