@@ -161,7 +161,7 @@ def mean_moment(
 
 @numba.njit(cache=True, nogil=True)
 def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
-    """Fill ``moment`` with the mean moment over positions and samples of the drive field.
+    """Fill ``moment`` with the mean moment at some positions and samples of the drive field.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
     nodes
         Of :func:`sufficient_quadrature`.
     moment
-        float64 (P, 3, T), in units of the particle's moment.
+        float64 (3, T, P), in units of the particle's moment.
     """
     for p in range(static_field.shape[0]):
         nx, ny, nz = easy_axis[p]
@@ -187,6 +187,6 @@ def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
             perpendicular = np.sqrt(x * x + y * y + z * z)
             along, across = moment_kernel(alpha[p], parallel, perpendicular, nodes)
             scale = across / perpendicular if perpendicular > 0 else 0.0
-            moment[p, 0, t] = along * nx + scale * x
-            moment[p, 1, t] = along * ny + scale * y
-            moment[p, 2, t] = along * nz + scale * z
+            moment[0, t, p] = along * nx + scale * x
+            moment[1, t, p] = along * ny + scale * y
+            moment[2, t, p] = along * nz + scale * z
