@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"smrestore {version('smrestore')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_command in (_simulate, _plot, _inspect, _check):
+    for add_command in (_simulate, _plot, _inspect, _restore, _reconstruct, _check):
         add_command(commands)
     return parser
 
@@ -180,6 +180,211 @@ def _inspect(commands: argparse._SubParsersAction) -> None:
                 arguments.file, arguments.pictures, arguments.component, arguments.period
             ):
                 print(picture)
+
+    parser.set_defaults(run=run)
+
+
+def _restore(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "restore",
+        help="restore a calibration scan",
+        description="Restore all components of a calibration scan (MDF) and write them as MDF. The "
+        "scan itself is never changed. docs/lab.md shows how.",
+    )
+    parser.add_argument("task", help="what is restored: denoising")
+    parser.add_argument("scan", type=Path, help="calibration scan, MDF")
+    parser.add_argument("output", type=Path, help="MDF file to write")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--model", type=Path, metavar="WEIGHTS", help="weights of a trained network")
+    how.add_argument("--method", help="classical method: dct-filter")
+    parser.add_argument(
+        "--omega", type=float, default=2.75, help="threshold of dct-filter (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--sigma-factor",
+        type=float,
+        default=0.3,
+        help="classical methods are told the standard deviation of the background frames, which "
+        "drift, times this (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--background",
+        choices=("interpolate", "mean", "none"),
+        default="interpolate",
+        help="how the background frames are subtracted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw components before and after"
+    )
+    parser.add_argument(
+        "--components",
+        type=int,
+        default=4,
+        help="components that are drawn, from weak to strong ones (default: %(default)s)",
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from tabulate import tabulate
+
+        from smrestore.methods import load_method
+        from smrestore.restoration import WITH_SIGNAL, restore_scan
+        from smrestore.tasks.scan import scan_task
+
+        if not arguments.sigma_factor > 0 or arguments.components < 1:
+            wrong = "--sigma-factor" if not arguments.sigma_factor > 0 else "--components"
+            raise InputError("is not above 0", field=wrong, remedy="give a positive number")
+        task, baseline = scan_task(arguments.task), None
+        if arguments.method is not None:
+            baseline = {"method": arguments.method, "omega": arguments.omega}
+        method = load_method(baseline, arguments.model, task.name)
+        name = arguments.method or str(arguments.model)
+        background = None if arguments.background == "none" else arguments.background
+        summary = restore_scan(
+            arguments.scan,
+            arguments.output,
+            method,
+            name=name,
+            task=task,
+            sigma_factor=arguments.sigma_factor if baseline else 1.0,
+            background=background,
+        )
+        print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
+        print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
+        print("magnitude over the roughness between voxels. It tells smoothness, not truth.")
+        print(f"{arguments.output}: restored by {name}")
+        if arguments.pictures is not None:
+            from smrestore.figures.restoration_view import choose_components, plot_restored
+
+            places = choose_components(summary.snr_before, arguments.components, WITH_SIGNAL)
+            pictures = plot_restored(
+                arguments.scan,
+                arguments.output,
+                arguments.pictures,
+                places,
+                name=name,
+                background=background,
+            )
+            print("\n".join(map(str, pictures)))
+
+    parser.set_defaults(run=run)
+
+
+def _reconstruct(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "reconstruct",
+        help="reconstruct a phantom scan",
+        description="Reconstruct a phantom scan (MDF) with a system matrix (MDF) by the "
+        "regularized Kaczmarz method, and write the images as MDF with a picture beside. "
+        "docs/lab.md shows how.",
+    )
+    parser.add_argument("matrix", type=Path, metavar="SM", help="system matrix, MDF")
+    parser.add_argument("phantom", type=Path, metavar="PHANTOM", help="phantom scan, MDF")
+    parser.add_argument(
+        "output", type=Path, metavar="OUTPUT", help="MDF file to write; the picture ends in .png"
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="SCAN",
+        help="calibration scan as it was measured, which decides on the rows if SM is restored",
+    )
+    parser.add_argument(
+        "--empty", type=Path, metavar="SCAN", help="empty scan with the background of the phantom"
+    )
+    parser.add_argument("--sweeps", type=int, default=10, help="default: %(default)s")
+    convention = parser.add_mutually_exclusive_group()
+    convention.add_argument(
+        "--relative-lambda",
+        type=float,
+        help="regularization relative to the squared norm of the weighted matrix per voxel "
+        "(default: 0.01)",
+    )
+    convention.add_argument("--absolute-lambda", type=float, help="regularization as it is solved")
+    parser.add_argument(
+        "--snr", type=float, default=1.5, help="smallest SNR of a row (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--channels", type=int, nargs="+", help="receive channels, from 0 (default: all)"
+    )
+    parser.add_argument(
+        "--band",
+        type=float,
+        nargs=2,
+        default=(80.0, float("inf")),
+        metavar=("FROM", "TO"),
+        help="frequencies in kHz (default: 80 and higher)",
+    )
+    parser.add_argument("--max-mixing-order", type=int, help="default: no limit")
+    parser.add_argument(
+        "--weighting",
+        choices=("none", "row-norm", "whitening"),
+        default="none",
+        help="weights of the rows (default: %(default)s)",
+    )
+    parser.add_argument("--no-real", action="store_true", help="let the image be complex")
+    parser.add_argument("--no-positive", action="store_true", help="let the image be negative")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        nargs=2,
+        metavar=("FIRST", "END"),
+        help="frames with a phantom, from 0, END not included (default: all)",
+    )
+    parser.add_argument(
+        "--average", type=int, metavar="N", help="frames in one image (default: all of them)"
+    )
+    parser.add_argument(
+        "--shuffle-seed", type=int, help="visit the rows in a random order (default: as they come)"
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from smrestore.mdf import open_mdf
+        from smrestore.reconstruction import ReconstructionSettings
+        from smrestore.reconstruction.output import picture_of, reconstruct_to_mdf
+
+        if arguments.average is not None and arguments.average < 1:
+            raise InputError("is below 1", field="--average", remedy="give 1 or more")
+        channels = arguments.channels
+        if channels is None:
+            with open_mdf(arguments.matrix) as file:
+                channels = range(file.acquisition.n_channels)
+        relative = arguments.relative_lambda
+        if relative is None and arguments.absolute_lambda is None:
+            relative = 0.01
+        settings = ReconstructionSettings(
+            sweeps=arguments.sweeps,
+            relative_regularization=relative,
+            absolute_regularization=arguments.absolute_lambda,
+            snr_threshold=arguments.snr,
+            channels=tuple(channels),
+            weighting=arguments.weighting,
+            real=not arguments.no_real,
+            positive=not arguments.no_positive,
+            min_frequency_Hz=1e3 * arguments.band[0],
+            max_frequency_Hz=1e3 * arguments.band[1],
+            max_mixing_order=arguments.max_mixing_order,
+            shuffle_seed=arguments.shuffle_seed,
+            frames=arguments.frames and tuple(arguments.frames),
+        )
+        result = reconstruct_to_mdf(
+            arguments.matrix,
+            arguments.phantom,
+            arguments.output,
+            settings,
+            calibration=arguments.calibration,
+            average_frames=arguments.average,
+            empty=arguments.empty,
+        )
+        regularization = result.regularization
+        print(
+            f"{len(result.images)} image(s) of {result.averaged_frames} frame(s), "
+            f"{regularization.rows} rows, {regularization.voxels} voxels"
+        )
+        print(
+            f"lambda: {regularization.relative:.6g} relative, {regularization.absolute:.6g} "
+            f"absolute, squared norm {regularization.squared_norm:.6g}"
+        )
+        print(f"{arguments.output}\n{picture_of(arguments.output)}")
 
     parser.set_defaults(run=run)
 

@@ -23,10 +23,14 @@ class Degraded:
         complex64 (Nx, Ny, Nz) with largest magnitude 1.
     sigma
         Standard deviation of its complex noise, sqrt(mean |n - mean n|^2), in units of ``image``.
+    missing
+        bool (Nx, Ny, Nz): voxels that were not measured, where ``image`` means nothing; None if all
+        were.
     """
 
     image: np.ndarray
     sigma: float
+    missing: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -1,54 +1,128 @@
-"""Restoration of a measured calibration scan: MDF in, MDF out."""
+"""Restoration of a measured calibration scan, for any task and method: MDF in, MDF out."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from smrestore import mdf
-from smrestore.degradation import Degraded, unit_maximum
+from smrestore.errors import InputError
+from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
+from smrestore.physics.grid import CalibrationGrid
 from smrestore.progress import progress_bar
+from smrestore.roughness import roughness
+from smrestore.tasks.scan import ScanTask, scan_task
 
 logger = logging.getLogger(__name__)
 
 BATCH = 256
+MEMORY_BYTES = 1 << 29
+"""Components that are held at a time, measured and restored."""
+
+WITH_SIGNAL = 5.0
+"""Smallest signal-to-noise ratio of a component that summaries count."""
 
 
-def restore_matrix(
-    matrix: np.ndarray, noise: np.ndarray, method: Method, *, sigma_factor: float = 1.0
+@dataclass(frozen=True, eq=False)
+class RestorationSummary:
+    """What a restoration did, component by component; all float64 (C, K).
+
+    Attributes
+    ----------
+    snr_before, snr_after
+        Largest magnitude over the noise that :func:`smrestore.roughness.roughness` finds in the
+        component. It tells how smooth the component is, not how true.
+    noise
+        Standard deviation of the complex noise that the method was told, before its factor.
+    removed
+        sqrt(mean |measured - restored|^2) over that noise: 1 where a method takes away as much as
+        there is noise. NaN where the restored grid is another one.
+    """
+
+    snr_before: np.ndarray
+    snr_after: np.ndarray
+    noise: np.ndarray
+    removed: np.ndarray
+
+    @property
+    def with_signal(self) -> np.ndarray:
+        """Components with a measured signal-to-noise ratio of 5 or more, bool (C, K)."""
+        return self.snr_before >= WITH_SIGNAL
+
+    def channel_rows(self) -> list[dict[str, float]]:
+        """Return for each receive channel the medians over its components with signal."""
+        rows = []
+        for channel, chosen in enumerate(self.with_signal):
+            columns = {
+                "SNR before": self.snr_before,
+                "SNR after": self.snr_after,
+                "removed / noise": self.removed,
+            }
+            medians = {
+                name: float(np.median(values[channel][chosen])) if chosen.any() else np.nan
+                for name, values in columns.items()
+            }
+            counts = {"components": chosen.size, "with signal": int(chosen.sum())}
+            rows.append({"channel": channel, **counts, **medians})
+        return rows
+
+
+def restore_components(
+    images: np.ndarray,
+    noise: np.ndarray,
+    method: Method,
+    task: ScanTask,
+    *,
+    size: tuple[int, int, int],
+    sigma_factor: float = 1.0,
 ) -> np.ndarray:
-    """Restore every component of a system matrix.
+    """Restore components: normalize each, apply the method, put its scale back.
 
-    Each component is normalized to unit maximum, restored, and given its scale and phase back.
+    The phase needs no care: methods keep that of what they see.
 
     Parameters
     ----------
-    matrix
-        complex64 (C, K, Nx, Ny, Nz), background subtracted.
+    images
+        Measured components, complex64 (n, Nx, Ny, Nz), background subtracted.
     noise
-        Standard deviation of the complex noise of each row, float64 (C, K), in units of the matrix.
+        Standard deviation of the complex noise of each, float64 (n,), in units of the images.
     method
         See :mod:`smrestore.methods`.
+    task
+        How a component becomes the input of the method.
+    size
+        Voxels of the restored components.
     sigma_factor
         The method is told the noise times this factor.
 
     Returns
     -------
     numpy.ndarray
-        complex64, of the shape of ``matrix``.
+        complex64 (n, *size).
+
+    Raises
+    ------
+    InputError
+        If the method gives other sizes or values that are not finite.
     """
-    restored = np.empty_like(matrix)
-    rows = [(c, k) for c in range(matrix.shape[0]) for k in range(matrix.shape[1])]
-    for start in progress_bar(range(0, len(rows), BATCH), desc="components", unit="batch"):
-        part = rows[start : start + BATCH]
-        batch, factors = [], []
-        for row in part:
-            image, factor = unit_maximum(matrix[row])
-            batch.append(Degraded(image, sigma_factor * noise[row] / factor))
-            factors.append(factor)
-        for row, image, factor in zip(part, method(batch), factors, strict=True):
-            restored[row] = image * factor
+    prepared = [
+        task.prepare(image, sigma_factor * float(sigma))
+        for image, sigma in zip(images, noise, strict=True)
+    ]
+    restored = np.empty((len(images), *size), np.complex64)
+    outputs = method([degraded for degraded, _ in prepared])
+    for i, (image, (_, factor)) in enumerate(zip(outputs, prepared, strict=True)):
+        if image.shape != tuple(size) or not np.isfinite(image).all():
+            fault = "values that are not finite" if image.shape == tuple(size) else image.shape
+            raise InputError(
+                f"the method gives {fault} where {task.name} needs {tuple(size)} finite voxels",
+                field="method",
+                remedy="use a method of this task and dimension",
+            )
+        restored[i] = image * factor
     return restored
 
 
@@ -58,21 +132,209 @@ def restore_scan(
     method: Method,
     *,
     name: str,
+    task: ScanTask | None = None,
     sigma_factor: float = 1.0,
-) -> None:
+    background: str | None = "interpolate",
+    memory_bytes: int = MEMORY_BYTES,
+) -> RestorationSummary:
     """Restore a calibration scan and write it as MDF, without changing the source.
 
-    The background is subtracted by interpolation between the background frames, whose standard
-    deviation is the noise that classical methods are told.
+    The scan is read, restored and written block by block. Processed scans are read once; of a raw
+    scan (time signals) each block reads the signals of one receive channel, so that it is read as
+    often as its spectra exceed the memory.
+
+    The noise that classical methods are told is the standard deviation of the background frames. A
+    scan with fewer than two of them tells the noise by its own roughness, with a warning.
+
+    Parameters
+    ----------
+    source, destination
+        MDF files of the measured and the restored scan.
+    method
+        See :mod:`smrestore.methods`.
+    name
+        Of the method, for the description in the file.
+    task
+        Denoising by default.
+    sigma_factor
+        The method is told the noise times this factor.
+    background
+        How the background is subtracted: ``interpolate``, ``mean`` or None.
+    memory_bytes
+        For measured and restored components together; at least one component is held.
 
     Raises
     ------
     InputError
-        If the source is no calibration scan, has too few background frames or values that are not
-        finite.
+        If the source is no calibration scan, has values that are not finite or no background
+        frames to subtract, or the method does not fit the task.
     """
-    matrix = mdf.read_system_matrix(source)
-    noise = mdf.background_std(source)
-    logger.info("%s: %d components by %s", source, matrix.shape[0] * matrix.shape[1], name)
-    restored = restore_matrix(matrix, noise, method, sigma_factor=sigma_factor)
-    mdf.write_restored(source, destination, restored, description=f"restored by {name}")
+    task = task or scan_task("denoising")
+    plan = _plan(source, task, memory_bytes)
+    summary = RestorationSummary(*(np.full(plan.shape[:2], np.nan) for _ in range(4)))
+    logger.info("%s: %d components by %s", source, np.prod(plan.shape[:2]), name)
+
+    def restore_block(channel: int, part: slice) -> np.ndarray:
+        measured = mdf.read_system_matrix(
+            source,
+            channels=[channel],
+            frequencies=plan.frequencies[part],
+            background=background,
+        )[0]
+        noise = _noise(source, measured, channel, plan, part)
+        restored = np.empty((len(measured), *plan.shape[2:]), np.complex64)
+        for start in range(0, len(measured), BATCH):
+            some = slice(start, start + BATCH)
+            restored[some] = restore_components(
+                measured[some],
+                noise[some],
+                method,
+                task,
+                size=plan.shape[2:],
+                sigma_factor=sigma_factor,
+            )
+            bar.update(len(restored[some]))
+        _summarize(summary, (channel, part), measured, restored, noise)
+        return restored
+
+    with progress_bar(total=int(np.prod(plan.shape[:2])), unit="component") as bar:
+        mdf.write_restored(
+            source,
+            destination,
+            _RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block),
+            description=f"restored by {name} ({task.name})",
+            grid=plan.grid,
+            background_corrected=plan.corrected or background is not None,
+        )
+    return summary
+
+
+@dataclass(eq=False)
+class _RestoredMatrix:
+    """A system matrix that is restored while it is read, in ascending order, like an array.
+
+    Attributes
+    ----------
+    shape
+        (C, K, Nx, Ny, Nz).
+    rows_at_a_time
+        Components of a block. One block is held.
+    restore_block
+        Returns the components of a channel in a slice of the frequencies.
+    """
+
+    shape: tuple[int, ...]
+    rows_at_a_time: int
+    restore_block: Callable[[int, slice], np.ndarray]
+    _place: tuple[int, int] | None = None
+    _block: np.ndarray | None = None
+
+    def __getitem__(self, place: tuple[int, slice]) -> np.ndarray:
+        """Return components of one channel, complex64 (n, Nx, Ny, Nz)."""
+        channel, part = place
+        first, stop, _ = part.indices(self.shape[1])
+        pieces = []
+        while first < stop:
+            number, offset = divmod(first, self.rows_at_a_time)
+            if self._place != (channel, number):
+                start = number * self.rows_at_a_time
+                end = min(start + self.rows_at_a_time, self.shape[1])
+                # The former block goes first.
+                self._block = None
+                self._block = self.restore_block(channel, slice(start, end))
+                self._place = channel, number
+            pieces.append(self._block[offset : offset + stop - first])
+            first += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is read and written: the shape of the restored matrix, its grid if it is a new one."""
+
+    shape: tuple[int, ...]
+    grid: CalibrationGrid | None
+    frequencies: np.ndarray
+    n_background: int
+    corrected: bool
+    rows_at_a_time: int
+
+
+def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
+    with mdf.open_mdf(source) as file:
+        calibration = calibration_of(file)
+        size, grid = calibration.size, None
+        if calibration.fov is not None:
+            measured = calibration.grid()
+            grid = task.restored_grid(measured)
+            size, grid = grid.size, None if grid == measured else grid
+        elif type(task) is not ScanTask:
+            raise file.error(
+                f"{task.name} needs the field of view of the calibration",
+                "/calibration/fieldOfView",
+                "add the outer edge lengths of the grid in m",
+            )
+        shape = (file.acquisition.n_channels, len(file.frequency_indices), *size)
+        background = len(file.frames.background)
+        row_bytes = 8 * (calibration.n_positions + int(np.prod(size)) + background)
+        if background < 2:
+            logger.warning(
+                "%s: a standard deviation needs two background frames, there are %d; the noise is "
+                "estimated from the roughness of each component",
+                source,
+                background,
+            )
+        return _Plan(
+            shape,
+            grid,
+            file.frequency_indices,
+            background,
+            file.flags.background_corrected,
+            max(1, memory_bytes // row_bytes),
+        )
+
+
+def _noise(
+    source: str | Path, measured: np.ndarray, channel: int, plan: _Plan, part: slice
+) -> np.ndarray:
+    """Return the standard deviation of the complex noise of components, float64 (n,)."""
+    if plan.n_background >= 2:
+        return mdf.background_std(source, [channel], plan.frequencies[part])[0]
+    noise = _roughness(measured)
+    if np.isnan(noise).any():
+        raise InputError(
+            "the noise is unknown: there are fewer than two background frames, and the grid is too "
+            "small for an estimate",
+            path=source,
+            field="/measurement/isBackgroundFrame",
+            remedy="use a calibration scan with background frames",
+        )
+    return noise
+
+
+def _summarize(
+    summary: RestorationSummary,
+    place: tuple[int, slice],
+    measured: np.ndarray,
+    restored: np.ndarray,
+    noise: np.ndarray,
+) -> None:
+    for images, snr in ((measured, summary.snr_before), (restored, summary.snr_after)):
+        peak = np.abs(images).max(axis=(1, 2, 3)).astype(np.float64)
+        rough = _roughness(images)
+        # What is perfectly smooth has no noise; what is zero has no signal.
+        perfect = np.where(peak > 0, np.where(np.isnan(rough), np.nan, np.inf), 0.0)
+        snr[place] = np.divide(peak, rough, out=perfect, where=rough > 0)
+    summary.noise[place] = noise
+    if measured.shape == restored.shape:
+        change = np.sqrt(
+            [np.mean(np.abs(a - b) ** 2) for a, b in zip(measured, restored, strict=True)]
+        )
+        unknown = np.full(len(change), np.nan)
+        summary.removed[place] = np.divide(change, noise, out=unknown, where=noise > 0)
+
+
+def _roughness(images: np.ndarray) -> np.ndarray:
+    """Return the roughness of many components, a batch at a time."""
+    parts = [roughness(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    return np.concatenate(parts)

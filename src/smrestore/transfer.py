@@ -1,106 +1,28 @@
 """How a restored system matrix serves: images of a phantom, and errors against the truth."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from smrestore import mdf
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, provenance
 from smrestore.metrics import confidence_interval, interval_text, psnr, ssim
-from smrestore.physics import Sequence as ScanSequence
-from smrestore.physics import mixing_orders
-from smrestore.reconstruction import ReconstructionSettings, reconstruct, row_weights
+from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.scans import (
+    PhantomImages,
+    read_rows,
+    reconstruct_phantom,
+    select_rows,
+)
 
 
 def load_reconstruction_settings(entry: Mapping[str, object]) -> ReconstructionSettings:
     """Build the settings from the entry of a measurement in the configuration."""
-    return ReconstructionSettings(**{**entry, "channels": tuple(entry["channels"])})
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a system matrix that a reconstruction uses, the same for every method.
-
-    Attributes
-    ----------
-    chosen
-        int (n, 2): receive channel and frequency bin.
-    snr, background_std
-        Of the chosen rows in the degraded calibration, float64 (n,).
-    mixing_order
-        int (n, 3).
-    """
-
-    chosen: np.ndarray
-    snr: np.ndarray
-    background_std: np.ndarray
-    mixing_order: np.ndarray
-
-
-def select_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
-    """Choose rows by the signal-to-noise ratio of the calibration as it was measured."""
-    with mdf.open_mdf(calibration) as file:
-        sequence, stored = file.sequence(), file.frequency_indices
-    orders = mixing_orders(sequence)[stored]
-    snr = mdf.read_snr(calibration)
-    place = settings.select_rows(snr, sequence.frequencies[stored], orders)
-    channels, k = place.T
-    return Rows(
-        np.stack([channels, stored[k]], axis=1),
-        snr[channels, k],
-        mdf.background_std(calibration)[channels, k],
-        orders[k],
-    )
-
-
-def read_rows(path: str | Path, rows: Rows) -> np.ndarray:
-    """Return the chosen rows of a calibration scan or truth file, complex (n, Nx, Ny, Nz)."""
-    channels, frequencies = (np.unique(part) for part in rows.chosen.T)
-    if Path(path).suffix == ".h5":
-        with h5py.File(path, "r") as file:
-            matrix = file["system_matrix"][:, frequencies][channels]
-    else:
-        matrix = mdf.read_system_matrix(path, channels=channels, frequencies=frequencies)
-    c = np.searchsorted(channels, rows.chosen[:, 0])
-    k = np.searchsorted(frequencies, rows.chosen[:, 1])
-    return matrix[c, k]
-
-
-def _check_match(calibration: str | Path, phantom: str | Path) -> None:
-    with mdf.open_mdf(calibration) as first, mdf.open_mdf(phantom) as second:
-        ours, theirs = first.sequence(), second.sequence()
-    for field in fields(ScanSequence):
-        a, b = getattr(ours, field.name), getattr(theirs, field.name)
-        if not np.allclose(a, b, rtol=1e-6, atol=1e-12):
-            raise InputError(
-                f"{field.name} is {b}, but {a} in the calibration {calibration}",
-                path=phantom,
-                field=field.name,
-                remedy="reconstruct a scan with a calibration of the same sequence",
-            )
-
-
-def read_measurement(phantom: str | Path, rows: Rows) -> np.ndarray:
-    """Return the mean spectrum of a phantom scan without its background, complex128 (n,)."""
-    with mdf.open_mdf(phantom) as file:
-        background = file.is_background
-    if background.all():
-        raise InputError(
-            "all frames are background",
-            path=phantom,
-            field="/measurement/isBackgroundFrame",
-            remedy="give a scan with a phantom inside",
-        )
-    spectra = mdf.read_spectra(phantom).astype(np.complex128)
-    measurement = spectra[~background].mean(axis=0)
-    if background.any():
-        measurement -= spectra[background].mean(axis=0)
-    return measurement[tuple(rows.chosen.T)]
+    lists = {key: tuple(entry[key]) for key in ("channels", "frames") if entry.get(key) is not None}
+    return ReconstructionSettings(**{"relative_regularization": None, **entry, **lists})
 
 
 def reconstruct_scan(
@@ -112,6 +34,7 @@ def reconstruct_scan(
     truth: str | Path | None,
     label: str,
     path: str | Path,
+    empty: str | Path | None = None,
 ) -> None:
     """Reconstruct a phantom scan with one system matrix and write image, rows and settings.
 
@@ -128,43 +51,34 @@ def reconstruct_scan(
         Truth file with ``concentration``, None if nobody knows it.
     label
         Name of the system matrix for figures.
+    empty
+        Empty scan with the background of the phantom scan, None if it has frames of its own.
 
     Raises
     ------
     InputError
-        If calibration and phantom scan have different sequences, or no row passes the criteria.
+        If the scans do not match, no row passes the criteria, or the truth has another grid.
     """
-    _check_match(calibration, phantom)
-    rows = select_rows(calibration, settings)
-    with mdf.open_mdf(calibration) as file:
-        grid = file.calibration.grid()
-    measured = read_rows(calibration, rows).reshape(len(rows.chosen), -1)
-    # The rows stand for one channel with a frequency each.
-    image, regularization = reconstruct(
-        read_rows(matrix, rows)[None],
-        read_measurement(phantom, rows)[None],
-        np.stack([np.zeros(len(rows.chosen), int), np.arange(len(rows.chosen))], axis=1),
-        settings,
-        weights=row_weights(settings.weighting, measured, rows.background_std),
-    )
+    result = reconstruct_phantom(matrix, calibration, phantom, settings, empty=empty)
+    image, regularization = result.images[0], result.regularization
     quality = {"psnr_dB": np.nan, "ssim": np.nan}
     if truth is not None:
-        with h5py.File(truth, "r") as file:
-            concentration = file["concentration"][()]
+        concentration = _read_concentration(truth, result)
         peak = concentration.max()
         quality["psnr_dB"] = psnr(image, concentration, peak=peak)
         quality["ssim"] = ssim(image, concentration, data_range=peak)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file["image"] = image
         file["image"].attrs["unit"] = "concentration of the delta sample"
-        file["rows"] = rows.chosen
+        file["rows"] = result.rows.chosen
         file.attrs.update(
             {
                 **provenance(),
                 **quality,
                 "label": label,
-                "fov_m": grid.fov,
-                "center_m": grid.center,
+                "fov_m": result.grid.fov,
+                "center_m": result.grid.center,
+                "frames": result.averaged_frames,
                 "sweeps": settings.sweeps,
                 "weighting": settings.weighting,
                 "relative_regularization": regularization.relative,
@@ -172,6 +86,23 @@ def reconstruct_scan(
                 "squared_norm": regularization.squared_norm,
             }
         )
+
+
+def _read_concentration(truth: str | Path, result: PhantomImages) -> np.ndarray:
+    """Return the true concentration on the grid of the image, float64 (Nx, Ny, Nz)."""
+    with h5py.File(truth, "r") as file:
+        concentration = file["concentration"][()]
+        found = concentration.shape, tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"])
+    expected = result.grid.size, result.grid.fov, result.grid.center
+    if found[0] != expected[0] or not np.allclose(found[1:], expected[1:], rtol=1e-6, atol=1e-9):
+        raise InputError(
+            f"the grid of {found[0]} voxels over {found[1]} m around {found[2]} m is not that of "
+            f"the system matrix, {expected[0]} over {expected[1]} m around {expected[2]} m",
+            path=truth,
+            field="concentration",
+            remedy="compare with a truth on the grid of the system matrix",
+        )
+    return concentration
 
 
 def score_components(

@@ -15,6 +15,8 @@ from smrestore import evaluation, tables
 from smrestore.configuration import check_configuration, read_configuration
 from smrestore.degradation import Degraded, Pair
 from smrestore.parameters import SizeLimits, draw_cases, simulation_of, write_cases
+from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.output import reconstruct_to_mdf
 from smrestore.simulation import ComponentSelection, simulate_batch
 from smrestore.store import Component
 
@@ -101,6 +103,19 @@ def test_datasets_of_the_store(tmp_path: Path) -> None:
     general = {"smrestore_version", "git_commit", "created"}
     assert general <= mentioned(FORMATS)
     assert names - general <= mentioned(section(FORMATS, "System matrix store"))
+
+
+def test_parameters_of_reconstructions(world, tmp_path: Path) -> None:
+    choices = {"shuffle_seed": 1, "frames": (0, 9), "max_mixing_order": 20}
+    settings = ReconstructionSettings(1, 0.1, 1.5, (0,), **choices)
+    path = tmp_path / "image.mdf"
+    options = {"calibration": world.calibration, "empty": world.empty}
+    reconstruct_to_mdf(world.calibration, world.empty, path, settings, **options)
+    with h5py.File(path) as file:
+        group = file["reconstruction"]
+        names = {*group, *group["_parameters"]} - {"_parameters", "data"}
+    names -= {"smrestore_version", "git_commit", "created"}
+    assert names <= mentioned(section(FORMATS, "Reconstruction files"))
 
 
 def test_columns_of_evaluation() -> None:

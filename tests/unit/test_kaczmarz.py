@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,77 @@ def test_real_constraint_converges_to_stacked_real_tikhonov():
         positive=False,
     )
     np.testing.assert_allclose(result, exact, rtol=0, atol=1e-10)
+
+
+def nonnegative_tikhonov(a, b, regularization):
+    """Return the exact minimizer over non-negative images of ||a c - b||^2 + lambda ||c||^2."""
+    n_voxels = a.shape[1]
+    stacked = np.vstack([a.real, a.imag, np.sqrt(regularization) * np.eye(n_voxels)])
+    right = np.concatenate([b.real, b.imag, np.zeros(n_voxels)])
+    return scipy.optimize.nnls(stacked, right)[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_positive_constraint_stops_beside_the_nonnegative_minimizer(seed):
+    matrix, _, _ = system(seed, rows=20, voxels=10)
+    rng = np.random.default_rng(seed)
+    image = rng.uniform(-0.5, 1.0, 10).clip(0)
+    measurement = matrix @ image + 0.5 * (rng.normal(size=20) + 1j * rng.normal(size=20))
+    exact = nonnegative_tikhonov(matrix, measurement, 5.0)
+    assert (exact == 0).any(), "the constraint must matter"
+    solver = {"regularization": 5.0, "sweeps": 4000}
+    result = kaczmarz(matrix, measurement, **solver)
+    # It settles ...
+    later = kaczmarz(matrix, measurement, regularization=5.0, sweeps=4001)
+    np.testing.assert_allclose(later, result, rtol=0, atol=1e-10)
+    assert (result >= 0).all()
+    # ... near the minimizer, not on it: the slack is not projected.
+    difference = np.linalg.norm(result - exact) / np.linalg.norm(exact)
+    assert 1e-6 < difference < 0.1
+
+    def objective(c):
+        return np.linalg.norm(matrix @ c - measurement) ** 2 + 5.0 * np.linalg.norm(c) ** 2
+
+    assert objective(exact) < objective(result) < 1.05 * objective(exact)
+
+
+@pytest.mark.parametrize("regularization", [0.0, 0.7])
+def test_order_is_that_of_permuted_rows(regularization):
+    matrix, measurement, weights = system(10, rows=20, voxels=13)
+    matrix[4] = 0
+    order = np.random.default_rng(0).permutation(20)
+    keywords = {"regularization": regularization, "sweeps": 3}
+    np.testing.assert_array_equal(
+        kaczmarz(matrix, measurement, weights=weights, order=order, **keywords),
+        kaczmarz(matrix[order], measurement[order], weights=weights[order], **keywords),
+    )
+    np.testing.assert_array_equal(
+        kaczmarz(matrix, measurement, order=np.arange(20), **keywords),
+        kaczmarz(matrix, measurement, **keywords),
+    )
+
+
+def test_any_order_converges_to_the_same_tikhonov_solution():
+    matrix, measurement, _ = system(11)
+    keywords = {"regularization": 2.0, "sweeps": 3000, "positive": False}
+    order = np.random.default_rng(1).permutation(9)
+    np.testing.assert_allclose(
+        kaczmarz(matrix, measurement, order=order, **keywords),
+        kaczmarz(matrix, measurement, **keywords),
+        rtol=0,
+        atol=1e-10,
+    )
+
+
+def test_progress_is_shown_on_demand_and_changes_nothing(caplog, monkeypatch):
+    matrix, measurement, _ = system(12)
+    monkeypatch.setattr("smrestore.progress.LOG_INTERVAL", 0.0)
+    caplog.set_level("INFO")
+    quiet = kaczmarz(matrix, measurement, regularization=1.0, sweeps=20)
+    assert not caplog.messages
+    shown = kaczmarz(matrix, measurement, regularization=1.0, sweeps=20, progress=True)
+    assert any("Kaczmarz" in line and "20/20" in line for line in caplog.messages)
+    np.testing.assert_array_equal(shown, quiet)
 
 
 def test_consistent_measurement_of_a_positive_image_is_recovered():
@@ -200,6 +272,9 @@ def spoiled(array, value):
         ("regularization", lambda m, u, w: {"regularization": -1e-3}),
         ("regularization", lambda m, u, w: {"regularization": np.nan}),
         ("sweeps", lambda m, u, w: {"sweeps": 0}),
+        ("order", lambda m, u, w: {"order": np.arange(8)}),
+        ("order", lambda m, u, w: {"order": np.zeros(9, int)}),
+        ("order", lambda m, u, w: {"order": np.linspace(0, 8, 9)}),
     ],
 )
 def test_bad_input_is_named(field, change):

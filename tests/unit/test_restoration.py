@@ -1,17 +1,30 @@
 """Restoration of measured calibration scans."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
+import scipy.interpolate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mdf_files import edit
 from tiny_scanner import SEED
 
 from smrestore import mdf, restoration
+from smrestore.degradation import Degraded, unit_maximum
 from smrestore.errors import InputError
+from smrestore.mdf.layout import DATA
+from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.methods import load_method
 from smrestore.metrics import psnr
 from smrestore.physics import CalibrationGrid
-from smrestore.restoration import restore_matrix, restore_scan
+from smrestore.restoration import restore_components, restore_scan
+from smrestore.roughness import roughness
 from smrestore.scanner import scan_calibration
+from smrestore.tasks.scan import ScanTask, scan_task
+
+DENOISING = scan_task("denoising")
 
 
 def identity(batch):
@@ -35,44 +48,100 @@ def random_matrix(shape=(2, 5, 4, 3, 2)):
     return (scale * values).astype(np.complex64)
 
 
+def restore(images, noise, method, task=DENOISING, **options):
+    return restore_components(images, noise, method, task, size=images.shape[1:], **options)
+
+
 def test_identity_keeps_scale_and_phase_of_every_component():
-    matrix = random_matrix()
-    matrix[1, 2] = 0
-    restored = restore_matrix(matrix, np.ones((2, 5)), identity)
+    images = random_matrix().reshape(10, 4, 3, 2)
+    images[7] = 0
+    restored = restore(images, np.ones(10), identity)
     assert restored.dtype == np.complex64
-    np.testing.assert_allclose(restored, matrix, rtol=1e-6)
-    assert not restored[1, 2].any()
+    np.testing.assert_allclose(restored, images, rtol=1e-6)
+    assert not restored[7].any()
 
 
 def test_method_sees_unit_maximum_and_the_relative_noise():
-    matrix = random_matrix()
-    noise = np.abs(matrix).mean(axis=(2, 3, 4)).astype(float)
+    images = random_matrix().reshape(10, 4, 3, 2)
+    noise = np.abs(images).mean(axis=(1, 2, 3)).astype(float)
     seen = []
 
     def witness(batch):
         seen.extend(batch)
         return identity(batch)
 
-    restore_matrix(matrix, noise, witness, sigma_factor=0.3)
+    restore(images, noise, witness, sigma_factor=0.3)
     assert len(seen) == 10
-    for item, (c, k) in zip(seen, np.ndindex(2, 5), strict=True):
-        peak = np.abs(matrix[c, k]).max()
+    for item, image, sigma in zip(seen, images, noise, strict=True):
+        peak = np.abs(image).max()
         assert item.image.dtype == np.complex64
-        np.testing.assert_allclose(item.image, matrix[c, k] / peak, rtol=1e-6)
-        assert item.sigma == pytest.approx(0.3 * noise[c, k] / peak)
+        np.testing.assert_allclose(item.image, image / peak, rtol=1e-6)
+        assert item.sigma == pytest.approx(0.3 * sigma / peak)
 
 
-def test_results_go_where_they_came_from_in_any_batch(monkeypatch):
-    matrix = random_matrix()
-    noise = np.zeros((2, 5))
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (lambda batch: [item.image[:2] for item in batch], r"\(2, 3, 2\) where denoising needs"),
+        (lambda batch: [item.image * np.nan for item in batch], "values that are not finite"),
+    ],
+)
+def test_what_a_wrong_method_gives_is_named(method, message):
+    with pytest.raises(InputError, match=message):
+        restore(random_matrix()[0], np.ones(5), method)
 
-    def halve(batch):
-        return [item.image / 2 for item in batch]
 
-    expected = matrix / 2
-    for size in (1, 3, 10, 256):
-        monkeypatch.setattr(restoration, "BATCH", size)
-        np.testing.assert_allclose(restore_matrix(matrix, noise, halve), expected, rtol=1e-6)
+def test_any_memory_and_batch_gives_the_same_file(world, tmp_path, monkeypatch):
+    """Every component goes where it came from, and blocks bound what is read at a time."""
+    method = load_method({"method": "dct-filter", "omega": 2.75}, None)
+    read, sizes = mdf.read_system_matrix, []
+
+    def watched(*arguments, **options):
+        sizes.append(len(options["frequencies"]))
+        return read(*arguments, **options)
+
+    matrices, summaries = [], []
+    for memory, batch in ((1 << 29, 256), (200_000, 7), (1, 256)):
+        monkeypatch.setattr(restoration, "BATCH", batch)
+        path = tmp_path / f"{memory}.mdf"
+        with monkeypatch.context() as patch:
+            patch.setattr(mdf, "read_system_matrix", watched)
+            source = few_frequencies(world, tmp_path / "few.mdf", 40)
+            sizes.clear()
+            options = {"name": "DCT-F", "memory_bytes": memory}
+            summaries.append(restore_scan(source, path, method, **options))
+        row_bytes = 8 * (2 * 35 + 6)
+        assert max(sizes) == min(40, max(1, memory // row_bytes))
+        matrices.append(mdf.read_system_matrix(path))
+    for matrix, summary in zip(matrices[1:], summaries[1:], strict=True):
+        np.testing.assert_array_equal(matrix, matrices[0])
+        np.testing.assert_array_equal(summary.removed, summaries[0].removed)
+
+
+def few_frequencies(world, path, count):
+    """Write the first frequencies of the calibration as a processed scan with background frames."""
+    with mdf.open_mdf(world.calibration) as file:
+        frames = file.frames
+        order = np.concatenate([frames.foreground, frames.background])
+        spectra = mdf.read_spectra(world.calibration, frequencies=np.arange(count))[order]
+        fields = {
+            **descriptive_fields(),
+            **file.acquisition.to_fields(),
+            **file.calibration.to_fields(),
+            DATA: spectra.transpose(1, 2, 0)[None],
+            "/measurement/isBackgroundFrame": frames.is_background[order],
+            "/measurement/framePermutation": order + 1,
+            "/measurement/frequencySelection": np.arange(count) + 1,
+            **measurement_flags(
+                isFourierTransformed=True,
+                isFastFrameAxis=True,
+                isFramePermutation=True,
+                isFrequencySelection=True,
+            ),
+        }
+        del fields["/acquisition/receiver/dataConversionFactor"]
+    mdf.write_mdf(path, fields)
+    return path
 
 
 def test_restored_scan_is_an_mdf_of_the_method_output(world, tmp_path):
@@ -83,7 +152,9 @@ def test_restored_scan_is_an_mdf_of_the_method_output(world, tmp_path):
     assert world.calibration.read_bytes() == before
     matrix = mdf.read_system_matrix(world.calibration)
     noise = mdf.background_std(world.calibration)
-    expected = restore_matrix(matrix, noise, method, sigma_factor=0.3)
+    expected = np.stack(
+        [restore(*pair, method, sigma_factor=0.3) for pair in zip(matrix, noise, strict=True)]
+    )
     np.testing.assert_array_equal(mdf.read_system_matrix(path), expected)
     assert not np.allclose(expected, matrix)
     with mdf.open_mdf(path) as file, mdf.open_mdf(world.calibration) as source:
@@ -92,7 +163,10 @@ def test_restored_scan_is_an_mdf_of_the_method_output(world, tmp_path):
         assert file.calibration.grid() == source.calibration.grid() == world.grid
         assert file.acquisition.sequence() == source.acquisition.sequence()
         description = file.hdf5["/experiment/description"][()].decode()
-    assert description.splitlines() == ["calibration scan, 100 averages", "restored by DCT-F"]
+    assert description.splitlines() == [
+        "calibration scan, 100 averages",
+        "restored by DCT-F (denoising)",
+    ]
 
 
 def test_identity_writes_the_corrected_matrix(world, tmp_path):
@@ -140,3 +214,177 @@ def test_dct_filter_comes_closer_to_the_truth(noisy, tmp_path):
         )
     assert np.mean(gains) > 1
     assert np.mean(np.array(gains) > 0) > 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Refinement(ScanTask):
+    """Every second voxel was measured: voxels between them are restored, on a finer grid."""
+
+    name: str = "refinement"
+
+    def restored_grid(self, measured):
+        size = tuple(2 * n - 1 if n > 1 else 1 for n in measured.size)
+        # The outer voxel centers stay where they are.
+        lengths = zip(measured.voxel / 2, size, measured.fov, strict=True)
+        fov = tuple(v * n if n > 1 else f for v, n, f in lengths)
+        return CalibrationGrid(size, fov, measured.center)
+
+
+def spline(batch):
+    """Refine by cubic splines through the measured voxels."""
+
+    def refine(image):
+        for axis, n in enumerate(image.shape):
+            if n > 1:
+                curve = scipy.interpolate.make_interp_spline(np.arange(n), image, axis=axis)
+                image = curve(np.arange(2 * n - 1) / 2)
+        return image.astype(np.complex64)
+
+    return [refine(item.image) for item in batch]
+
+
+def test_a_task_may_restore_onto_a_finer_grid(world, tmp_path):
+    path = tmp_path / "fine.mdf"
+    summary = restore_scan(world.calibration, path, spline, name="spline", task=Refinement())
+    with mdf.open_mdf(path) as file:
+        grid, frames = file.calibration.grid(), file.acquisition.n_frames
+        description = file.hdf5["/experiment/description"][()].decode()
+    assert grid.size == (13, 9, 1) and frames == 117
+    assert description.endswith("restored by spline (refinement)")
+    for fine, coarse in zip(grid.axes(), world.grid.axes(), strict=True):
+        np.testing.assert_allclose(fine[::2], coarse, atol=1e-12)
+    fine, measured = mdf.read_system_matrix(path), mdf.read_system_matrix(world.calibration)
+    # Splines run through what was measured, with the scale and phase of every component.
+    scale = np.abs(measured).max(axis=(2, 3, 4), keepdims=True)
+    np.testing.assert_allclose(fine[..., ::2, ::2, :] / scale, measured / scale, atol=1e-5)
+    assert np.abs(fine[:, :, 1::2, 1::2]).max() > 0
+    assert np.isnan(summary.removed).all() and np.isfinite(summary.snr_before).all()
+
+
+@dataclasses.dataclass(frozen=True)
+class Inpainting(ScanTask):
+    """Some voxels hold wrong values."""
+
+    name: str = "inpainting"
+    missing: np.ndarray = None
+
+    def prepare(self, image, sigma):
+        valid = np.where(self.missing, 0, image)
+        normalized, factor = unit_maximum(valid)
+        return Degraded(normalized, sigma / factor, self.missing), factor
+
+
+def mean_of_neighbors(batch):
+    """Fill missing voxels with the mean of the measured ones around them."""
+    restored = []
+    for item in batch:
+        image = item.image.copy()
+        for x, y, z in np.argwhere(item.missing):
+            near = np.s_[max(x - 1, 0) : x + 2, max(y - 1, 0) : y + 2, z]
+            image[x, y, z] = item.image[near][~item.missing[near]].mean()
+        restored.append(image)
+    return restored
+
+
+def test_a_task_may_mask_voxels_whatever_they_hold(world, tmp_path):
+    missing = np.zeros(world.grid.size, bool)
+    missing[2, 1:3] = missing[5, 4] = True
+    corrupt = tmp_path / "corrupt.mdf"
+    corrupt.write_bytes(world.calibration.read_bytes())
+    with mdf.open_mdf(corrupt) as file:
+        foreground = file.frames.foreground
+    places = [foreground[x + 7 * y] for x, y, _ in np.argwhere(missing)]
+    with h5py.File(corrupt, "r+") as file:
+        for frame in places:
+            file[DATA][frame] = 32_000
+    task = Inpainting(missing=missing)
+    for source, path in ((corrupt, "a.mdf"), (world.calibration, "b.mdf")):
+        restore_scan(source, tmp_path / path, mean_of_neighbors, name="means", task=task)
+    found, expected = (mdf.read_system_matrix(tmp_path / name) for name in ("a.mdf", "b.mdf"))
+    # The wrong values reach neither the normalization nor the result.
+    np.testing.assert_array_equal(found, expected)
+    measured = mdf.read_system_matrix(world.calibration)
+    np.testing.assert_allclose(found[:, :, ~missing], measured[:, :, ~missing], rtol=1e-6)
+    near = measured[:, :, 4:7, 3:5][:, :, ~missing[4:7, 3:5]].mean(axis=-1)
+    np.testing.assert_allclose(found[:, :, 5, 4, 0], near, rtol=1e-3, atol=1e-4)
+
+
+def test_unknown_task_lists_the_known_ones():
+    with pytest.raises(InputError, match="task: no scan can be restored for the task 'magic'"):
+        scan_task("magic")
+
+
+def test_a_new_grid_needs_the_field_of_view(world, tmp_path):
+    path = few_frequencies(world, tmp_path / "few.mdf", 5)
+    edit(path, "/calibration/fieldOfView")
+    with pytest.raises(InputError, match="fieldOfView: refinement needs the field of view"):
+        restore_scan(path, tmp_path / "r.mdf", spline, name="spline", task=Refinement())
+    restore_scan(path, tmp_path / "r.mdf", identity, name="nothing")
+    assert mdf.read_system_matrix(tmp_path / "r.mdf").shape == (3, 5, 7, 5, 1)
+
+
+def test_without_background_frames_the_noise_is_the_roughness(world, tmp_path, caplog):
+    path = tmp_path / "corrected.mdf"
+    restore_scan(few_frequencies(world, tmp_path / "few.mdf", 9), path, identity, name="nothing")
+    seen = []
+
+    def witness(batch):
+        seen.extend(batch)
+        return identity(batch)
+
+    summary = restore_scan(path, tmp_path / "again.mdf", witness, name="nothing")
+    assert "noise is estimated from the roughness" in caplog.text
+    matrix = mdf.read_system_matrix(path).reshape(27, 7, 5, 1)
+    np.testing.assert_allclose(summary.noise.ravel(), roughness(matrix))
+    expected = roughness(matrix) / np.abs(matrix).max(axis=(1, 2, 3))
+    np.testing.assert_allclose([item.sigma for item in seen], expected, rtol=1e-6)
+
+
+def test_background_must_be_there_or_be_waived(world, tmp_path):
+    path = few_frequencies(world, tmp_path / "few.mdf", 9)
+    with h5py.File(path, "r+") as file:
+        mask = file["/measurement/isBackgroundFrame"][()].astype(bool)
+        data = file[DATA][()][..., ~mask]
+        del file[DATA]
+        file[DATA] = data
+        file["/acquisition/numFrames"][()] = data.shape[-1]
+    edit(path, "/measurement/isBackgroundFrame", np.zeros(data.shape[-1], np.int8))
+    edit(path, "/measurement/isFramePermutation", np.int8(0))
+    with pytest.raises(InputError, match="no background frames to subtract"):
+        restore_scan(path, tmp_path / "r.mdf", identity, name="nothing")
+    restore_scan(path, tmp_path / "r.mdf", identity, name="nothing", background=None)
+    with mdf.open_mdf(tmp_path / "r.mdf") as file:
+        assert not file.flags.background_corrected
+
+
+def test_failure_leaves_no_file(world, tmp_path):
+    def fails_late(batch):
+        if len(calls) > 1:
+            raise RuntimeError("late")
+        calls.append(batch)
+        return identity(batch)
+
+    calls = []
+    with pytest.raises(RuntimeError, match="late"):
+        restore_scan(world.calibration, tmp_path / "r.mdf", fails_late, name="nothing")
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(
+    size=st.sampled_from([(17, 15, 1), (32, 1, 1), (9, 8, 7)]),
+    sigma=st.floats(1e-6, 1e6),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None)
+def test_roughness_is_the_noise_on_smooth_images(size, sigma, seed):
+    rng = np.random.default_rng(seed)
+    noise = (rng.normal(size=(50, *size)) + 1j * rng.normal(size=(50, *size))) / np.sqrt(2)
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in size), indexing="ij")
+    planes = 100 * (x + 2j * y - z + 1)
+    estimate = roughness(sigma * (noise + planes))
+    assert estimate.shape == (50,)
+    assert np.mean(estimate) == pytest.approx(sigma, rel=0.1)
+
+
+def test_roughness_of_a_grid_that_is_too_small_is_unknown():
+    assert np.isnan(roughness(np.ones((3, 2, 2, 1), complex))).all()

@@ -1,5 +1,7 @@
 """Row selection, row weights, the regularization convention, and all of it together."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +13,11 @@ from smrestore.reconstruction import (
     absolute_regularization,
     kaczmarz,
     reconstruct,
+    relative_regularization,
     row_energies,
     row_weights,
     select_rows,
+    solve,
 )
 
 SNR = np.array([[5.0, 2.0, 0.5, 3.0], [9.0, 1.9, 2.0, np.nan], [2.0, 2.0, 2.0, 2.0]])
@@ -127,6 +131,31 @@ def test_relative_regularization_out_of_range(relative):
         absolute_regularization(relative, matrix_rows(), np.ones(4))
 
 
+@given(relative=st.floats(1e-6, 1e3), seed=st.integers(0, 100))
+@settings(max_examples=30, deadline=None)
+def test_both_conventions_state_the_same_regularization(relative, seed):
+    rows, weights = matrix_rows(seed), np.array([1.0, 0.5, 2.0, 0.0])
+    there = absolute_regularization(relative, rows, weights)
+    back = relative_regularization(there.absolute, rows, weights)
+    assert back.relative == pytest.approx(relative, rel=1e-12)
+    assert (back.absolute, back.rows, back.voxels) == (there.absolute, 4, 50)
+    assert back.squared_norm == there.squared_norm
+
+
+def test_absolute_regularization_out_of_range_or_of_nothing():
+    with pytest.raises(InputError, match="absolute_regularization"):
+        relative_regularization(-1.0, matrix_rows(), np.ones(4))
+    with pytest.raises(InputError, match="weighted system matrix is zero"):
+        relative_regularization(1.0, matrix_rows(), np.zeros(4))
+
+
+@pytest.mark.parametrize("values", [(None, None), (0.1, 0.1)])
+def test_settings_take_one_convention(values):
+    relative, absolute = values
+    with pytest.raises(InputError, match="either the relative or the absolute"):
+        ReconstructionSettings(1, relative, 0.0, (0,), absolute_regularization=absolute)
+
+
 SIZE = (4, 3, 2)
 
 
@@ -185,6 +214,50 @@ def test_reconstruction_is_kaczmarz_on_the_chosen_rows():
         positive=False,
     )
     np.testing.assert_allclose(restored, expected.reshape(SIZE), rtol=0, atol=1e-12)
+
+
+CHOICE = ReconstructionSettings(
+    sweeps=3, relative_regularization=0.1, snr_threshold=0, channels=(0, 1)
+)
+
+
+def test_settings_in_either_convention_give_the_same_images():
+    matrix, _, measurement, _, _ = scan(5)
+    rows, spectra, weights = matrix[0], measurement[0], np.ones(40)
+    images, relative = solve(rows, spectra, CHOICE, weights)
+    absolute = dataclasses.replace(
+        CHOICE, relative_regularization=None, absolute_regularization=relative.absolute
+    )
+    again, regularization = solve(rows, spectra, absolute, weights)
+    np.testing.assert_array_equal(again, images)
+    assert regularization.relative == pytest.approx(0.1, rel=1e-12)
+
+
+def test_frames_are_solved_together_as_alone():
+    matrix, _, _, _, _ = scan(6)
+    rng = np.random.default_rng(0)
+    spectra = rng.normal(size=(40, 3)) + 1j * rng.normal(size=(40, 3))
+    images, _ = solve(matrix[0], spectra, CHOICE, np.ones(40))
+    assert images.shape == (3, *SIZE)
+    for frame in range(3):
+        alone, _ = solve(matrix[0], spectra[:, frame], CHOICE, np.ones(40))
+        np.testing.assert_array_equal(images[frame], alone[0])
+
+
+def test_shuffled_rows_depend_on_the_seed_alone():
+    matrix, _, measurement, _, _ = scan(7)
+    plain, one, same, other = (
+        solve(
+            matrix[0],
+            measurement[0],
+            dataclasses.replace(CHOICE, shuffle_seed=seed),
+            np.ones(40),
+        )[0]
+        for seed in (None, 1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, plain)
+    assert not np.allclose(one, other)
 
 
 @given(unit=st.floats(1e-9, 1e9), weighting=st.sampled_from(["none", "row-norm", "whitening"]))

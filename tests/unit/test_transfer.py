@@ -13,17 +13,15 @@ from smrestore.errors import InputError
 from smrestore.metrics import psnr, ssim
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.scans import read_measurement, read_rows, select_rows
 from smrestore.report import read_table
 from smrestore.restoration import restore_scan
 from smrestore.scanner import load_phantom, scan_calibration, scan_empty, scan_phantom
 from smrestore.transfer import (
     load_reconstruction_settings,
     make_transfer_table,
-    read_measurement,
-    read_rows,
     reconstruct_scan,
     score_components,
-    select_rows,
 )
 
 GRID = CalibrationGrid((11, 9, 1), (0.022, 0.018, 0.0))
@@ -148,7 +146,9 @@ def test_measurement_is_the_mean_without_background(measurement):
     spectra = mdf.read_spectra(measurement.phantom).astype(complex)
     expected = spectra[4:].mean(axis=0) - spectra[:4].mean(axis=0)
     np.testing.assert_allclose(
-        read_measurement(measurement.phantom, rows), expected[tuple(rows.chosen.T)], rtol=1e-9
+        read_measurement(measurement.phantom, rows)[0][:, 0],
+        expected[tuple(rows.chosen.T)],
+        rtol=1e-9,
     )
 
 
@@ -156,7 +156,7 @@ def test_measurement_without_background_frames_is_used_as_it_is(measurement, wor
     rows = select_rows(measurement.calibration, SETTINGS)
     expected = mdf.read_spectra(world.empty).astype(complex).mean(axis=0)
     np.testing.assert_allclose(
-        read_measurement(world.empty, rows), expected[tuple(rows.chosen.T)], rtol=1e-9
+        read_measurement(world.empty, rows)[0][:, 0], expected[tuple(rows.chosen.T)], rtol=1e-9
     )
 
 
@@ -178,6 +178,7 @@ def test_phantom_of_background_alone_is_named(measurement, tmp_path):
         ("drive_amplitude", (0.012, 0.011, 0.0)),
         ("gradient", (-1.0, -1.2, 2.2)),
         ("dividers", (102, 99, 99)),
+        ("base_frequency", 2.55e6),
         ("sampling_rate", 5e6),
     ],
 )
@@ -185,7 +186,14 @@ def test_phantom_of_another_sequence_names_what_differs(measurement, world, tmp_
     other = dataclasses.replace(SEQUENCE, **{field: value})
     scan_empty(tmp_path / "other.mdf", world.scanner, other, frames=2, seed=1)
     files = dataclasses.replace(measurement, phantom=tmp_path / "other.mdf")
-    with pytest.raises(InputError, match=rf"other\.mdf: {field}: {field} is .* in the calibration"):
+    dataset = {
+        "drive_amplitude": "/acquisition/drivefield/strength",
+        "gradient": "/acquisition/gradient",
+        "dividers": "/acquisition/drivefield/divider",
+        "base_frequency": "/acquisition/drivefield/baseFrequency",
+        "sampling_rate": "/acquisition/receiver/bandwidth",
+    }[field]
+    with pytest.raises(InputError, match=rf"other\.mdf: {dataset}: is .* in the calibration"):
         reconstruct(files, measurement.truth, tmp_path / "r.h5")
     assert not (tmp_path / "r.h5").exists()
 

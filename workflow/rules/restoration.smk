@@ -16,6 +16,7 @@ rule restore_scan:
     params:
         code=code("restore_scan"),
         baseline=get_baseline,
+        task=lambda wildcards: config["measurements"][wildcards.measurement]["task"],
         sigma_factor=get_sigma_factor,
     script:
         "../scripts/restore_scan.py"

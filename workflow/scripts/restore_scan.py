@@ -2,6 +2,7 @@
 
 from smrestore.methods import load_method
 from smrestore.restoration import restore_scan
+from smrestore.tasks.scan import scan_task
 from smrestore.workflow import job, optional
 
 
@@ -10,8 +11,9 @@ def main(smk):
     restore_scan(
         smk.input.scan,
         smk.output[0],
-        load_method(smk.params.baseline, optional(smk.input.model)),
+        load_method(smk.params.baseline, optional(smk.input.model), smk.params.task),
         name=smk.wildcards.method,
+        task=scan_task(smk.params.task),
         sigma_factor=smk.params.sigma_factor,
     )
 

@@ -192,6 +192,35 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     )
     for i, channel in enumerate(settings["channels"]):
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
+    _check_regularization(entries, (*key, "reconstruction"), settings)
+    _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
+
+
+def _check_regularization(entries: Entries, key: Key, settings: Entry) -> None:
+    conventions = ("relative_regularization", "absolute_regularization")
+    given = [name for name in conventions if settings.get(name) is not None]
+    if len(given) != 1:
+        entries.fault(
+            (*key, conventions[0]),
+            "given together with absolute_regularization" if given else "no regularization given",
+            "set one of both, and the other to null" if given else f"give it or {conventions[1]}",
+        )
+
+
+def _check_frames(
+    entries: Entries, key: Key, frames: list[int] | None, phantom: Entry | None
+) -> None:
+    if frames is None:
+        return
+    first, end = frames
+    count = (phantom or {}).get("frames", math.inf)
+    if not first < end <= count:
+        limit = f" of the {count} with a phantom" if count < math.inf else ""
+        entries.fault(
+            key,
+            f"no frames from {first} up to {end}{limit}",
+            "give the first one and the end, which is not included",
+        )
 
 
 def _check_figure(entries: Entries, key: Key, entry: Entry) -> None:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from smrestore.errors import InputError
 from smrestore.figures.complex_color import draw_wheel
-from smrestore.figures.components import Panel, draw_component
+from smrestore.figures.components import draw_component, planes_through_peak
 from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
 from smrestore.parameters import simulation_of
 from smrestore.physics import CalibrationGrid, format_order, mixing_orders
@@ -89,7 +89,7 @@ def draw_planes(
     InputError
         If the grid extends along fewer than two axes.
     """
-    planes = _planes(image, grid)
+    planes = planes_through_peak(image, grid)
     peak = float(np.abs(image).max())
     with journal_style():
         # All planes have the same scale.
@@ -120,38 +120,6 @@ def _title(case: dict[str, object]) -> str:
         f"$d$ = {case['core_diameter_nm']:.1f} nm, "
         f"$K$ = {case['anisotropy_constant_J_per_m3'] / 1e3:.1f} kJ/m³"
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Plane:
-    horizontal: str
-    vertical: str
-    place: str
-    panel: Panel
-
-
-def _planes(image: np.ndarray, grid: CalibrationGrid) -> list[_Plane]:
-    """Return the planes along two axes through the voxel of largest magnitude."""
-    edges = [
-        (1e3 * (center - fov / 2), 1e3 * (center + fov / 2))
-        for center, fov in zip(grid.center, grid.fov, strict=True)
-    ]
-    strongest = np.unravel_index(np.abs(image).argmax(), image.shape)
-    planes = []
-    for horizontal, vertical, across in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
-        if min(grid.size[horizontal], grid.size[vertical]) > 1:
-            index = strongest[across]
-            values = np.take(image, index, axis=across)
-            panel = Panel(values, (*edges[horizontal], *edges[vertical]))
-            place = f"${'xyz'[across]}$ = {1e3 * grid.axes()[across][index]:.1f} mm"
-            planes.append(_Plane("xyz"[horizontal], "xyz"[vertical], place, panel))
-    if not planes:
-        raise InputError(
-            f"a grid of {grid.size} voxels has no plane",
-            field="size",
-            remedy="choose a matrix that extends along two axes",
-        )
-    return planes
 
 
 def _read(path: Path, choice: ComponentChoice) -> tuple[dict[str, object], int, np.ndarray]:

@@ -74,6 +74,67 @@ def plane(image: np.ndarray, grid: CalibrationGrid, z: float | None = None) -> P
     return Panel(image[:, :, index], tuple(1e3 * edge for edge in extent))
 
 
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A plane through a 3D image.
+
+    Attributes
+    ----------
+    horizontal, vertical
+        Its axes.
+    place
+        Where it lies along the third axis, for a title.
+    panel
+        What is seen.
+    """
+
+    horizontal: str
+    vertical: str
+    place: str
+    panel: Panel
+
+
+def planes_through_peak(
+    image: np.ndarray, grid: CalibrationGrid, peak: tuple[int, ...] | None = None
+) -> list[Plane]:
+    """Return the planes along two axes through a voxel; in 2D there is one.
+
+    Parameters
+    ----------
+    image
+        (Nx, Ny, Nz), complex or real.
+    grid
+        Its grid.
+    peak
+        Indices of the voxel; by default the one of largest magnitude.
+
+    Raises
+    ------
+    InputError
+        The grid does not extend along two axes.
+    """
+    edges = [
+        (1e3 * (center - fov / 2), 1e3 * (center + fov / 2))
+        for center, fov in zip(grid.center, grid.fov, strict=True)
+    ]
+    strongest = np.unravel_index(np.abs(image).argmax(), image.shape) if peak is None else peak
+    planes = []
+    for horizontal, vertical, across in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+        if min(grid.size[horizontal], grid.size[vertical]) > 1:
+            index = strongest[across]
+            values = np.take(image, index, axis=across)
+            panel = Panel(values, (*edges[horizontal], *edges[vertical]))
+            place = f"${'xyz'[across]}$ = {1e3 * grid.axes()[across][index]:.1f} mm"
+            planes.append(Plane("xyz"[horizontal], "xyz"[vertical], place, panel))
+    if not planes:
+        raise InputError(
+            f"a grid of {grid.size} voxels has no plane",
+            field="size",
+            remedy="choose a matrix that extends along two axes",
+        )
+    return planes
+
+
 def draw_component(ax: Axes, panel: Panel, peak: float | None = None) -> None:
     """Show a complex component; ``peak`` is the magnitude of full brightness (default: its own)."""
     _show(ax, complex_to_rgb(panel.image.T, peak), panel.extent_mm)

@@ -11,6 +11,7 @@ from smrestore.mdf.file import Flags, MdfFile, open_mdf
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
 from smrestore.mdf.inspection import Summary, inspect_mdf
+from smrestore.mdf.reconstructed import Reconstruction, read_reconstruction, write_reconstruction
 from smrestore.mdf.restored import write_restored
 from smrestore.mdf.scans import Tracer, write_frames
 from smrestore.mdf.snr import read_snr, signal_to_noise
@@ -25,6 +26,7 @@ __all__ = [
     "Flags",
     "FrameTable",
     "MdfFile",
+    "Reconstruction",
     "Summary",
     "Tracer",
     "background_std",
@@ -33,11 +35,13 @@ __all__ = [
     "iter_spectra",
     "open_mdf",
     "read_background",
+    "read_reconstruction",
     "read_snr",
     "read_spectra",
     "read_system_matrix",
     "signal_to_noise",
     "write_frames",
     "write_mdf",
+    "write_reconstruction",
     "write_restored",
 ]

@@ -28,6 +28,7 @@ SUBSAMPLING_INDICES = "/measurement/subsamplingIndices"
 SPARSITY_TRANSFORMATION = "/measurement/sparsityTransformation"
 TRANSFER_FUNCTION = "/acquisition/receiver/transferFunction"
 SNR = "/calibration/snr"
+RECONSTRUCTION = "/reconstruction/data"
 CONVERSION_FACTOR = "/acquisition/receiver/dataConversionFactor"
 
 MANDATORY = (

@@ -13,7 +13,7 @@ import numpy as np
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
 from smrestore.mdf.data import TILE_BYTES
-from smrestore.mdf.layout import CONDITIONAL, MANDATORY, TRACER
+from smrestore.mdf.layout import CONDITIONAL, MANDATORY, RECONSTRUCTION, TRACER
 from smrestore.mdf.limits import reading
 
 
@@ -73,6 +73,9 @@ def timestamp(time: datetime | str | None = None) -> str:
 
 def _check_complete(path: str | Path, fields: Mapping[str, Any]) -> None:
     required = list(MANDATORY)
+    if RECONSTRUCTION in fields:
+        # The measurement is optional in a file with a result.
+        required = [name for name in required if not name.startswith("/measurement/")]
     if any(name.startswith("/tracer/") for name in fields):
         required += TRACER
     for flag, names in CONDITIONAL.items():

@@ -25,7 +25,7 @@ def _dct_filter(omega: float) -> Method:
 BASELINES: dict[str, Callable[..., Method]] = {"dct-filter": _dct_filter}
 
 
-def load_method(baseline: dict | None, model: str | Path | None) -> Method:
+def load_method(baseline: dict | None, model: str | Path | None, task: str | None = None) -> Method:
     """Return a method from its configuration or its trained model.
 
     Parameters
@@ -34,11 +34,14 @@ def load_method(baseline: dict | None, model: str | Path | None) -> Method:
         ``{"method": name, **options}`` for a classical method, None for a network.
     model
         Weights of a trained network with its card beside them, None for a classical method.
+    task
+        What the network must have been trained for; None takes any.
 
     Raises
     ------
     InputError
-        If both or neither are given, the method is unknown, or the model cannot be loaded.
+        If both or neither are given, the method is unknown, or the model cannot be loaded or was
+        trained for another task.
     """
     if (baseline is None) == (model is None):
         raise InputError("give either a baseline or a model", field="method")
@@ -46,7 +49,7 @@ def load_method(baseline: dict | None, model: str | Path | None) -> Method:
         # torch takes seconds to import, and classical methods do without.
         from smrestore.methods.network import NetworkMethod
 
-        return NetworkMethod.load(model)
+        return NetworkMethod.load(model, task)
     options = dict(baseline)
     name = options.pop("method")
     if name not in BASELINES:

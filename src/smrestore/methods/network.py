@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from smrestore.degradation import Degraded
+from smrestore.errors import InputError
 from smrestore.models import load_model
 from smrestore.padding import centered_offset, embed, extract, window
 from smrestore.phase import phase_factor
@@ -30,9 +31,22 @@ class NetworkMethod:
     canonical: bool
 
     @classmethod
-    def load(cls, path: str | Path) -> "NetworkMethod":
-        """Load ``weights.safetensors`` with its card, onto the GPU if there is one."""
+    def load(cls, path: str | Path, task: str | None = None) -> "NetworkMethod":
+        """Load ``weights.safetensors`` with its card, onto the GPU if there is one.
+
+        Raises
+        ------
+        InputError
+            If the model cannot be loaded, or was trained for another task than the one given.
+        """
         network, card = load_model(path)
+        if task is not None and card["task"] != task:
+            raise InputError(
+                f"the network was trained for {card['task']}, not for {task}",
+                path=path,
+                field="task",
+                remedy=f"give a network for {task}",
+            )
         settings = card["settings"]
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(
@@ -43,9 +57,21 @@ class NetworkMethod:
         )
 
     def __call__(self, batch: Sequence[Degraded]) -> list[np.ndarray]:
-        """Restore components; see :mod:`smrestore.methods`."""
+        """Restore components; see :mod:`smrestore.methods`.
+
+        Raises
+        ------
+        InputError
+            If a network for planes is given volumes.
+        """
         patches: dict[tuple[int, ...], list[int]] = {}
         for i, item in enumerate(batch):
+            if max(item.image.shape[self.dimension :], default=1) > 1:
+                raise InputError(
+                    f"the network restores planes, the grid has {item.image.shape} voxels",
+                    field="dimension",
+                    remedy="give a 3D network, or a calibration scan of one plane",
+                )
             size = item.image.shape[: self.dimension]
             patches.setdefault(tuple(max(n, self.patch) for n in size), []).append(i)
         restored: list[np.ndarray] = [np.empty(0)] * len(batch)

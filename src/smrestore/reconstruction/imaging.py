@@ -6,8 +6,13 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.reconstruction.kaczmarz import kaczmarz
-from smrestore.reconstruction.regularization import Regularization, absolute_regularization
+from smrestore.reconstruction.regularization import (
+    Regularization,
+    absolute_regularization,
+    relative_regularization,
+)
 from smrestore.reconstruction.rows import row_weights, select_rows
+from smrestore.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class ReconstructionSettings:
     sweeps
         Kaczmarz sweeps.
     relative_regularization
-        lambda relative to ||W S||_F^2 / voxels.
+        lambda relative to ||W S||_F^2 / voxels; None if the absolute one is given.
     snr_threshold
         Smallest SNR of a row; 0 keeps all.
     channels
@@ -32,10 +37,17 @@ class ReconstructionSettings:
         Closed frequency band.
     max_mixing_order
         Largest |n_x| + |n_y| + |n_z|; None for all.
+    absolute_regularization
+        lambda itself, in squared units of the weighted matrix, instead of the relative one.
+    shuffle_seed
+        Seed of a random permutation of the rows, the same for all sweeps; None visits the rows as
+        they come.
+    frames
+        First frame and end (exclusive) among the frames with a phantom; None takes all.
     """
 
     sweeps: int
-    relative_regularization: float
+    relative_regularization: float | None
     snr_threshold: float
     channels: tuple[int, ...]
     weighting: str = "none"
@@ -44,6 +56,23 @@ class ReconstructionSettings:
     min_frequency_Hz: float = 0.0  # noqa: N815 (the unit belongs to the configuration key)
     max_frequency_Hz: float = np.inf  # noqa: N815
     max_mixing_order: int | None = None
+    absolute_regularization: float | None = None
+    shuffle_seed: int | None = None
+    frames: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.relative_regularization is None) == (self.absolute_regularization is None):
+            raise InputError(
+                "give either the relative or the absolute regularization",
+                field="relative_regularization",
+                remedy="leave out one of them",
+            )
+
+    def regularization(self, matrix: np.ndarray, weights: np.ndarray) -> Regularization:
+        """Return lambda in both conventions for a matrix (rows, voxels) and its weights (rows,)."""
+        if self.absolute_regularization is not None:
+            return relative_regularization(self.absolute_regularization, matrix, weights)
+        return absolute_regularization(self.relative_regularization, matrix, weights)
 
     def select_rows(
         self, snr: np.ndarray, frequencies: np.ndarray, mixing_order: np.ndarray | None = None
@@ -111,14 +140,55 @@ def reconstruct(
     sigma = None if background_std is None else background_std[chosen]
     if weights is None:
         weights = row_weights(settings.weighting, equations, sigma)
-    regularization = absolute_regularization(settings.relative_regularization, equations, weights)
-    image = kaczmarz(
-        equations,
-        measurement[chosen],
+    images, regularization = solve(
+        equations.reshape(-1, *matrix.shape[2:]), measurement[chosen], settings, weights
+    )
+    return images[0], regularization
+
+
+def solve(
+    equations: np.ndarray,
+    measurement: np.ndarray,
+    settings: ReconstructionSettings,
+    weights: np.ndarray,
+) -> tuple[np.ndarray, Regularization]:
+    """Reconstruct frames from rows that are chosen and weighted already.
+
+    Parameters
+    ----------
+    equations
+        Rows of the system matrix, complex (rows, x, y, z).
+    measurement
+        The same rows of the spectra, background subtracted, complex (rows,) or (rows, frames).
+    settings
+        Sweeps, regularization, constraints and order of the rows; nothing else of them matters.
+    weights
+        float64 (rows,).
+
+    Returns
+    -------
+    tuple
+        Images, float64 (frames, Nx, Ny, Nz), and the regularization in full.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, or a value is out of range or not finite.
+    """
+    matrix = equations.reshape(len(equations), -1)
+    regularization = settings.regularization(matrix, weights)
+    order = None
+    if settings.shuffle_seed is not None:
+        order = generator(settings.shuffle_seed, "kaczmarz", "rows").permutation(len(matrix))
+    images = kaczmarz(
+        matrix,
+        measurement.reshape(len(measurement), -1),
         regularization=regularization.absolute,
         sweeps=settings.sweeps,
         weights=weights,
         real=settings.real,
         positive=settings.positive,
+        order=order,
+        progress=True,
     )
-    return image.reshape(matrix.shape[2:]), regularization
+    return images.T.reshape(-1, *equations.shape[1:]), regularization

@@ -2,9 +2,9 @@
 
 import numpy as np
 from numba import njit
-from tqdm import tqdm
 
 from smrestore.errors import InputError
+from smrestore.progress import progress_bar
 from smrestore.reconstruction.rows import row_energies
 
 
@@ -17,12 +17,13 @@ def kaczmarz(
     weights: np.ndarray | None = None,
     real: bool = True,
     positive: bool = True,
+    order: np.ndarray | None = None,
     progress: bool = False,
 ) -> np.ndarray:
     """Solve min_c ||W (S c - u)||^2 + lambda ||c||^2 by a fixed number of Kaczmarz sweeps.
 
-    Plain Kaczmarz on the consistent extended system [W S, sqrt(lambda) I] [c; v] = W u, rows in the
-    given order, started from zero for every frame (Knopp et al. 2010, PMB 55, 1577). The image
+    Plain Kaczmarz on the consistent extended system [W S, sqrt(lambda) I] [c; v] = W u, rows in one
+    fixed order, started from zero for every frame (Knopp et al. 2010, PMB 55, 1577). The image
     stays complex within a sweep; the constraints are projections after each whole sweep, as in
     RegularizedLeastSquares.jl. Without constraints it converges to the Tikhonov solution. With
     ``positive`` it does not reach the non-negative minimizer: compare at equal sweeps.
@@ -48,6 +49,9 @@ def kaczmarz(
         Set the imaginary part to zero after each sweep.
     positive
         Set voxels with a negative real part to zero after each sweep.
+    order
+        Permutation of the rows, int (rows,): the order in which every sweep visits them; as they
+        come by default.
     progress
         Show a progress bar over the sweeps.
 
@@ -59,8 +63,8 @@ def kaczmarz(
     Raises
     ------
     InputError
-        Shapes disagree, a value is not finite, or lambda, a weight or the number of sweeps is out
-        of range.
+        Shapes disagree, a value is not finite, lambda, a weight or the number of sweeps is out of
+        range, or the order is no permutation.
     """
     matrix = np.asarray(matrix)
     dtype = np.complex64 if matrix.dtype == np.complex64 else np.complex128
@@ -69,15 +73,16 @@ def kaczmarz(
     weights = np.ones(len(matrix)) if weights is None else np.asarray(weights, dtype=np.float64)
     energies = _checked_energies(matrix, measurement, weights, regularization, sweeps)
 
-    rows = np.flatnonzero(energies)
     n_rows, n_voxels = matrix.shape
+    visits = _checked_order(order, n_rows)
+    rows = visits[energies[visits] > 0]
     frames = np.ascontiguousarray(measurement.reshape(n_rows, -1))
     image = np.zeros((frames.shape[1], 2, n_voxels))
     slack = np.zeros_like(frames)
     real_part, imaginary_part = image[:, 0], image[:, 1]
     # Interleaved real and imaginary parts: loops over real numbers vectorize, nothing is copied.
     parts = matrix.view(matrix.real.dtype)
-    for _ in tqdm(range(sweeps), desc="Kaczmarz", unit="sweep", disable=None if progress else True):
+    for _ in progress_bar(range(sweeps), desc="Kaczmarz", unit="sweep", disable=not progress):
         _sweep(parts, frames, weights, energies, float(regularization), rows, image, slack)
         if real:
             imaginary_part[:] = 0
@@ -89,27 +94,57 @@ def kaczmarz(
 # Only flags that permit vectorized sums: NaN and infinity keep their meaning.
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _sweep(parts, measurement, weights, energies, regularization, rows, image, slack):
-    """Visit every row once and update ``image`` (frames, 2, voxels) and ``slack`` in place."""
-    n_voxels = image.shape[2]
+    """Visit every row once and update ``image`` (frames, 2, voxels) and ``slack`` in place.
+
+    The step along a row and the product with the next one share a pass over the image.
+    """
+    n_frames = measurement.shape[1]
     root = np.sqrt(regularization)
-    for k in rows:
-        row = parts[k]
-        # All frames use a row while it is in the cache.
-        for frame in range(measurement.shape[1]):
-            re, im = image[frame, 0], image[frame, 1]
-            predicted_re, predicted_im = 0.0, 0.0
-            for p in range(n_voxels):
-                row_re, row_im = row[2 * p], row[2 * p + 1]
-                predicted_re += row_re * re[p] - row_im * im[p]
-                predicted_im += row_re * im[p] + row_im * re[p]
-            residual = weights[k] * (measurement[k, frame] - complex(predicted_re, predicted_im))
-            beta = (residual - root * slack[k, frame]) / (energies[k] + regularization)
-            step_re, step_im = weights[k] * beta.real, weights[k] * beta.imag
-            for p in range(n_voxels):
-                row_re, row_im = row[2 * p], row[2 * p + 1]
-                re[p] += step_re * row_re + step_im * row_im
-                im[p] += step_im * row_re - step_re * row_im
-            slack[k, frame] += beta * root
+    predicted = np.empty(n_frames, np.complex128)
+    # Without any row there is no visit.
+    for visit in range(-1 if rows.size else 0, rows.size):
+        k, following = rows[max(visit, 0)], rows[min(visit + 1, rows.size - 1)]
+        # All frames use the two rows while they are in the cache.
+        for frame in range(n_frames):
+            step = 0j
+            if visit >= 0:
+                residual = weights[k] * (measurement[k, frame] - predicted[frame])
+                beta = (residual - root * slack[k, frame]) / (energies[k] + regularization)
+                slack[k, frame] += beta * root
+                step = weights[k] * beta
+            predicted[frame] = _step_and_predict(
+                image[frame], parts[k], step.real, step.imag, parts[following]
+            )
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+def _step_and_predict(image, row, step_re, step_im, following):
+    """Add step * conj(row) to the image (2, voxels) and return its product with ``following``."""
+    re, im = image[0], image[1]
+    predicted_re, predicted_im = 0.0, 0.0
+    for p in range(re.size):
+        row_re, row_im = row[2 * p], row[2 * p + 1]
+        next_re, next_im = following[2 * p], following[2 * p + 1]
+        new_re = re[p] + step_re * row_re + step_im * row_im
+        new_im = im[p] + step_im * row_re - step_re * row_im
+        re[p], im[p] = new_re, new_im
+        predicted_re += next_re * new_re - next_im * new_im
+        predicted_im += next_re * new_im + next_im * new_re
+    return complex(predicted_re, predicted_im)
+
+
+def _checked_order(order: np.ndarray | None, n_rows: int) -> np.ndarray:
+    """Return the rows in the order of their visits, int64 (rows,)."""
+    if order is None:
+        return np.arange(n_rows)
+    order = np.asarray(order)
+    if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(n_rows)):
+        raise InputError(
+            f"the order is no permutation of the {n_rows} rows",
+            field="order",
+            remedy=f"give each of 0 to {n_rows - 1} once",
+        )
+    return order.astype(np.int64)
 
 
 def _checked_energies(

@@ -1,4 +1,4 @@
-"""From the relative regularization that people report to the absolute one that a solver uses."""
+"""The relative regularization that people report, and the absolute one that a solver uses."""
 
 from dataclasses import dataclass
 
@@ -53,12 +53,53 @@ def absolute_regularization(
     InputError
         The relative regularization is negative or not finite, or there is not one weight per row.
     """
-    if not (np.isfinite(relative) and relative >= 0):
+    _check(relative, "relative")
+    voxels, squared_norm = _size(matrix, weights)
+    absolute = float(relative) * squared_norm / voxels
+    return Regularization(float(relative), absolute, len(matrix), voxels, squared_norm)
+
+
+def relative_regularization(
+    absolute: float, matrix: np.ndarray, weights: np.ndarray
+) -> Regularization:
+    """Return the regularization whose absolute lambda is given; the inverse of the above.
+
+    Parameters
+    ----------
+    absolute
+        lambda as a solver takes it, >= 0, in squared units of the weighted matrix.
+    matrix, weights
+        As for :func:`absolute_regularization`.
+
+    Raises
+    ------
+    InputError
+        The absolute regularization is negative or not finite, there is not one weight per row, or
+        the weighted matrix is zero.
+    """
+    _check(absolute, "absolute")
+    voxels, squared_norm = _size(matrix, weights)
+    if squared_norm == 0:
         raise InputError(
-            f"the relative regularization is {relative}",
-            field="relative_regularization",
+            "the weighted system matrix is zero, no regularization is relative to it",
+            field="matrix",
+            remedy="choose rows with signal",
+        )
+    relative = float(absolute) * voxels / squared_norm
+    return Regularization(relative, float(absolute), len(matrix), voxels, squared_norm)
+
+
+def _check(value: float, convention: str) -> None:
+    if not (np.isfinite(value) and value >= 0):
+        raise InputError(
+            f"the {convention} regularization is {value}",
+            field=f"{convention}_regularization",
             remedy="give a finite number of at least 0",
         )
+
+
+def _size(matrix: np.ndarray, weights: np.ndarray) -> tuple[int, float]:
+    """Return the voxels and ||W S||_F^2."""
     rows, voxels = matrix.shape
     if np.shape(weights) != (rows,):
         raise InputError(
@@ -66,11 +107,4 @@ def absolute_regularization(
             field="weights",
             remedy="give one weight per row",
         )
-    squared_norm = float(np.square(weights, dtype=np.float64) @ row_energies(matrix))
-    return Regularization(
-        relative=float(relative),
-        absolute=float(relative) * squared_norm / voxels,
-        rows=rows,
-        voxels=voxels,
-        squared_norm=squared_norm,
-    )
+    return voxels, float(np.square(weights, dtype=np.float64) @ row_energies(matrix))

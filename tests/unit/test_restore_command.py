@@ -1,0 +1,149 @@
+"""The command that restores a lab's own scan, and its pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smrestore import mdf
+from smrestore.cli import main
+from smrestore.figures.restoration_view import choose_components, plot_restored
+from smrestore.methods import load_method
+from smrestore.models import save_model
+from smrestore.networks import build_network
+from smrestore.physics import CalibrationGrid
+from smrestore.restoration import restore_scan
+from smrestore.scanner import scan_calibration
+
+NETWORK = {"name": "dncnn", "features": 4, "depth": 3, "batch_norm": False, "mask_features": True}
+
+
+def restore(*arguments: object) -> int:
+    return main(["restore", "denoising", *map(str, arguments)])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A network with random weights, as a training leaves it."""
+    torch.manual_seed(0)
+    sizes = {key: value for key, value in NETWORK.items() if key != "name"}
+    network = build_network("dncnn", 2, **sizes)
+    settings = {"network": NETWORK, "dimension": 2, "patch": 16, "phase": "canonical"}
+    path = tmp_path / "model" / "weights.safetensors"
+    path.parent.mkdir()
+    save_model(network, {"task": "denoising", "settings": settings}, path)
+    return path
+
+
+def test_classical_method(world, tmp_path, capsys):
+    before = world.calibration.read_bytes()
+    output = tmp_path / "new" / "restored.mdf"
+    assert restore(world.calibration, output, "--method", "dct-filter", "--sigma-factor", 0.5) == 0
+    assert world.calibration.read_bytes() == before
+    method = load_method({"method": "dct-filter", "omega": 2.75}, None)
+    expected = tmp_path / "expected.mdf"
+    summary = restore_scan(world.calibration, expected, method, name="dct-filter", sigma_factor=0.5)
+    np.testing.assert_array_equal(mdf.read_system_matrix(output), mdf.read_system_matrix(expected))
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert "SNR before" in header and "SNR after" in header
+    for printed, row in zip(rows[:3], summary.channel_rows(), strict=True):
+        found = [float(number) for number in printed.split()]
+        np.testing.assert_allclose(found, list(row.values()), atol=0.006)
+        assert row["with signal"] > 5
+        # A filter takes noise away, and no more than there is.
+        assert row["SNR after"] > row["SNR before"] > 5
+        assert 0 < row["removed / noise"] < 1.5
+
+
+def test_network(world, tmp_path, model, capsys):
+    output = tmp_path / "restored.mdf"
+    assert restore(world.calibration, output, "--model", model) == 0
+    assert f"{output}: restored by {model}" in capsys.readouterr().out
+    expected = tmp_path / "expected.mdf"
+    restore_scan(world.calibration, expected, load_method(None, model), name="network")
+    np.testing.assert_array_equal(mdf.read_system_matrix(output), mdf.read_system_matrix(expected))
+
+
+def test_network_of_another_task_or_dimension(world, tmp_path, model, capsys):
+    volume = tmp_path / "volume.mdf"
+    grid = CalibrationGrid((4, 3, 2), (0.028, 0.02, 0.01))
+    setup = (world.scanner, world.sequence, grid)
+    scan_calibration(volume, tmp_path / "t.h5", *setup, averages=1, seed=1)
+    assert restore(volume, tmp_path / "r.mdf", "--model", model) == 2
+    assert "dimension: the network restores planes, the grid has (4, 3, 2) vox" in (
+        capsys.readouterr().err
+    )
+    card = model.with_name("card.json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"task": "upsampling"}))
+    assert restore(world.calibration, tmp_path / "r.mdf", "--model", model) == 2
+    assert "task: the network was trained for upsampling, not for denoising. Give" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "r.mdf").exists()
+
+
+def test_pictures(world, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    options = ["--method", "dct-filter", "--pictures", folder, "--components", 3]
+    assert restore(world.calibration, tmp_path / "r.mdf", *options) == 0
+    pictures = sorted(folder.iterdir())
+    assert len(pictures) == 3
+    printed = capsys.readouterr().out.splitlines()
+    assert sorted(printed[-3:]) == [str(picture) for picture in pictures]
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
+
+
+def test_pictures_show_both_scans_on_one_scale(world, tmp_path, monkeypatch):
+    restored = tmp_path / "r.mdf"
+    half = lambda batch: [0.5 * item.image for item in batch]  # noqa: E731
+    restore_scan(world.calibration, restored, half, name="half")
+    drawn = []
+    monkeypatch.setattr(
+        "smrestore.figures.restoration_view.draw_component",
+        lambda ax, panel, peak: drawn.append((ax, panel, peak)),
+    )
+    plot_restored(world.calibration, restored, tmp_path, [(1, 33)], name="half")
+    (left, measured, peak), (right, halved, same) = drawn
+    assert peak == same == np.abs(measured.image).max()
+    np.testing.assert_allclose(halved.image, measured.image / 2, rtol=1e-5)
+    matrix = mdf.read_system_matrix(world.calibration, channels=[1], frequencies=[33])
+    np.testing.assert_array_equal(measured.image, matrix[0, 0, :, :, 0])
+    assert measured.extent_mm == (-14, 14, -10, 10)
+    assert (left.get_title(), right.get_title()) == ("measured", "restored by half")
+    title = left.figure.texts[0].get_text()
+    assert title == "receive channel 1, 50.55 kHz (k = 33), mixing order (1, 1)"
+
+
+def test_choice_of_components_runs_from_weak_to_strong():
+    snr = np.array([[1.0, 9.0, np.nan, 6.0], [20.0, np.inf, 4.0, 7.0]])
+    assert choose_components(snr, 3, 5.0) == [(0, 3), (0, 1), (1, 1)]
+    assert choose_components(snr, 1, 5.0) == [(0, 3)]
+    assert choose_components(snr, 99, 5.0) == [(0, 3), (1, 3), (0, 1), (1, 0), (1, 1)]
+    # The strongest where none is strong.
+    assert choose_components(snr[:, [0, 3]], 2, 1e9) == [(1, 1), (1, 0)]
+
+
+def test_errors_are_one_line(world, tmp_path, capsys):
+    source, output = world.calibration, tmp_path / "r.mdf"
+    for arguments, message in (
+        ([source, output, "--method", "magic"], "unknown method 'magic'"),
+        ([source, source, "--method", "dct-filter"], "must not replace its source"),
+        ([world.empty, output, "--method", "dct-filter"], "not a calibration scan"),
+        ([source, output, "--model", tmp_path / "none"], "no such file"),
+        ([source, output, "--method", "dct-filter", "--sigma-factor", 0], "--sigma-factor: is not"),
+    ):
+        assert restore(*arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("smrestore: error: ") and message in line
+    assert main(["restore", "magic", str(source), str(output), "--method", "dct-filter"]) == 2
+    assert "no scan can be restored for the task 'magic'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--method", "dct-filter", "--model", "x"]])
+def test_one_method_is_needed(world, tmp_path, options):
+    with pytest.raises(SystemExit) as stop:
+        restore(world.calibration, tmp_path / "r.mdf", *options)
+    assert stop.value.code == 2
