@@ -85,8 +85,13 @@ def _check_match(calibration: str | Path, phantom: str | Path) -> None:
             )
 
 
-def read_measurement(phantom: str | Path, rows: Rows) -> np.ndarray:
-    """Return the mean spectrum of a phantom scan without its background, complex128 (n,)."""
+def read_measurement(
+    phantom: str | Path, rows: Rows, empty: str | Path | None = None
+) -> np.ndarray:
+    """Return the mean spectrum of a phantom scan without its background, complex128 (n,).
+
+    The background is the mean of the background frames or, if one is given, of an empty scan.
+    """
     with mdf.open_mdf(phantom) as file:
         background = file.is_background
     if background.all():
@@ -98,9 +103,20 @@ def read_measurement(phantom: str | Path, rows: Rows) -> np.ndarray:
         )
     spectra = mdf.read_spectra(phantom).astype(np.complex128)
     measurement = spectra[~background].mean(axis=0)
-    if background.any():
+    if empty is not None:
+        measurement -= mean_spectrum(empty)
+    elif background.any():
         measurement -= spectra[background].mean(axis=0)
     return measurement[tuple(rows.chosen.T)]
+
+
+def mean_spectrum(scan: str | Path) -> np.ndarray:
+    """Return the mean spectrum of all frames of a scan, complex128 (C, K); frames are streamed."""
+    total, count = 0.0, 0
+    for frames, spectra in mdf.iter_spectra(scan):
+        total = total + spectra.sum(axis=0, dtype=np.complex128)
+        count += len(frames)
+    return total / count
 
 
 def reconstruct_scan(
@@ -112,6 +128,7 @@ def reconstruct_scan(
     truth: str | Path | None,
     label: str,
     path: str | Path,
+    empty: str | Path | None = None,
 ) -> None:
     """Reconstruct a phantom scan with one system matrix and write image, rows and settings.
 
@@ -128,6 +145,8 @@ def reconstruct_scan(
         Truth file with ``concentration``, None if nobody knows it.
     label
         Name of the system matrix for figures.
+    empty
+        Empty scan whose mean is subtracted from the phantom scan instead of its background frames.
 
     Raises
     ------
@@ -135,6 +154,8 @@ def reconstruct_scan(
         If calibration and phantom scan have different sequences, or no row passes the criteria.
     """
     _check_match(calibration, phantom)
+    if empty is not None:
+        _check_match(calibration, empty)
     rows = select_rows(calibration, settings)
     with mdf.open_mdf(calibration) as file:
         grid = file.calibration.grid()
@@ -142,7 +163,7 @@ def reconstruct_scan(
     # The rows stand for one channel with a frequency each.
     image, regularization = reconstruct(
         read_rows(matrix, rows)[None],
-        read_measurement(phantom, rows)[None],
+        read_measurement(phantom, rows, empty)[None],
         np.stack([np.zeros(len(rows.chosen), int), np.arange(len(rows.chosen))], axis=1),
         settings,
         weights=row_weights(settings.weighting, measured, rows.background_std),

@@ -1,12 +1,15 @@
 """Restore a calibration scan with one method."""
 
 from smrestore.methods import load_method
+from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.restoration import restore_scan
 from smrestore.workflow import job, optional
 
 
 def main(smk):
     """Map the job to one library call."""
+    if pool := optional(smk.input.training_pool):
+        warn_of_shared_scan(pool, smk.input.scan)
     restore_scan(
         smk.input.scan,
         smk.output[0],
