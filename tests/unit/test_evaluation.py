@@ -190,3 +190,12 @@ def test_pool_of_other_frequencies_is_named(world, tmp_path):
     with pytest.raises(InputError, match="1633 frequencies, but the system matrices have 817"):
         run(world, tmp_path / "rows.csv", noise_pool=tmp_path / "wide.h5")
     assert not (tmp_path / "rows.csv").exists()
+
+
+def test_noise_of_the_training_is_refused(world, tmp_path):
+    """Whatever the pools are called, their frames must differ."""
+    build_noise_pool(world.empty, tmp_path / "renamed.h5", background_level="keep")
+    with pytest.raises(InputError, match=r"pool\.h5: scans: 150 frames of scan 'empty' are also"):
+        run(world, tmp_path / "rows.csv", trained_with=tmp_path / "renamed.h5")
+    build_noise_pool(world.calibration, tmp_path / "other.h5", background_level="keep")
+    run(world, tmp_path / "rows.csv", trained_with=tmp_path / "other.h5")

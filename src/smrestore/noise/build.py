@@ -39,7 +39,7 @@ def build_noise_pool(
 ) -> None:
     """Transpose empty frames to (channel, frequency, frame), streaming blocks of frames.
 
-    Peak memory is about six times ``BLOCK_BYTES`` beyond the libraries, whatever the number of
+    Peak memory is about three times ``BLOCK_BYTES`` beyond the libraries, whatever the number of
     frames, scans and frequencies, plus 40 bytes per frame for the tables of frames.
 
     Parameters
