@@ -3,7 +3,7 @@
 #   results/parameters/{dataset}/{split}.csv               one row per system matrix
 #   results/system_matrices/{dataset}/{split}/{batch}.h5   simulated components
 #   results/scans/{scan}.mdf                               empty, calibration and phantom scans
-#   results/noise/{pool}.h5                                noise by channel and frequency
+#   results/noise/{pool}.h5, .pdf, .png                    noise by channel and frequency
 #   results/models/{experiment}/                           weights, card, history, curve
 #   results/evaluation/{test_set}/{method}.csv             one row per component
 #   results/tables/{table}.{csv,md,tex}                    ours beside the study's
@@ -59,6 +59,7 @@ rule all:
         TABLES,
         FIGURES,
         CURVES,
+        NOISE_FIGURES,
 
 
 rule parameters:
@@ -79,6 +80,7 @@ rule scans:
 rule noise:
     input:
         collect("results/noise/{pool}.h5", pool=config["noise_pools"]),
+        NOISE_FIGURES,
 
 
 rule train:

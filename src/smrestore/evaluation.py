@@ -13,7 +13,7 @@ from smrestore.errors import InputError
 from smrestore.files import atomic_path
 from smrestore.methods import Method
 from smrestore.metrics import psnr, ssim
-from smrestore.noise import NoisePool
+from smrestore.noise import NoisePool, check_disjoint
 from smrestore.progress import progress_bar
 from smrestore.seeds import generator
 from smrestore.store import Component, SystemMatrixStore
@@ -146,16 +146,24 @@ def evaluate(
     noise_pool: str | Path,
     seed: int,
     path: str | Path,
+    trained_with: str | Path | None = None,
 ) -> None:
     """Restore a whole test set with one method and write a CSV with a row per component.
+
+    ``trained_with`` is the noise pool that the method was trained with, if it was trained.
 
     Raises
     ------
     InputError
-        If the noise pool does not fit the matrices, or a restored image is not finite.
+        If the noise pool does not fit the matrices or shares frames with that of the training, or a
+        restored image is not finite.
     """
     store, pool = SystemMatrixStore(matrices), NoisePool(noise_pool)
-    pool.check_fits([store.shape(m) for m in range(len(store))], store.n_frequencies(0))
+    shapes = [store.shape(m) for m in range(len(store))]
+    pool.check_fits(shapes, store.n_frequencies(0), store.frequencies())
+    if trained_with is not None:
+        training = NoisePool(trained_with).origins
+        check_disjoint(pool.origins, training, path=noise_pool, trained_with=trained_with)
     total = len(test_set.sigma) * sum(
         min(test_set.components_per_matrix, store.n_components(m)) for m in test_set.matrices(store)
     )

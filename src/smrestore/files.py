@@ -41,16 +41,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        # HDF5 and NumPy pass on what the system said in words only.
-        if not _NO_SPACE.search(str(error)):
-            raise
+        raise_if_full(error, path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def raise_if_full(error: Exception, path: str | Path) -> None:
+    """Raise the error of a full disk if this is what an error while writing ``path`` says."""
+    # HDF5 and NumPy pass on what the system said in words only.
+    if _NO_SPACE.search(str(error)):
         raise InputError(
             "there is no space left to write it",
             path=path,
             remedy="free some and run again; finished files stay",
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 SLACK = 2**16

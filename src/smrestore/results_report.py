@@ -19,8 +19,13 @@ from smrestore.report import (
 TITLE = "Restoration of system matrices"
 
 
-def describe_scans(scans: Sequence[str | Path]) -> pd.DataFrame:
-    """Return a row per scan: what it is and where it comes from."""
+def describe_scans(
+    scans: Sequence[str | Path], settings: Mapping[str, Mapping[str, object]] | None = None
+) -> pd.DataFrame:
+    """Return a row per scan: what it is and where it comes from.
+
+    ``settings`` are the entries of scans in the configuration, by name.
+    """
     records = []
     for path in scans:
         with mdf.open_mdf(path) as file:
@@ -30,7 +35,7 @@ def describe_scans(scans: Sequence[str | Path]) -> pd.DataFrame:
         records.append(
             {
                 "scan": Path(path).stem,
-                "file": str(Path(path).resolve()) if Path(path).is_symlink() else "virtual scanner",
+                "file": _origin(Path(path), (settings or {}).get(Path(path).stem, {})),
                 "grid": grid,
                 "frames": acquisition.n_frames,
                 "background frames": background,
@@ -39,6 +44,17 @@ def describe_scans(scans: Sequence[str | Path]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(records)
+
+
+def _origin(path: Path, settings: Mapping[str, object]) -> str:
+    """Return where a scan comes from; slices are files of their own, other files are links."""
+    if path.is_symlink():
+        return str(path.resolve())
+    if "slice" not in settings:
+        return "virtual scanner"
+    place = ("path",) if settings["source"] == "file" else ("store", "file")
+    names = ", ".join(str(settings[key]) for key in place)
+    return f"{names}, slice {settings['slice']}"
 
 
 def report_results(
@@ -122,5 +138,5 @@ def report_results(
         settings=config,
         sections=[Section("What this is", read_caption(texts["workflow"])), *sections],
         run_times=read_run_times(sorted(Path(benchmarks).rglob("*.jsonl"))),
-        inputs=describe_scans(scans),
+        inputs=describe_scans(scans, config.get("scans")),
     )

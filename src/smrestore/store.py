@@ -183,6 +183,10 @@ class SystemMatrixStore:
         """Return the number of frequencies of the complete spectrum of a matrix."""
         return simulation_of(self.parameters(matrix)).sequence.n_frequencies
 
+    def frequencies(self) -> np.ndarray:
+        """Return the frequency bins of all components kept of all matrices, ascending."""
+        return np.unique(np.concatenate([index["frequency"] for index in self._index]))
+
     def read(self, matrix: int, component: int) -> Component:
         """Read one component by the indices of its matrix and within the matrix."""
         index = self._index[matrix]

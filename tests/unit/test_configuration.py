@@ -146,7 +146,7 @@ def test_table_of_two_dimensions(config: dict) -> None:
     }
     config["sequences"]["lissajous-xyz"] = SEQUENCE_3D
     config["scans"]["empty-3d"] = EMPTY_3D
-    config["noise_pools"]["test-3d"] = {"scan": "empty-3d", "background_level": "remove"}
+    config["noise_pools"]["test-3d"] = {"scans": ["empty-3d"], "background_level": "remove"}
     config["test_sets"]["denoising-3d"] = {
         **config["test_sets"]["denoising-2d"],
         "dimension": 3,
@@ -168,7 +168,7 @@ def test_scan_files(config: dict, tmp_path: Path) -> None:
     config["scans"] |= {"empty-training": scan, "empty-test": {**scan, "path": "./empty.mdf"}}
     # Two names for one file do not hide that networks would be tested on their training noise.
     (line,) = faults(config, tmp_path)
-    assert line.startswith("test_sets.denoising-2d.noise_pool: its empty scan was used to train")
+    assert line.startswith("test_sets.denoising-2d.noise_pool: its frames were used to train")
     (tmp_path / "other.mdf").touch()
     config["scans"]["empty-test"]["path"] = "other.mdf"
     assert faults(config, tmp_path) == []
@@ -258,6 +258,7 @@ class TestSchemaFollowsTheLibrary:
         ("part", "key", "known"),
         [
             ("noise_pool", "background_level", noise.BACKGROUND_LEVELS),
+            ("noise_pool", "model", noise.PARAMETRIC_MODELS),
             ("baseline", "method", BASELINES),
             ("experiment", "phase", PHASES),
             ("reconstruction", "weighting", rows.WEIGHTINGS),

@@ -14,6 +14,7 @@ import yaml
 from smrestore import evaluation, tables
 from smrestore.configuration import check_configuration, read_configuration
 from smrestore.degradation import Degraded, Pair
+from smrestore.noise import build_parametric_pool
 from smrestore.parameters import SizeLimits, draw_cases, simulation_of, write_cases
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.output import reconstruct_to_mdf
@@ -73,8 +74,8 @@ def test_configuration_examples_pass(tmp_path: Path) -> None:
             example = example.replace(path, str(local))
         parts.append(tmp_path / f"{i}.yaml")
         parts[-1].write_text(example)
-    dataset, experiment, scans = parts
-    for overlays in ([dataset], [dataset, experiment], [scans]):
+    dataset, experiment, scans, public, white = parts
+    for overlays in ([dataset], [dataset, experiment], [scans], [public], [white]):
         config = read_configuration([ROOT / "config.yaml", *overlays])
         check_configuration(config, SCHEMA_PATH, tmp_path)
 
@@ -116,6 +117,17 @@ def test_parameters_of_reconstructions(world, tmp_path: Path) -> None:
         names = {*group, *group["_parameters"]} - {"_parameters", "data"}
     names -= {"smrestore_version", "git_commit", "created"}
     assert names <= mentioned(section(FORMATS, "Reconstruction files"))
+
+
+def test_datasets_of_noise_pools(tmp_path: Path) -> None:
+    path, axis = tmp_path / "pool.h5", np.arange(4.0)
+    build_parametric_pool(
+        path, model="drift-white", name="p", seed=1, n_frames=9, frequency_axis=axis
+    )
+    with h5py.File(path) as file:
+        names = {*file, *file.attrs, *file["scans/0000"], *file["scans/0000"].attrs} - {"scans"}
+    general = {"smrestore_version", "git_commit", "created"}
+    assert names - general - {"frames"} <= mentioned(section(FORMATS, "Noise pools"))
 
 
 def test_columns_of_evaluation() -> None:

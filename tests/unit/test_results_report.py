@@ -114,3 +114,11 @@ def test_scans_are_described_with_their_origin(world, page, tmp_path):
     assert lab["averages"] == 100
     for cell in ("virtual scanner", "7 × 5 × 1", str(world.calibration.resolve())):
         assert f"<td>{cell}</td>" in page
+
+
+def test_slices_are_not_taken_for_virtual_scans(world, tmp_path):
+    path = tmp_path / "thin.mdf"
+    import_scan(world.calibration, path, kind="calibration", slice_index=0)
+    entry = {"source": "download", "store": "s", "file": "c/1.mdf", "slice": 0}
+    described = describe_scans([path, world.empty], {"thin": entry})
+    assert described["file"].tolist() == ["s, c/1.mdf, slice 0", "virtual scanner"]

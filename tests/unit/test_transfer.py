@@ -172,6 +172,33 @@ def test_phantom_of_background_alone_is_named(measurement, tmp_path):
         read_measurement(path, rows)
 
 
+def test_background_of_a_phantom_may_be_an_empty_scan(world, measurement):
+    rows = select_rows(measurement.calibration, SETTINGS)
+    place = tuple(rows.chosen.T)
+    spectra = mdf.read_spectra(world.calibration).astype(np.complex128)
+    with mdf.open_mdf(world.calibration) as file:
+        background = file.is_background
+    empty = mdf.read_spectra(world.empty).astype(np.complex128).mean(axis=0)
+    expected = spectra[~background].mean(axis=0) - empty
+    found, averaged = read_measurement(world.calibration, rows, empty=world.empty)
+    assert averaged == (~background).sum()
+    np.testing.assert_allclose(found[:, 0], expected[place], rtol=1e-9)
+
+
+def test_empty_scan_of_another_sequence_is_named(world, measurement, tmp_path):
+    with pytest.raises(InputError, match=r"empty\.mdf: /acquisition/receiver/bandwidth"):
+        reconstruct_scan(
+            measurement.calibration,
+            measurement.calibration,
+            measurement.phantom,
+            settings=SETTINGS,
+            truth=None,
+            label="x",
+            path=tmp_path / "x.h5",
+            empty=world.empty,
+        )
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -110,7 +110,7 @@ def outcome(finished, tmp_path_factory):
     settings = {
         "scans": scans,
         "measurements": measurements,
-        "noise_pools": {"training": {"scan": "short"}},
+        "noise_pools": {"training": {"scans": ["short"]}},
     }
     overlay = write_overlay(folder / "overlay.yaml", settings)
     result = snakemake(

@@ -18,7 +18,8 @@ FOLLOWS_TRAINING = {
 }
 SCANNING = {"scan_empty", "scan_calibration", "scan_phantom"}
 SIMULATION = {"sample_parameters", "simulate_batch", "plot_figure1"}
-EVERYTHING = SIMULATION | SCANNING | {"build_noise_pool", "train_network"} | FOLLOWS_TRAINING
+NOISE = {"build_noise_pool", "plot_noise_pool"}
+EVERYTHING = SIMULATION | SCANNING | NOISE | {"train_network"} | FOLLOWS_TRAINING
 
 
 def replanned(checkout, tmp_path, settings, *targets):
@@ -33,7 +34,13 @@ def replanned(checkout, tmp_path, settings, *targets):
         ("figures/figure1.py", {"plot_figure1", "write_report"}),
         (
             "figures/style.py",
-            {"plot_figure1", "plot_figure3", "plot_training_curve", "write_report"},
+            {
+                "plot_figure1",
+                "plot_figure3",
+                "plot_training_curve",
+                "plot_noise_pool",
+                "write_report",
+            },
         ),
         ("report.py", {"write_report"}),
         ("tables.py", {"make_table", "write_report"}),
@@ -50,7 +57,7 @@ def replanned(checkout, tmp_path, settings, *targets):
         ),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
         ("training/module.py", {"train_network"} | FOLLOWS_TRAINING),
-        ("simulation.py", EVERYTHING - SCANNING - {"sample_parameters", "build_noise_pool"}),
+        ("simulation.py", EVERYTHING - SCANNING - NOISE - {"sample_parameters"}),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
         ("physics/moment.py", EVERYTHING),

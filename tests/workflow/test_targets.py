@@ -51,6 +51,9 @@ def _noise(*pools):
     return scans | _jobs("build_noise_pool", *pools)
 
 
+NOISE_FIGURES = _jobs("plot_noise_pool", "training", "test")
+
+
 PHANTOM = _jobs("scan_phantom", "snake-phantom")
 CALIBRATION = _jobs("scan_calibration", "snake-calibration")
 REFERENCE = _jobs("scan_calibration", "snake-reference")
@@ -86,14 +89,14 @@ TARGETS = {
     "parameters": _draws(*BATCHES) | OTHER_DRAWS,
     "simulate": _simulation(*BATCHES) | OTHER_SIMULATION,
     "scans": EMPTY | CALIBRATION | REFERENCE | PHANTOM,
-    "noise": _noise("training", "test"),
+    "noise": _noise("training", "test") | NOISE_FIGURES,
     "train": TRAINING | CURVES,
     "evaluate": EVALUATION,
     "tables": TABLES,
     "restore": RESTORATION,
     "reconstruct": RECONSTRUCTION,
     "figures": FIGURES,
-    "all": TABLES | FIGURES | _jobs("write_report", ""),
+    "all": TABLES | FIGURES | NOISE_FIGURES | _jobs("write_report", ""),
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from smrestore.configuration import ConfigurationError, check_configuration, resolved_dataset
+from smrestore.public.registry import read_stores
 from smrestore.workflow import code_id
 
 ROOT = Path(workflow.basedir)
@@ -15,6 +16,7 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+STORES = read_stores(config.get("downloads", {}).get("registry"))
 DATASETS = {name: resolved_dataset(config["datasets"], name) for name in config["datasets"]}
 VARIANTS = ("measured", "reference", "truth")
 
@@ -29,7 +31,7 @@ def names(section, **conditions):
     found = [
         name
         for name, entry in config[section].items()
-        if all(entry[key] == value for key, value in conditions.items())
+        if all(entry.get(key) == value for key, value in conditions.items())
     ]
     return "|".join(found) if found else "(?!)"
 
@@ -58,6 +60,13 @@ def model_of(method):
     """Return the weights of a learned method, nothing for a classical one."""
     if method in config["experiments"]:
         return [f"results/models/{method}/weights.safetensors"]
+    return []
+
+
+def training_pool_of(method):
+    """Return the noise pool that a learned method was trained with, nothing for a classical one."""
+    if method in config["experiments"]:
+        return [f"results/noise/{config['experiments'][method]['noise_pool']}.h5"]
     return []
 
 
@@ -122,6 +131,9 @@ SYSTEM_MATRICES = [
     for split in entry["matrices"]
     for path in batches(dataset, split)
 ]
+NOISE_FIGURES = collect(
+    "results/noise/{pool}.{format}", pool=config["noise_pools"], format=["pdf", "png"]
+)
 SCANS = [f"results/scans/{scan}.mdf" for scan in config["scans"]]
 EVALUATIONS = [
     f"results/evaluation/{test_set}/{method}.csv"

@@ -6,6 +6,7 @@ rule evaluate_method:
         matrices=get_test_batches,
         noise_pool=get_test_pool,
         model=lambda wildcards: model_of(wildcards.method),
+        training_pool=lambda wildcards: training_pool_of(wildcards.method),
     output:
         "results/evaluation/{test_set}/{method}.csv",
     log:

@@ -32,6 +32,47 @@ def get_scan_file(wildcards):
     return config["scans"][wildcards.scan]["path"]
 
 
+def get_store(wildcards):
+    """Return a public store with what is needed to fetch from it and to tell whose it is."""
+    store = STORES[config["scans"][wildcards.scan]["store"]]
+    keys = ("name", "title", "url", "kind", "sha256", "size_MB", "license", "citation")
+    return {key: getattr(store, key) for key in keys}
+
+
+# noise
+
+
+def get_pool_scans(wildcards):
+    return [f"results/scans/{scan}.mdf" for scan in config["noise_pools"][wildcards.pool]["scans"]]
+
+
+def get_pool_matrices(wildcards):
+    """Return the stores that the frequencies of a pool are taken from, none for all frequencies."""
+    pool = wildcards.pool
+    if config["noise_pools"][pool].get("frequencies", "all") == "all":
+        return []
+    users = [
+        (e["dataset"], s) for e in pool_users("experiments", pool) for s in ("train", "validation")
+    ]
+    users += [(t["dataset"], "test") for t in pool_users("test_sets", pool)]
+    return sorted({path for dataset, split in users for path in batches(dataset, split)})
+
+
+def pool_users(section, pool):
+    return [entry for entry in config[section].values() if entry["noise_pool"] == pool]
+
+
+def get_pool_settings(wildcards):
+    """Return the settings of a pool without its inputs."""
+    inputs = ("scans", "frequencies", "sequence")
+    entry = config["noise_pools"][wildcards.pool]
+    return {key: value for key, value in entry.items() if key not in inputs}
+
+
+def get_pool_sequence(wildcards):
+    return config["sequences"][config["noise_pools"][wildcards.pool]["sequence"]]
+
+
 # training
 
 
@@ -123,6 +164,12 @@ def get_matrix(wildcards):
 
 def get_phantom(wildcards):
     return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
+
+
+def get_phantom_empty(wildcards):
+    """Return the empty scan that is subtracted from a phantom scan, nothing if there is none."""
+    empty = config["measurements"][wildcards.measurement].get("empty")
+    return [f"results/scans/{empty}.mdf"] if empty else []
 
 
 def get_calibration_truth(wildcards):

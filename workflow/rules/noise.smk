@@ -1,19 +1,66 @@
-# noise: empty scans -> pools of noise by receive channel and frequency
+# noise: scans without a sample -> pools of noise by receive channel and frequency
 
 
 rule build_noise_pool:
     input:
-        lambda wildcards: f"results/scans/{config['noise_pools'][wildcards.pool]['scan']}.mdf",
+        scans=get_pool_scans,
+        matrices=get_pool_matrices,
     output:
         "results/noise/{pool}.h5",
     log:
         "results/logs/noise/{pool}.log",
     benchmark:
         "results/benchmarks/noise/{pool}.jsonl"
+    wildcard_constraints:
+        pool=names("noise_pools", model=None),
     conda:
         "../../envs/simulation.yaml"
     params:
         code=code("build_noise_pool"),
-        background_level=lambda wildcards: config["noise_pools"][wildcards.pool]["background_level"],
+        settings=get_pool_settings,
     script:
         "../scripts/build_noise_pool.py"
+
+
+rule draw_noise_pool:
+    input:
+        matrices=get_pool_matrices,
+    output:
+        "results/noise/{pool}.h5",
+    log:
+        "results/logs/noise/{pool}.log",
+    benchmark:
+        "results/benchmarks/noise/{pool}.jsonl"
+    wildcard_constraints:
+        pool="|".join(names("noise_pools", model=model) for model in ("white", "drift-white")),
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("draw_noise_pool"),
+        seed=config["seed"],
+        settings=get_pool_settings,
+        sequence=get_pool_sequence,
+    script:
+        "../scripts/draw_noise_pool.py"
+
+
+rule plot_noise_pool:
+    input:
+        "results/noise/{pool}.h5",
+    output:
+        pdf="results/noise/{pool}.pdf",
+        png=report(
+            "results/noise/{pool}.png",
+            caption="../report/noise_pool.rst",
+            category="Noise",
+            labels={"pool": "{pool}"},
+        ),
+    log:
+        "results/logs/noise/{pool}.plot.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("plot_noise_pool"),
+    script:
+        "../scripts/plot_noise_pool.py"

@@ -6,6 +6,7 @@ rule reconstruct_scan:
         matrix=get_matrix,
         calibration=get_calibration,
         phantom=get_phantom,
+        empty=get_phantom_empty,
         truth=get_phantom_truth,
     output:
         "results/reconstructions/{measurement}/{variant}.h5",

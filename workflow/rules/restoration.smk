@@ -5,6 +5,7 @@ rule restore_scan:
     input:
         scan=get_calibration,
         model=lambda wildcards: model_of(wildcards.method),
+        training_pool=lambda wildcards: training_pool_of(wildcards.method),
     output:
         "results/restored/{measurement}/{method}.mdf",
     log:

@@ -77,5 +77,27 @@ rule import_scan:
     params:
         code=code("import_scan"),
         kind=lambda wildcards: config["scans"][wildcards.scan]["kind"],
+        slice_index=lambda wildcards: config["scans"][wildcards.scan].get("slice"),
     script:
         "../scripts/import_scan.py"
+
+
+# Servers are asked by the job alone, never while the workflow is planned.
+rule fetch_scan:
+    output:
+        "results/scans/{scan}.mdf",
+    log:
+        "results/logs/scans/{scan}.log",
+    wildcard_constraints:
+        scan=names("scans", source="download"),
+    retries: 3
+    localrule: True
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("fetch_scan"),
+        settings=lambda wildcards: config["scans"][wildcards.scan],
+        store=get_store,
+        cache=config.get("downloads", {}).get("cache"),
+    script:
+        "../scripts/fetch_scan.py"

@@ -14,6 +14,7 @@ def main(smk):
         smk.wildcards.method,
         matrices=list(smk.input.matrices),
         noise_pool=smk.input.noise_pool,
+        trained_with=optional(smk.input.training_pool),
         seed=smk.params.seed,
         path=smk.output[0],
     )

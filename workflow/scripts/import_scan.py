@@ -6,7 +6,9 @@ from smrestore.workflow import job
 
 def main(smk):
     """Map the job to one library call."""
-    import_scan(smk.input[0], smk.output[0], kind=smk.params.kind)
+    import_scan(
+        smk.input[0], smk.output[0], kind=smk.params.kind, slice_index=smk.params.slice_index
+    )
 
 
 if "snakemake" in globals():

@@ -11,6 +11,7 @@ def main(smk):
         smk.input.calibration,
         smk.input.phantom,
         settings=load_reconstruction_settings(smk.params.settings),
+        empty=optional(smk.input.empty),
         truth=optional(smk.input.truth),
         label=smk.params.label,
         path=smk.output[0],

@@ -1,6 +1,7 @@
 """Restore a calibration scan with one method."""
 
 from smrestore.methods import load_method
+from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.restoration import restore_scan
 from smrestore.tasks.scan import scan_task
 from smrestore.workflow import job, optional
@@ -8,6 +9,8 @@ from smrestore.workflow import job, optional
 
 def main(smk):
     """Map the job to one library call."""
+    if pool := optional(smk.input.training_pool):
+        warn_of_shared_scan(pool, smk.input.scan)
     restore_scan(
         smk.input.scan,
         smk.output[0],

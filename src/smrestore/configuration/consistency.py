@@ -7,9 +7,13 @@ from pathlib import Path
 from smrestore.configuration.datasets import resolved_dataset
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.faults import Fault, Key, choice_remedy
+from smrestore.errors import InputError
+from smrestore.public.registry import Store, check_file, read_stores
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
+NOISE_KINDS = ("empty", "calibration")
+"""Kinds of scans that have frames without a sample."""
 N_VIRTUAL_CHANNELS = 3
 SMALLEST_AMPLITUDE_MT = 0.1
 SMALLEST_FOV_MM = 0.1
@@ -26,6 +30,7 @@ def consistency_faults(
         return []
     entries = Entries(config, base_directory, {fault.key[:2] for fault in structure_faults})
     _resolve_datasets(entries)
+    _read_stores(entries)
     for section, check in _CHECKS.items():
         for name, entry in entries.sound(section):
             check(entries, (section, name), entry)
@@ -97,6 +102,13 @@ def _check_grid(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
+    if "slice" in entry and entry["kind"] != "calibration":
+        entries.fault(
+            (*key, "slice"), f"a scan of kind {entry['kind']} has no slices", "leave it out"
+        )
+    if entry["source"] == "download":
+        _check_download(entries, key, entry)
+        return
     if entry["source"] == "file":
         path = entries.base_directory / entry["path"]
         if not path.is_file():
@@ -109,8 +121,54 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
             entries.refer((*key, part), entry[part], f"{part}s", what=part)
 
 
+def _read_stores(entries: Entries) -> Mapping[str, Store] | None:
+    """Return the public stores; a registry that cannot be read is a fault, and gives None."""
+    downloads = entries.config.get("downloads")
+    own = downloads.get("registry") if isinstance(downloads, Mapping) else None
+    try:
+        return read_stores(entries.base_directory / own if isinstance(own, str) else None)
+    except InputError as error:
+        place = ": ".join(str(part) for part in (error.path, error.field) if part)
+        entries.fault(("downloads", "registry"), f"{place}: {error.what}", error.remedy)
+        return None
+
+
+def _check_download(entries: Entries, key: Key, entry: Entry) -> None:
+    stores = _read_stores(entries)
+    if stores is None:
+        return
+    if entry["store"] not in stores:
+        what = f"unknown store {entry['store']!r}"
+        entries.fault((*key, "store"), what, choice_remedy(entry["store"], stores))
+        return
+    fault, files = check_file(entry["file"]), stores[entry["store"]].files
+    if fault:
+        entries.fault((*key, "file"), f"{entry['file']!r} {fault}", "see the files of the store")
+    elif files and entry["file"] not in files:
+        what = f"store {entry['store']!r} has no {entry['file']!r}"
+        entries.fault((*key, "file"), what, choice_remedy(entry["file"], files))
+
+
 def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
-    entries.scan((*key, "scan"), entry["scan"], "empty")
+    if "model" in entry:
+        entries.refer((*key, "sequence"), entry["sequence"], "sequences", what="sequence")
+        return
+    for i, name in enumerate(entry["scans"]):
+        scan = entries.refer((*key, "scans", i), name, "scans", what="scan")
+        if scan and scan["kind"] not in NOISE_KINDS:
+            others = [other for other, entry in entries.sound("scans") if entry["kind"] == "empty"]
+            entries.fault(
+                (*key, "scans", i),
+                f"scan {name!r} is of kind {scan['kind']}, not {' or '.join(NOISE_KINDS)}",
+                f"use one of {', '.join(others)}" if others else "add an empty scan",
+            )
+    if "frame_range" in entry and entry["frame_range"][1] - entry["frame_range"][0] < 2:
+        first, stop = entry["frame_range"]
+        entries.fault(
+            (*key, "frame_range"),
+            f"frames {first} to {stop} are fewer than two",
+            "give the first frame and the one after the last",
+        )
 
 
 def _check_baseline(entries: Entries, key: Key, _: Entry) -> None:
@@ -135,18 +193,18 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
     _check_data(entries, key, entry, "test")
     _check_methods(entries, key, entry, entry["dimension"])
-    noise = _empty_scan(entries, entry["noise_pool"])
+    noise = _noise_frames(entries, entry["noise_pool"])
     learned = {name: entries.get("experiments", name) for name in entry["methods"]}
     leaks = [
         name
         for name, experiment in learned.items()
-        if experiment and noise and _empty_scan(entries, experiment["noise_pool"]) == noise
+        if experiment and _overlap(noise, _noise_frames(entries, experiment["noise_pool"]))
     ]
     if leaks:
         entries.fault(
             (*key, "noise_pool"),
-            f"its empty scan was used to train {', '.join(leaks)}",
-            "test with the noise of another empty scan",
+            f"its frames were used to train {', '.join(leaks)}",
+            "test with the noise of another scan, or of other frames of it",
         )
 
 
@@ -177,6 +235,9 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     calibration = entries.scan((*key, "calibration"), entry["calibration"], "calibration")
     phantom = entries.scan((*key, "phantom"), entry["phantom"], "phantom")
     _check_same_setup(entries, (*key, "phantom"), phantom, calibration)
+    if "empty" in entry:
+        empty = entries.scan((*key, "empty"), entry["empty"], "empty")
+        _check_same_setup(entries, (*key, "empty"), empty, calibration, ("scanner", "sequence"))
     if entry["reference"] is not None:
         reference = entries.scan((*key, "reference"), entry["reference"], "calibration")
         _check_same_setup(entries, (*key, "reference"), reference, calibration)
@@ -279,40 +340,77 @@ def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry
             f"{entry['dimension']}, but dataset {name!r} has dimension {dataset['dimension']}",
             "use a dataset of the same dimension",
         )
-    scan = pool and entries.get("scans", pool["scan"])
-    if scan and scan["source"] == "virtual" and scan["kind"] == "empty":
-        _check_noise(entries, (*key, "noise_pool"), pool["scan"], scan, dataset)
+    if pool:
+        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset)
     return dataset
 
 
-def _check_noise(entries: Entries, key: Key, name: str, scan: Entry, dataset: Entry) -> None:
-    """Check that a virtual empty scan covers the grids and frequencies of a dataset."""
+def _check_noise(entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry) -> None:
+    """Check that a pool covers the grids and frequencies of a dataset, as far as they are known."""
     size, dimension = _largest_size(dataset), dataset["dimension"]
-    if scan["frames"] < size**dimension:
+    if "model" in pool:
+        sources = {f"pool {name!r}": pool}
+    else:
+        sources = {f"scan {scan!r}": entries.get("scans", scan) for scan in pool["scans"]}
+    frames = {source: _frames(entries, pool, entry) for source, entry in sources.items()}
+    if frames and None not in frames.values() and max(frames.values()) < size**dimension:
+        longest = max(frames, key=frames.get)
         entries.fault(
             key,
-            f"the {scan['frames']} frames of scan {name!r} are too few for grids of up to "
+            f"the {frames[longest]} frames of {longest} are too few for grids of up to "
             f"{size}^{dimension} = {size**dimension} voxels",
             "scan more frames, or limit the grid size of the dataset",
         )
-    sequence = entries.get("sequences", scan["sequence"])
-    measured = sequence and _samples(sequence, _driven(sequence))
     simulated = _samples(dataset["sequence"], _axes(dimension))
-    if measured and simulated and measured != simulated:
-        entries.fault(
-            key,
-            f"scan {name!r} has {measured // 2 + 1} frequencies, the dataset {simulated // 2 + 1}",
-            "give both the same driven axes, dividers and sampling rate",
-        )
+    for source, entry in sources.items():
+        sequence = entry and "sequence" in entry and entries.get("sequences", entry["sequence"])
+        measured = sequence and _samples(sequence, _driven(sequence))
+        if measured and simulated and measured != simulated:
+            entries.fault(
+                key,
+                f"{source} has {measured // 2 + 1} frequencies, the dataset {simulated // 2 + 1}",
+                "give both the same driven axes, dividers and sampling rate",
+            )
 
 
-def _empty_scan(entries: Entries, pool_name: str) -> str | Path | None:
-    """Return what tells the empty scan of a noise pool from others, None if it is unknown."""
+def _frames(entries: Entries, pool: Entry, source: Entry | None) -> int | None:
+    """Return how many frames a scan, or a parametric pool, gives a pool; None if it is unknown."""
+    if source and source.get("source") == "virtual" and source["kind"] == "calibration":
+        grid = entries.get("grids", source["grid"])
+        # One background frame before each line along x, and one at the end.
+        frames = grid and grid["size"][1] * grid["size"][2] + 1
+    else:
+        frames = source and source.get("frames")
+    if not frames:
+        return None
+    first, stop = pool.get("frame_range", (0, frames))
+    # A range that is no range has a fault of its own.
+    return max(0, min(stop, frames) - first) if stop - first > 1 else None
+
+
+def _noise_frames(entries: Entries, pool_name: str) -> dict[object, tuple[float, float]]:
+    """Return first and last frame of each source of a noise pool, by what tells sources apart."""
     pool = entries.get("noise_pools", pool_name)
-    scan = pool and entries.get("scans", pool["scan"])
+    if not pool:
+        return {}
+    if "model" in pool:
+        return {("model", pool_name): (0, math.inf)}
+    identities = {_identity(entries, name, entries.get("scans", name)) for name in pool["scans"]}
+    return {identity: tuple(pool.get("frame_range", (0, math.inf))) for identity in identities}
+
+
+def _identity(entries: Entries, name: str, scan: Entry | None) -> object:
     if scan and scan["source"] == "file":
         return (entries.base_directory / scan["path"]).resolve()
-    return pool["scan"] if scan else None
+    if scan and scan["source"] == "download":
+        return scan["store"], scan["file"]
+    return name
+
+
+def _overlap(first: Mapping, second: Mapping) -> bool:
+    """Tell whether two noise pools have a frame in common."""
+    both = first.keys() & second.keys()
+    return any(max(first[k][0], second[k][0]) < min(first[k][1], second[k][1]) for k in both)
 
 
 def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | None) -> None:
@@ -331,12 +429,16 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
 
 
 def _check_same_setup(
-    entries: Entries, key: Key, scan: Entry | None, calibration: Entry | None
+    entries: Entries,
+    key: Key,
+    scan: Entry | None,
+    calibration: Entry | None,
+    parts: Iterable[str] = ("scanner", "sequence", "grid"),
 ) -> None:
     """Check that a virtual scan was measured as the calibration was."""
     if not scan or not calibration or not scan["source"] == calibration["source"] == "virtual":
         return
-    for part in ("scanner", "sequence", "grid"):
+    for part in parts:
         if scan[part] != calibration[part]:
             entries.fault(
                 key,

@@ -5,13 +5,19 @@ from pathlib import Path
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
 from smrestore.mdf.file import open_mdf
+from smrestore.mdf.sliced import write_slice
 from smrestore.mdf.system_matrix import calibration_of
 
 KINDS = ("empty", "calibration", "phantom")
 
 
-def import_scan(source: str | Path, destination: str | Path, *, kind: str) -> None:
+def import_scan(
+    source: str | Path, destination: str | Path, *, kind: str, slice_index: int | None = None
+) -> None:
     """Link an MDF file after checking that it is what it is declared to be.
+
+    With ``slice_index``, one slice along z of a calibration is written instead of a link, see
+    :func:`smrestore.mdf.sliced.write_slice`.
 
     Raises
     ------
@@ -32,5 +38,8 @@ def import_scan(source: str | Path, destination: str | Path, *, kind: str) -> No
             )
         if is_calibration:
             calibration_of(file)
+    if slice_index is not None:
+        write_slice(source, destination, slice_index)
+        return
     with atomic_path(destination) as temporary:
         temporary.symlink_to(Path(source).resolve())

@@ -48,7 +48,7 @@ def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSett
                 field="patch",
                 remedy="enlarge the patch or limit the dataset's grid sizes",
             )
-    pool.check_fits(shapes, store.n_frequencies(0))
+    pool.check_fits(shapes, store.n_frequencies(0), store.frequencies())
 
 
 @dataclass

@@ -1,0 +1,195 @@
+"""Noise pools from scans: any number of them, transposed in bounded memory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from smrestore.errors import InputError
+from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
+from smrestore.mdf.layout import IS_BACKGROUND_FRAME
+from smrestore.noise.origin import Origin, origin_of
+from smrestore.noise.pool import check_background_level
+from smrestore.noise.workfile import Block, write_pool
+
+BLOCK_BYTES = 2**26
+"""Spectra of a block of frames, in single precision."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Frames of one scan that are read together, and where they go in the pool."""
+
+    scan: Path
+    frames: np.ndarray
+    start: int
+
+
+def build_noise_pool(
+    scans: str | Path | Sequence[str | Path],
+    path: str | Path,
+    *,
+    background_level: str,
+    frequencies: np.ndarray | None = None,
+    averages: int | None = None,
+    frame_range: tuple[int, int] | None = None,
+    block_frames: int | None = None,
+) -> None:
+    """Transpose empty frames to (channel, frequency, frame), streaming blocks of frames.
+
+    Peak memory is about three times ``BLOCK_BYTES`` beyond the libraries, whatever the number of
+    frames, scans and frequencies, plus 40 bytes per frame for the tables of frames.
+
+    Parameters
+    ----------
+    scans
+        MDF files. All frames of an empty scan count as noise, whatever its background flags say; of
+        a calibration scan the background frames do.
+    path
+        Pool to write, see docs/data-formats.md.
+    background_level
+        Kept as attribute for the readers of the pool. ``remove``: the mean of each drawn run of
+        frames is taken away, as the background correction of a calibration does. ``keep``: runs
+        are used as they were measured, with the constant signal of the empty scanner.
+    frequencies
+        Bins of the complete spectrum to keep; all by default.
+    averages
+        Averages that drawn noise shall stand for; by default those of the first scan. Noise falls
+        with the square root of the averages.
+    frame_range
+        First frame and the one after the last, of each scan in the order of acquisition; all by
+        default. Counts background frames only where only these are used.
+    block_frames
+        Frames at a time; as many as fit into ``BLOCK_BYTES`` by default.
+
+    Raises
+    ------
+    InputError
+        If a scan is not readable, has fewer than two frames to use or values that are not finite,
+        or if the scans differ in receive channels or frequency axis.
+    """
+    check_background_level(background_level)
+    paths = [Path(scans)] if isinstance(scans, str | Path) else [Path(scan) for scan in scans]
+    if not paths:
+        raise InputError("no scan is given", path=path, field="scans", remedy="name at least one")
+    origins: list[Origin] = []
+    parts: list[_Part] = []
+    axis = None
+    for scan in paths:
+        with open_mdf(scan) as file:
+            axis = _same_axis(file, axis)
+            kept = _kept_frequencies(file, frequencies)
+            frames = _noise_frames(file, frame_range)
+            step = block_frames or _block_frames(file, len(kept))
+            start = sum(len(origin.frames) for origin in origins)
+            parts += [
+                _Part(scan, frames[block], start + block.start)
+                for block in frame_blocks(len(frames), step)
+            ]
+            origins.append(origin_of(file, frames))
+    n_channels, frequency_axis = axis
+
+    def block(number: int) -> Block:
+        part = parts[number]
+        with open_mdf(part.scan) as file:
+            spectra = file.spectra(
+                part.frames, np.arange(n_channels), file.stored_frequencies(kept)
+            )
+        place = slice(part.start, part.start + len(part.frames))
+        return (slice(None), slice(None), place), spectra.transpose(1, 2, 0)
+
+    write_pool(
+        path,
+        shape=(n_channels, len(kept), sum(len(origin.frames) for origin in origins)),
+        origins=origins,
+        attributes={
+            "model": "measured",
+            "background_level": background_level,
+            "averages": averages or origins[0].averages,
+            "n_frequencies": len(frequency_axis),
+        },
+        frequency=kept,
+        frequency_axis=frequency_axis[kept],
+        n_blocks=len(parts),
+        block=block,
+    )
+
+
+def frequencies_of(stores: Iterable[str | Path]) -> np.ndarray:
+    """Return the frequency bins that system matrix stores hold, ascending, int32."""
+    found: set[int] = set()
+    for path in stores:
+        with h5py.File(path, "r") as file:
+            for group in file.values():
+                found.update(np.unique(group["frequency"][()]).tolist())
+    return np.array(sorted(found), dtype=np.int32)
+
+
+def _same_axis(file: MdfFile, former: tuple[int, np.ndarray] | None) -> tuple[int, np.ndarray]:
+    """Return receive channels and frequency axis, which must be those of the former scans."""
+    acquisition = file.acquisition
+    channels, axis = acquisition.n_channels, acquisition.frequencies
+    if former is None:
+        return channels, axis
+    if channels != former[0]:
+        raise file.error(
+            f"{channels} receive channels, the scans before have {former[0]}",
+            "/acquisition/receiver/numChannels",
+            "build a pool from scans of one scanner",
+        )
+    if len(axis) != len(former[1]) or not np.allclose(axis, former[1], rtol=1e-6):
+        raise file.error(
+            f"{len(axis)} frequencies up to {axis[-1]:g} Hz, the scans before have "
+            f"{len(former[1])} up to {former[1][-1]:g} Hz",
+            "/acquisition/receiver/numSamplingPoints",
+            "build a pool from scans of one sequence and bandwidth",
+        )
+    return channels, former[1]
+
+
+def _kept_frequencies(file: MdfFile, frequencies: np.ndarray | None) -> np.ndarray:
+    """Return the bins to keep, ascending; they must be stored."""
+    if frequencies is None:
+        return np.sort(file.frequency_indices)
+    kept = np.unique(np.asarray(frequencies, dtype=np.int64))
+    file.stored_frequencies(kept)
+    return kept
+
+
+def _noise_frames(file: MdfFile, frame_range: tuple[int, int] | None) -> np.ndarray:
+    """Return the stored indices of the frames without a sample, in the order of acquisition."""
+    if file.calibration is None:
+        frames, field = np.argsort(file.acquisition_index), "/acquisition/numFrames"
+        remedy = "scan for longer"
+    else:
+        frames, field = file.frames.background, IS_BACKGROUND_FRAME
+        remedy = "use an empty scan"
+        if file.flags.background_corrected:
+            raise file.error(
+                "the background was subtracted, so that its frames are no noise",
+                "/measurement/isBackgroundCorrected",
+                "use the calibration as measured, or an empty scan",
+            )
+    if frame_range is not None:
+        first, stop = frame_range
+        if stop > len(frames):
+            raise file.error(
+                f"frames {first} to {stop} are wanted, there are {len(frames)}",
+                field,
+                "correct frame_range",
+            )
+        frames = frames[first:stop]
+    if len(frames) < 2:
+        what = "frame" if file.calibration is None else "background frame"
+        raise file.error(f"{len(frames)} {what}{'s' * (len(frames) != 1)}", field, remedy)
+    return frames
+
+
+def _block_frames(file: MdfFile, n_frequencies: int) -> int:
+    """Return how many frames fit into a block."""
+    acquisition = file.acquisition
+    # One channel at a time is transformed, as float64 and complex128.
+    spectra = 8 * acquisition.n_channels * n_frequencies
+    return max(1, BLOCK_BYTES // max(spectra, 8 * acquisition.n_samples))

@@ -1,0 +1,166 @@
+"""Random access to the noise of a scanner."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from smrestore.errors import InputError
+from smrestore.files import memory_map, open_result
+from smrestore.noise.origin import Origin, read_origins
+
+FORMAT = "smrestore noise pool 2"
+BACKGROUND_LEVELS = ("remove", "keep")
+
+
+def check_background_level(background_level: str) -> None:
+    """Raise :class:`InputError` unless this is one of :data:`BACKGROUND_LEVELS`."""
+    if background_level not in BACKGROUND_LEVELS:
+        raise InputError(
+            f"unknown {background_level!r}",
+            field="background_level",
+            remedy=f"use one of {', '.join(BACKGROUND_LEVELS)}",
+        )
+
+
+@dataclass
+class NoisePool:
+    """The noise of a scanner, measured or parametric; opened lazily and per process."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        self.path = Path(self.path)
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path}
+
+    @cached_property
+    def _file(self) -> h5py.File:
+        return open_result(
+            self.path, FORMAT, make="run the noise stage", remake="build the pool again"
+        )
+
+    @cached_property
+    def _noise(self) -> np.ndarray:
+        return memory_map(self._file["noise"])
+
+    @cached_property
+    def _remove_level(self) -> bool:
+        return self._file.attrs["background_level"] == "remove"
+
+    @cached_property
+    def origins(self) -> list[Origin]:
+        """The runs of frames that the pool consists of, in their order."""
+        return read_origins(self._file)
+
+    @cached_property
+    def averages(self) -> int:
+        """Averages of the frames that the drawn noise stands for."""
+        return int(self._file.attrs["averages"])
+
+    @cached_property
+    def frequencies(self) -> np.ndarray:
+        """Frequency bins that the pool holds, ascending, int32 (K,)."""
+        return self._file["frequency"][()]
+
+    @cached_property
+    def _place(self) -> np.ndarray:
+        """Row of each frequency bin of the complete spectrum, -1 for those not held."""
+        place = np.full(int(self._file.attrs["n_frequencies"]), -1)
+        place[self.frequencies] = np.arange(len(self.frequencies))
+        return place
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, held frequencies and frames."""
+        return self._noise.shape
+
+    def check_fits(
+        self,
+        grid_sizes: Sequence[tuple[int, ...]],
+        n_frequencies: int,
+        frequencies: Iterable[int] = (),
+    ) -> None:
+        """Check that every grid can be filled and every frequency found.
+
+        Parameters
+        ----------
+        grid_sizes
+            Voxels along x, y, z of each grid.
+        n_frequencies
+            Of the complete spectrum of the system matrices.
+        frequencies
+            Bins that noise will be drawn for.
+
+        Raises
+        ------
+        InputError
+            If a grid has more voxels than any scan of the pool has frames, or the frequencies do
+            not agree.
+        """
+        if len(self._place) != n_frequencies:
+            raise InputError(
+                f"{len(self._place)} frequencies, but the system matrices have {n_frequencies}",
+                path=self.path,
+                field="noise",
+                remedy="use an empty scan of the same sequence and bandwidth",
+            )
+        for frequency in frequencies:
+            self._row(frequency)
+        largest = max(grid_sizes, key=np.prod)
+        longest = max(len(origin.frames) for origin in self.origins)
+        if np.prod(largest) > longest:
+            raise InputError(
+                f"{longest} frames are too few for a grid of {'x'.join(map(str, largest))} = "
+                f"{np.prod(largest)} voxels",
+                path=self.path,
+                field="noise",
+                remedy="use a longer empty scan or limit the grid size",
+            )
+
+    def _row(self, frequency: int) -> int:
+        row = self._place[frequency]
+        if row < 0:
+            raise InputError(
+                f"frequency {frequency} is not among the {len(self.frequencies)} of the pool",
+                path=self.path,
+                field="frequency",
+                remedy="build the pool with all frequencies, or with this dataset's",
+            )
+        return row
+
+    def draw_image(
+        self, channel: int, frequency: int, shape: tuple[int, int, int], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the noise of one component over a grid, complex64 (Nx, Ny, Nz), in raw units.
+
+        Consecutive frames of one scan from a random start are laid on the grid in acquisition order
+        (x fastest), so that drift and jumps stay structured in space (Tsanda et al. 2026). All
+        possible runs of all scans are equally likely. Deviations from the mean of the run are
+        scaled to the averages of the pool, as if averages were independent.
+        """
+        count = int(np.prod(shape))
+        starts = [max(0, len(origin.frames) - count + 1) for origin in self.origins]
+        if not any(starts):
+            self.check_fits([shape], len(self._place))
+        chosen = int(rng.integers(sum(starts)))
+        begin = 0
+        for origin, n_starts in zip(self.origins, starts, strict=True):
+            if chosen < n_starts:
+                break
+            chosen -= n_starts
+            begin += len(origin.frames)
+        run = slice(begin + chosen, begin + chosen + count)
+        noise = np.array(self._noise[channel, self._row(frequency), run])
+        scale = np.float32(np.sqrt(origin.averages / self.averages))
+        if self._remove_level:
+            noise -= noise.mean()
+            noise *= scale
+        elif scale != 1:
+            level = noise.mean()
+            noise = level + scale * (noise - level)
+        return noise.reshape(shape, order="F")

@@ -1,0 +1,1 @@
+"""Public scans: which there are, and how they are fetched."""
