@@ -63,7 +63,8 @@ def read_rows(path: str | Path, rows: Rows) -> np.ndarray:
     channels, frequencies = (np.unique(part) for part in rows.chosen.T)
     if Path(path).suffix == ".h5":
         with h5py.File(path, "r") as file:
-            matrix = file["system_matrix"][:, frequencies][channels]
+            stored = np.searchsorted(file["frequency"][()], frequencies)
+            matrix = file["system_matrix"][:, stored][channels]
     else:
         matrix = mdf.read_system_matrix(path, channels=channels, frequencies=frequencies)
     c = np.searchsorted(channels, rows.chosen[:, 0])

@@ -108,9 +108,47 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
         if part in entry:
             entries.refer((*key, part), entry[part], f"{part}s", what=part)
 
+    grid = entries.get("grids", entry.get("grid"))
+    run = entry.get("corruption")
+    if run and grid and run["first"] + run["count"] > math.prod(grid["size"]):
+        entries.fault(
+            (*key, "corruption"),
+            f"{run['count']} positions from number {run['first']} on go beyond the "
+            f"{math.prod(grid['size'])} of grid {entry['grid']!r}",
+            "end the run with the grid",
+        )
+
+
+def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
+    for i, shape in enumerate(entry):
+        if shape["shape"] == "rod":
+            if shape["start_mm"] == shape["stop_mm"]:
+                entries.fault(
+                    (*key, i, "stop_mm"), "both ends are the same", "give the rod a length"
+                )
+            if shape.get("inner_radius_mm", 0) >= shape["radius_mm"]:
+                entries.fault(
+                    (*key, i, "inner_radius_mm"),
+                    f"{shape['inner_radius_mm']:g} is not below the radius of "
+                    f"{shape['radius_mm']:g} mm",
+                    "give the rod a wall",
+                )
+        elif shape["shape"] == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
+            entries.fault(
+                (*key, i, "wall_mm"),
+                f"walls of {shape['wall_mm']:g} mm fill the box",
+                "make them thinner, or leave them out for a solid box",
+            )
+
 
 def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
-    entries.scan((*key, "scan"), entry["scan"], "empty")
+    scan = entries.scan((*key, "scan"), entry["scan"], "empty")
+    if scan and "max_mixing_order" in scan:
+        entries.fault(
+            (*key, "scan"),
+            f"scan {entry['scan']!r} stores some frequencies only",
+            "remove its max_mixing_order, since a pool needs all",
+        )
 
 
 def _check_baseline(entries: Entries, key: Key, _: Entry) -> None:
@@ -361,6 +399,7 @@ _CHECKS = {
     "datasets": _check_dataset,
     "sequences": _check_sequence,
     "grids": _check_grid,
+    "phantoms": _check_phantom,
     "scans": _check_scan,
     "noise_pools": _check_noise_pool,
     "baselines": _check_baseline,

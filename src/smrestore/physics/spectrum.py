@@ -100,6 +100,38 @@ class Components:
         return cls(channel, frequency)
 
 
+@dataclass(frozen=True, eq=False)
+class LocalFields:
+    """Fields at given positions that differ from those of the sequence.
+
+    Attributes
+    ----------
+    static_field
+        Selection and offset field at each position, float64 (P, 3) in T.
+    drive_scale
+        Drive field over that of the sequence, float64 (P, 3), positive.
+    """
+
+    static_field: np.ndarray
+    drive_scale: np.ndarray
+
+    def check(self, n_positions: int) -> None:
+        """Raise :class:`InputError` if the fields are not those of so many positions."""
+        for name in ("static_field", "drive_scale"):
+            if getattr(self, name).shape != (n_positions, 3):
+                raise InputError(
+                    f"shape {getattr(self, name).shape} for {n_positions} positions",
+                    field=name,
+                    remedy="give three numbers for each position",
+                )
+        if not np.min(self.drive_scale, initial=1.0) > 0:
+            raise InputError(
+                f"factor {np.min(self.drive_scale):g}",
+                field="drive_scale",
+                remedy="give positive factors; a drive field is switched off by its amplitude",
+            )
+
+
 @dataclass(frozen=True)
 class Group:
     """Positions whose spectra are taken in the same way.
@@ -128,6 +160,8 @@ class Plan:
         They hold each position once.
     n_evaluations
         Evaluations of the moment altogether.
+    drive_scale
+        Drive field over that of the sequence, (P, 3), or None if it is the same everywhere.
     """
 
     alpha: np.ndarray
@@ -135,6 +169,7 @@ class Plan:
     static_field: np.ndarray
     groups: tuple[Group, ...]
     n_evaluations: int
+    drive_scale: np.ndarray | None = None
 
 
 # Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; a product of
@@ -142,7 +177,12 @@ class Plan:
 _EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 16.0, 0.35, 3.8
 
 
-def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "fastest") -> Plan:
+def make_plan(
+    simulation: Simulation,
+    positions: np.ndarray,
+    transform: str = "fastest",
+    fields: LocalFields | None = None,
+) -> Plan:
     """Choose the transform and its nodes at each position.
 
     Parameters
@@ -151,19 +191,22 @@ def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "f
         float64 (P, 3) in m.
     transform
         ``torus`` or ``time`` force one way; ``fastest`` chooses by estimated time.
+    fields
+        Fields at the positions, if they are not those of the sequence.
     """
     particle, sequence = simulation.particle, simulation.sequence
     field_on_grid = sequence.static_field(_grid_corners(simulation.grid))
+    amplitude, drive_scale = particle.beta * np.array(sequence.drive_amplitude), None
     static_field = sequence.static_field(positions)
+    if fields is not None:
+        fields.check(len(positions))
+        static_field, drive_scale = fields.static_field, fields.drive_scale
+        amplitude = amplitude * drive_scale
     alpha, easy_axis = particle.anisotropy(
         static_field, np.linalg.norm(field_on_grid, axis=-1).max()
     )
     static_field = particle.beta * static_field
-    counts = torus.rounded_up(
-        torus.node_counts(
-            alpha, easy_axis, static_field, particle.beta * np.array(sequence.drive_amplitude)
-        )
-    )
+    counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
     n_times = _n_times(sequence)
     nodes = counts.prod(axis=1)
     widths = np.where(counts > 1, counts, 0).sum(axis=1)
@@ -187,7 +230,7 @@ def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "f
         if chosen.size:
             groups.append(Group(chosen[np.argsort(alpha[chosen])], tuple(count)))
     n_evaluations = int(nodes[~in_time].sum() + n_times * in_time.sum())
-    return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations)
+    return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations, drive_scale)
 
 
 def _grid_corners(grid: CalibrationGrid) -> np.ndarray:
@@ -207,6 +250,7 @@ def component_values(
     components: Components,
     positions: np.ndarray | None = None,
     *,
+    fields: LocalFields | None = None,
     evaluator: str = "table",
     transform: str = "fastest",
     threads: int | None = None,
@@ -227,6 +271,8 @@ def component_values(
     positions
         float64 (P, 3) in m; the voxel centers of the grid, z fastest, if not given. Fluid particles
         stay scaled to the largest static field on the grid.
+    fields
+        Fields at the positions, if they are not those of the sequence.
     evaluator
         ``table``, or ``quadrature`` for the reference, fifty times slower.
     transform
@@ -248,7 +294,8 @@ def component_values(
     Raises
     ------
     InputError
-        If an option is unknown, or the memory is too small for one position per thread.
+        If an option is unknown, the fields are those of other positions, or the memory is too
+        small for one position per thread.
     """
     for name, value, known in (
         ("evaluator", evaluator, EVALUATORS),
@@ -264,7 +311,7 @@ def component_values(
         dtype = np.float64 if simulation.is_real else np.complex128
         out = np.empty((len(positions), len(components)), dtype=dtype)
     threads = threads or numba.get_num_threads()
-    plan = make_plan(simulation, positions, transform)
+    plan = make_plan(simulation, positions, transform, fields)
     sample = _moment_sampler(simulation, plan, evaluator)
     factor = simulation.component_factor()[components.channel, components.frequency]
 
@@ -343,6 +390,8 @@ Sampler = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampler:
     """Return what fills moments from alpha, easy axis, static field and drive field."""
     amplitude = simulation.particle.beta * np.array(simulation.sequence.drive_amplitude)
+    if plan.drive_scale is not None:
+        amplitude = amplitude * plan.drive_scale.max(axis=0)
     static = np.linalg.norm(plan.static_field, axis=1).max()
     along = static + np.linalg.norm(amplitude)
     if evaluator == "quadrature":
@@ -435,7 +484,19 @@ def _block(
     """Write the components of a block of positions and return how many they are."""
     shape = (len(places), 3, drive.shape[1])
     moment = _scratch_array("moment", math.prod(shape)).reshape(shape)
-    sample(plan.alpha[places], plan.easy_axis[places], plan.static_field[places], drive, moment)
+    if plan.drive_scale is None:
+        sample(plan.alpha[places], plan.easy_axis[places], plan.static_field[places], drive, moment)
+    else:
+        for row, place in enumerate(places):
+            one = slice(place, place + 1)
+            scaled = plan.drive_scale[place][:, None] * drive
+            sample(
+                plan.alpha[one],
+                plan.easy_axis[one],
+                plan.static_field[one],
+                scaled,
+                moment[row : row + 1],
+            )
     if not simulation.receiver.is_unit:
         moment = np.matmul(simulation.receiver.sensitivity, moment)
     write(moment, places)
