@@ -135,6 +135,11 @@ def test_configured_shapes_are_in_meters():
     assert box == Box((0.0, 0.001, 0.0), (0.004, 0.006, 0.008), 0.001)
 
 
+def test_shape_without_a_name_is_a_tube():
+    nameless = {key: value for key, value in TUBE.items() if key != "shape"}
+    assert load_phantom([nameless]) == load_phantom([TUBE])
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [

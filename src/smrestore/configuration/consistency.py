@@ -121,7 +121,8 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
 
 def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
     for i, shape in enumerate(entry):
-        if shape["shape"] == "rod":
+        kind = shape.get("shape", "tube")
+        if kind == "rod":
             if shape["start_mm"] == shape["stop_mm"]:
                 entries.fault(
                     (*key, i, "stop_mm"), "both ends are the same", "give the rod a length"
@@ -133,7 +134,7 @@ def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
                     f"{shape['radius_mm']:g} mm",
                     "give the rod a wall",
                 )
-        elif shape["shape"] == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
+        elif kind == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
             entries.fault(
                 (*key, i, "wall_mm"),
                 f"walls of {shape['wall_mm']:g} mm fill the box",

@@ -197,7 +197,7 @@ def refined(grid: CalibrationGrid, factor: int) -> CalibrationGrid:
 
 
 def load_phantom(shapes: Sequence[Mapping[str, object]]) -> Phantom:
-    """Build a phantom from its configuration, a list of shapes.
+    """Build a phantom from its configuration, a list of shapes; they are tubes if not named.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def load_phantom(shapes: Sequence[Mapping[str, object]]) -> Phantom:
     loaded = []
     for i, entry in enumerate(shapes):
         field = f"phantoms shape {i + 1}"
-        kind = entry["shape"]
+        kind = entry.get("shape", "tube")
         if kind not in SHAPES:
             raise InputError(
                 f"unknown shape {kind!r}",
