@@ -1,5 +1,7 @@
 """Evaluation: equal terms for all methods, and rows that keep the contract."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -190,3 +192,19 @@ def test_pool_of_other_frequencies_is_named(world, tmp_path):
     with pytest.raises(InputError, match="1633 frequencies, but the system matrices have 817"):
         run(world, tmp_path / "rows.csv", noise_pool=tmp_path / "wide.h5")
     assert not (tmp_path / "rows.csv").exists()
+
+
+def test_particle_state_chooses_matrices(world, tmp_path):
+    store = SystemMatrixStore([world.validation])
+    states = [store.parameters(matrix)["particle_state"] for matrix in range(2)]
+    some = dataclasses.replace(TEST_SET, particle_state=states[0])
+    chosen = [pair.component.matrix for pair in pairs(world, some)]
+    expected = [f"validation-{i:05d}" for i in range(2) if states[i] == states[0]]
+    assert list(dict.fromkeys(chosen)) == expected
+    # The others would be the same without it: draws depend on the place of a matrix.
+    whole = [pair for pair in pairs(world) if pair.component.matrix in expected]
+    for one, other in zip(pairs(world, some), whole, strict=True):
+        np.testing.assert_array_equal(one.pair.degraded.image, other.pair.degraded.image)
+    none = dataclasses.replace(TEST_SET, particle_state="gas")
+    with pytest.raises(InputError, match="particle_state: no system matrix has gas particles"):
+        run(world, tmp_path / "rows.csv", test_set=none)

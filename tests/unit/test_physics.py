@@ -117,7 +117,7 @@ def test_half_period_transform_equals_the_full_one(name):
 def test_blocks_and_threads_do_not_change_the_result(monkeypatch, transform):
     simulation = simulation_of(CASES["2d-fluid"])
     whole = system_matrix(simulation, transform=transform, threads=1)
-    monkeypatch.setattr("smrestore.physics.spectrum.BLOCK_BYTES", 300_000)
+    monkeypatch.setattr("smrestore.physics.spectrum.BLOCK_SAMPLES", 30_000)
     again = system_matrix(simulation, transform=transform, threads=3)
     np.testing.assert_array_equal(again, whole)
 

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import i0e, i1e
@@ -27,6 +28,7 @@ from smrestore.physics import (
 )
 from smrestore.physics.moment import REACH, quadrature, sufficient_quadrature
 from smrestore.physics.moment_table import moment_table
+from smrestore.physics.vectors import LANES
 
 TOLERANCE = 1e-8
 """Largest error of a spectrum, relative to the largest component of its matrix."""
@@ -194,7 +196,11 @@ def test_table_meets_quadrature_beyond_the_range_of_table_1():
     static, drive = rng.uniform(-80, 80, (40, 3)), rng.uniform(-40, 40, (3, 200))
     reach = np.linalg.norm(static, axis=1).max() + np.linalg.norm(drive, axis=0).max()
     moment = np.empty((40, 3, 200))
-    moment_table(alpha, reach, reach).samples(alpha, axis, static, drive, moment)
+    table = moment_table(alpha, reach, reach)
+    for first in range(0, 40, LANES):
+        part, lanes = slice(first, first + LANES), np.empty((3, 200, LANES))
+        table.samples(alpha[part], axis[part], static[part], drive, lanes)
+        moment[part] = lanes.transpose(2, 0, 1)
     field = static[:, :, None] + drive
     parallel = np.einsum("pct,pc->pt", field, axis)
     rest = field - parallel[:, None] * axis[:, :, None]
@@ -327,3 +333,19 @@ def test_progress_counts_every_position():
     simulation, done = Simulation(FLUID, PLANAR, GRID), []
     component_values(simulation, Components.all_of(simulation), progress=done.append)
     assert sum(done) == GRID.n_positions
+
+
+@pytest.mark.parametrize("counts", [(8, 1, 1), (12, 8, 1), (1, 8, 20), (8, 12, 16)])
+def test_transform_at_the_nodes_is_a_cosine_transform(counts):
+    rng = np.random.default_rng(0)
+    moment = rng.normal(size=(2, *counts, LANES))
+    moment[1] = 0
+    axes = [axis + 1 for axis, n in enumerate(counts) if n > 1]
+    expected = scipy.fft.dctn(moment, type=2, axes=axes) / np.prod([2 * n for n in counts if n > 1])
+    flat = np.ascontiguousarray(moment.reshape(2, -1, LANES))
+    torus.transform_nodes(flat, np.array(counts), *map(torus.half_transforms, counts))
+    ours = flat.reshape(2, *counts, LANES)
+    for axis, n in enumerate(counts):
+        orders = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)])
+        expected = np.take(expected, orders, axis=axis + 1)
+    np.testing.assert_allclose(ours, expected, atol=1e-14)

@@ -160,8 +160,8 @@ def mean_moment(
 
 
 @numba.njit(cache=True, nogil=True)
-def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
-    """Fill ``moment`` with the mean moment over positions and samples of the drive field.
+def moment_samples(alpha, easy_axis, static_field, drive_field, drive_scale, nodes, moment):
+    """Fill ``moment`` with the mean moment at some positions and samples of the drive field.
 
     Parameters
     ----------
@@ -171,22 +171,24 @@ def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
         Unit vectors, float64 (P, 3).
     static_field, drive_field
         Reduced static field, float64 (P, 3), and reduced drive field, float64 (3, T).
+    drive_scale
+        Factor on the drive field at each position, float64 (P, 3).
     nodes
         Of :func:`sufficient_quadrature`.
     moment
-        float64 (P, 3, T), in units of the particle's moment.
+        float64 (3, T, P), in units of the particle's moment.
     """
     for p in range(static_field.shape[0]):
         nx, ny, nz = easy_axis[p]
         for t in range(drive_field.shape[1]):
-            x = static_field[p, 0] + drive_field[0, t]
-            y = static_field[p, 1] + drive_field[1, t]
-            z = static_field[p, 2] + drive_field[2, t]
+            x = static_field[p, 0] + drive_scale[p, 0] * drive_field[0, t]
+            y = static_field[p, 1] + drive_scale[p, 1] * drive_field[1, t]
+            z = static_field[p, 2] + drive_scale[p, 2] * drive_field[2, t]
             parallel = x * nx + y * ny + z * nz
             x, y, z = x - parallel * nx, y - parallel * ny, z - parallel * nz
             perpendicular = np.sqrt(x * x + y * y + z * z)
             along, across = moment_kernel(alpha[p], parallel, perpendicular, nodes)
             scale = across / perpendicular if perpendicular > 0 else 0.0
-            moment[p, 0, t] = along * nx + scale * x
-            moment[p, 1, t] = along * ny + scale * y
-            moment[p, 2, t] = along * nz + scale * z
+            moment[0, t, p] = along * nx + scale * x
+            moment[1, t, p] = along * ny + scale * y
+            moment[2, t, p] = along * nz + scale * z

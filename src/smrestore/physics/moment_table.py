@@ -19,16 +19,30 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 from scipy.special import i0e, i1e
 
 from smrestore.physics.moment import sufficient_quadrature
+from smrestore.physics.scratch import scratch
+from smrestore.physics.vectors import (
+    INT64,
+    LANES,
+    Lanes,
+    copy_sign,
+    dot,
+    multiply_add,
+    part,
+    spread,
+    vector_pointer,
+)
 
 N_TERMS = 8
 """Coefficients in q and in w. :func:`_evaluate_cell` is made for an even number."""
 CELL_RATIO = 0.19
 """Width of a cell over the distance of the nearest singularity."""
+PLACES = 16
+"""Places to look cells up, up to the distance of the nearest singularity from the origin."""
 N_ALPHA_TERMS = 6
 """Coefficients in alpha."""
 ALPHA_WIDTH = 0.75
@@ -46,7 +60,7 @@ class Axis:
     middle, scale
         Middle of each cell and two over its width, float64 (n,).
     lookup
-        Cell at each multiple of 1 / ``resolution``, int64.
+        Cell at each multiple of 1 / ``resolution``, uint16: small, to stay in the first cache.
     resolution
         Lookup places per unit.
     """
@@ -59,12 +73,12 @@ class Axis:
     @classmethod
     def growing(cls, end: float, distance: float) -> "Axis":
         """Cover [0, end] with cells that grow from ``distance`` in proportion to it."""
-        resolution = 40 / distance
+        resolution = PLACES / distance
         edges = [0]
         while edges[-1] < end * resolution:
-            edges.append(edges[-1] + round(CELL_RATIO * (distance * resolution + edges[-1])))
+            edges.append(edges[-1] + int(CELL_RATIO * (PLACES + edges[-1])))
         edges = np.array(edges)
-        lookup = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+        lookup = np.repeat(np.arange(len(edges) - 1, dtype=np.uint16), np.diff(edges))
         edges = edges / resolution
         return cls((edges[1:] + edges[:-1]) / 2, 2 / np.diff(edges), lookup, resolution)
 
@@ -94,7 +108,7 @@ class MomentTable:
     Attributes
     ----------
     coefficients
-        float64 (pieces, cells in q, cells in w, power of alpha, CELL_SIZE).
+        float64 (pieces, cells, power of alpha, CELL_SIZE); cells in q, then w.
     alpha_width
         Width of a piece in alpha; infinite for a table of one alpha.
     along, across
@@ -113,10 +127,16 @@ class MomentTable:
         static_field: np.ndarray,
         drive_field: np.ndarray,
         moment: np.ndarray,
+        drive_scale: np.ndarray | None = None,
     ) -> None:
-        """Fill ``moment``; arguments as :func:`smrestore.physics.moment.moment_samples`."""
+        """Fill ``moment``; arguments as :func:`smrestore.physics.moment.moment_samples`.
+
+        ``drive_scale`` is 1 if not given.
+        """
+        n_cells = self.coefficients.shape[1]
+        cells = scratch("cells", n_cells * LANES * CELL_SIZE).reshape(-1, CELL_SIZE)
         _table_samples(
-            self.coefficients.reshape(len(self.coefficients), -1, *self.coefficients.shape[3:]),
+            self.coefficients,
             self.alpha_width,
             self.along.middle,
             self.along.scale,
@@ -130,6 +150,8 @@ class MomentTable:
             easy_axis,
             static_field,
             drive_field,
+            np.ones_like(static_field) if drive_scale is None else drive_scale,
+            cells,
             moment,
         )
 
@@ -193,7 +215,8 @@ def _build(alpha: np.ndarray, alpha_width: float, along: float, across: float) -
             _to_powers(N_TERMS),
             coefficients[piece],
         )
-    return MomentTable(coefficients, alpha_width, q_axis, w_axis)
+    shape = (n_pieces, -1, n_nodes, CELL_SIZE)
+    return MomentTable(coefficients.reshape(shape), alpha_width, q_axis, w_axis)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -236,60 +259,107 @@ def _fill_cells(moments, to_alpha_powers, to_powers, coefficients):
 def _evaluate_cell(typing_context, rows, row, u, v):
     """Return both polynomials sum_ij c[row, i, j, o] u^i v^j of a cell.
 
-    The compiler does not find the parallelism across coefficients that lie next to each other, so
-    the vector instructions are written down: Horner's rule in u for all powers of v and both
-    polynomials at once, then in v^2 and v for pairs and single powers of v.
+    Horner's rule in u for all powers of v and both polynomials at once, then in v^2 and v for pairs
+    and single powers of v.
     """
     signature = types.UniTuple(types.float64, 2)(rows, types.int64, types.float64, types.float64)
     lanes = 2 * N_TERMS
-    double, int32, int64 = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
 
     def code(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        offset = builder.mul(arguments[1], ir.Constant(int64, CELL_SIZE))
-        cell = builder.gep(array.data, [offset])
+        start = builder.mul(arguments[1], INT64(CELL_SIZE))
 
         def load(power):
-            address = builder.gep(cell, [ir.Constant(int64, power * lanes)])
-            vector = ir.VectorType(double, lanes)
-            return builder.load(builder.bitcast(address, vector.as_pointer()), align=8)
-
-        def part(vector, start, size):
-            indices = ir.Constant(ir.VectorType(int32, size), list(range(start, start + size)))
-            return builder.shuffle_vector(vector, vector, indices)
-
-        def spread(scalar, size):
-            undefined = ir.Constant(ir.VectorType(double, size), ir.Undefined)
-            vector = builder.insert_element(undefined, scalar, ir.Constant(int32, 0))
-            indices = ir.Constant(ir.VectorType(int32, size), [0] * size)
-            return builder.shuffle_vector(vector, undefined, indices)
-
-        def multiply_add(a, b, c):
-            kind = ir.FunctionType(a.type, [a.type] * 3)
-            name = f"llvm.fma.v{a.type.count}f64"
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            return builder.call(function, [a, b, c])
+            place = builder.add(start, INT64(power * lanes))
+            return builder.load(vector_pointer(builder, array.data, place, lanes), align=8)
 
         u, v = arguments[2:]
-        u_vector = spread(u, lanes)
-        powers_of_v = load(N_TERMS - 1)
+        u_vector = spread(builder, u, lanes)
+        total = load(N_TERMS - 1)
         for power in range(N_TERMS - 2, -1, -1):
-            powers_of_v = multiply_add(powers_of_v, u_vector, load(power))
-        v_squared = spread(builder.fmul(v, v), 4)
-        pair = part(powers_of_v, lanes - 4, 4)
-        for start in range(lanes - 8, -1, -4):
-            pair = multiply_add(pair, v_squared, part(powers_of_v, start, 4))
-        result = multiply_add(part(pair, 2, 2), spread(v, 2), part(pair, 0, 2))
-        moments = [builder.extract_element(result, ir.Constant(int32, o)) for o in (0, 1)]
+            total = multiply_add(builder, total, u_vector, load(power))
+        v_squared = spread(builder, builder.fmul(v, v), 4)
+        pair = part(builder, total, range(lanes - 4, lanes))
+        for first in range(lanes - 8, -1, -4):
+            more = part(builder, total, range(first, first + 4))
+            pair = multiply_add(builder, pair, v_squared, more)
+        odd, even = part(builder, pair, (2, 3)), part(builder, pair, (0, 1))
+        result = multiply_add(builder, odd, spread(builder, v, 2), even)
+        moments = [builder.extract_element(result, ir.IntType(32)(o)) for o in (0, 1)]
         return context.make_tuple(builder, signature.return_type, moments)
 
     return signature, code
 
 
-TILE = 4
-"""Anisotropies that are handled together."""
-CHUNK = 128
-"""Samples that pass through the steps of the kernel together; they stay in the first cache."""
+NODES = 16
+"""Nodes that pass through the steps of the kernel together; they stay in the first cache."""
+STEP = NODES * LANES
+# Places of the steps' results in a flat array, in units of STEP.
+PARALLEL, W, REST, U, V = 0, 1, 2, 5, 6
+N_RESULTS = 7
+
+
+@intrinsic
+def _split_field(typing_context, positions, drive, node, n_nodes, results, place):
+    """Split the field at a node along and across the easy axis, for all lanes.
+
+    ``positions`` flat float64 (9, LANES): static field, easy axis, then scale of the drive field;
+    ``drive`` flat (3, n_nodes). Writes xi_par, xi_perp^2 and the vector across at ``place`` of
+    PARALLEL, W, REST.
+    """
+    integer = types.int64
+    signature = types.void(positions, drive, integer, integer, results, integer)
+
+    def code(context, builder, signature, arguments):
+        memory = Lanes(context, builder, signature, arguments)
+        _, _, node, n_nodes, _, place = arguments
+        field, axis = [], []
+        for c in range(3):
+            where = builder.add(node, builder.mul(n_nodes, INT64(c)))
+            drive = builder.load(builder.gep(memory.data(1), [where]))
+            static, scale = memory.load(0, INT64(c * LANES)), memory.load(0, INT64((c + 6) * LANES))
+            field.append(multiply_add(builder, scale, memory.spread(drive), static))
+            axis.append(memory.load(0, INT64((c + 3) * LANES)))
+        along = dot(builder, field, axis)
+        back = builder.fneg(along)
+        rest = [multiply_add(builder, back, n, h) for n, h in zip(axis, field, strict=True)]
+        for number, vector in (
+            (PARALLEL, along),
+            (W, dot(builder, rest, rest)),
+            *((REST + c, vector) for c, vector in enumerate(rest)),
+        ):
+            memory.store(4, builder.add(place, INT64(number * STEP)), vector)
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@intrinsic
+def _join_moment(typing_context, positions, results, place, moment, node, n_nodes):
+    """Write the moment at a node from its parts along (V of the tables) and across the easy axis.
+
+    ``moment`` flat float64 (3, n_nodes, LANES).
+    """
+    integer = types.int64
+    signature = types.void(positions, results, integer, moment, integer, integer)
+
+    def code(context, builder, signature, arguments):
+        memory = Lanes(context, builder, signature, arguments)
+        _, _, place, _, node, n_nodes = arguments
+
+        def result(number):
+            return memory.load(1, builder.add(place, INT64(number * STEP)))
+
+        along = copy_sign(builder, result(U), result(PARALLEL))
+        scale = result(V)
+        for c in range(3):
+            part = builder.fmul(scale, result(REST + c))
+            part = multiply_add(builder, along, memory.load(0, INT64((c + 3) * LANES)), part)
+            where = builder.add(node, builder.mul(n_nodes, INT64(c)))
+            memory.store(3, builder.mul(where, INT64(LANES)), part)
+        return context.get_dummy_value()
+
+    return signature, code
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -308,76 +378,72 @@ def _table_samples(
     easy_axis,
     static_field,
     drive_field,
+    drive_scale,
+    cells,
     moment,
 ):
-    n_cells, n_powers = coefficients.shape[1:3]
+    n_powers = coefficients.shape[2]
     n_across = w_middle.size
-    n_positions = static_field.shape[0]
-    # Cells at the alphas of a tile of positions, made when a sample first falls into them: for all
-    # alphas at once, because their coefficients come from far memory.
-    rows = np.empty((n_cells * TILE, CELL_SIZE))
-    ready = np.zeros(n_cells, dtype=np.int64)
-    x = np.empty(TILE)
-    generation = n_alphas = number = piece = 0
-    parallel, rest = np.empty(CHUNK), np.empty((3, CHUNK))
-    w = np.empty(CHUNK)
-    u, v = np.empty(CHUNK), np.empty(CHUNK)
-    row = np.empty(CHUNK, dtype=np.int64)
-    for p in range(n_positions):
-        # Positions of equal alpha follow each other, and share their cells.
-        if p > 0 and alpha[p] != alpha[p - 1]:
-            number += 1
-        if number == n_alphas:
-            piece = min(int(alpha[p] / alpha_width), coefficients.shape[0] - 1)
-            generation += 1
-            number = n_alphas = 0
-            for other in range(p, n_positions):
-                if other > p and alpha[other] == alpha[other - 1]:
-                    continue
-                place = 2 * (alpha[other] / alpha_width - piece) - 1
-                if n_alphas == TILE or place < -1 or place > 1:
-                    break
-                x[n_alphas] = place
-                n_alphas += 1
-        nx, ny, nz = easy_axis[p]
-        sx, sy, sz = static_field[p]
-        for first in range(0, drive_field.shape[1], CHUNK):
-            size = min(CHUNK, drive_field.shape[1] - first)
-            for k in range(size):
-                hx = sx + drive_field[0, first + k]
-                hy = sy + drive_field[1, first + k]
-                hz = sz + drive_field[2, first + k]
-                along = hx * nx + hy * ny + hz * nz
-                hx, hy, hz = hx - along * nx, hy - along * ny, hz - along * nz
-                parallel[k], rest[0, k], rest[1, k], rest[2, k] = along, hx, hy, hz
-                w[k] = hx * hx + hy * hy + hz * hz
-            for k in range(size):
-                q = abs(parallel[k])
-                # Unsigned indices spare the compiled code the check for negative ones.
-                a = q_lookup[np.uint64(np.int64(q * q_resolution))]
-                b = w_lookup[np.uint64(np.int64(w[k] * w_resolution))]
-                u[k] = (q - q_middle[np.uint64(a)]) * q_scale[np.uint64(a)]
-                v[k] = (w[k] - w_middle[np.uint64(b)]) * w_scale[np.uint64(b)]
-                c = a * n_across + b
-                row[k] = c * TILE + number
-                if ready[c] != generation:
-                    ready[c] = generation
-                    source = coefficients[piece, c]
+    # Each lane has its alpha; equal ones share their cells, as those of immobilized particles do.
+    n_alphas = 0
+    alphas = np.empty(LANES)
+    slot = np.empty(LANES, dtype=np.int64)
+    for lane in range(LANES):
+        slot[lane] = n_alphas
+        for other in range(n_alphas):
+            if alphas[other] == alpha[lane]:
+                slot[lane] = other
+        if slot[lane] == n_alphas:
+            alphas[n_alphas] = alpha[lane]
+            n_alphas += 1
+    pieces = np.empty(LANES, dtype=np.int64)
+    for number in range(n_alphas):
+        piece = min(int(alphas[number] / alpha_width), coefficients.shape[0] - 1)
+        pieces[number] = piece
+        alphas[number] = 2 * (alphas[number] / alpha_width - piece) - 1
+    # Cells at these alphas are made when a sample first falls into them, for all alphas at once,
+    # because their coefficients come from far memory.
+    ready = np.zeros(coefficients.shape[1], dtype=np.bool_)
+    positions = np.empty(9 * LANES)
+    for c in range(3):
+        for lane in range(LANES):
+            positions[c * LANES + lane] = static_field[lane, c]
+            positions[(c + 3) * LANES + lane] = easy_axis[lane, c]
+            positions[(c + 6) * LANES + lane] = drive_scale[lane, c]
+    n_nodes = drive_field.shape[1]
+    drive, flat_moment = drive_field.reshape(-1), moment.reshape(-1)
+    results = np.empty(N_RESULTS * STEP)
+    parallel, w = results[PARALLEL * STEP :], results[W * STEP :]
+    u, v = results[U * STEP :], results[V * STEP :]
+    row = np.empty(STEP, dtype=np.int64)
+    for first in range(0, n_nodes, NODES):
+        size = min(NODES, n_nodes - first)
+        for k in range(size):
+            _split_field(positions, drive, first + k, n_nodes, results, k * LANES)
+        for k in range(size * LANES):
+            q, across = abs(parallel[k]), w[k]
+            # Unsigned indices spare the compiled code the check for negative ones.
+            a = np.int64(q_lookup[np.uint64(np.int64(q * q_resolution))])
+            b = np.int64(w_lookup[np.uint64(np.int64(across * w_resolution))])
+            u[k] = (q - q_middle[np.uint64(a)]) * q_scale[np.uint64(a)]
+            v[k] = (across - w_middle[np.uint64(b)]) * w_scale[np.uint64(b)]
+            cell = a * n_across + b
+            row[k] = cell * n_alphas + slot[np.uint64(k % LANES)]
+            if not ready[np.uint64(cell)]:
+                ready[cell] = True
+                for number in range(n_alphas):
+                    source = coefficients[pieces[number], cell]
+                    target = cells[cell * n_alphas + number]
                     if n_powers == 1:
-                        rows[c * TILE] = source[0]
+                        target[:] = source[0]
                         continue
-                    for t in range(n_alphas):
-                        place = x[t]
-                        target = rows[c * TILE + t]
-                        for n in range(CELL_SIZE):
-                            value = source[N_ALPHA_TERMS - 1, n]
-                            for power in range(N_ALPHA_TERMS - 2, -1, -1):
-                                value = value * place + source[power, n]
-                            target[n] = value
-            for k in range(size):
-                u[k], v[k] = _evaluate_cell(rows, row[k], u[k], v[k])
-            for k in range(size):
-                along, scale = np.copysign(u[k], parallel[k]), v[k]
-                moment[p, 0, first + k] = along * nx + scale * rest[0, k]
-                moment[p, 1, first + k] = along * ny + scale * rest[1, k]
-                moment[p, 2, first + k] = along * nz + scale * rest[2, k]
+                    place = alphas[number]
+                    for n in range(CELL_SIZE):
+                        value = source[N_ALPHA_TERMS - 1, n]
+                        for power in range(N_ALPHA_TERMS - 2, -1, -1):
+                            value = value * place + source[power, n]
+                        target[n] = value
+        for k in range(size * LANES):
+            u[k], v[k] = _evaluate_cell(cells, row[k], u[k], v[k])
+        for k in range(size):
+            _join_moment(positions, results, k * LANES, flat_moment, first + k, n_nodes)

@@ -1,20 +1,18 @@
 """System matrices: particles, sequence and grid in, spectra of the receive channels out.
 
 Positions are independent, so they are handled in blocks by a pool of threads, of which each runs
-compiled code, BLAS and FFT on one core. A spectrum is taken on the torus of drive phases
-(:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a position; both
-give the same discrete Fourier coefficients. With cosine excitation the field, and so the moment, is
-even in time: half of the samples determine the spectrum through a DCT-I.
+compiled code and FFTs on one core, eight positions at a time. A spectrum is taken on the torus of
+drive phases (:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a
+position; both give the same discrete Fourier coefficients. With cosine excitation the field, and so
+the moment, is even in time: half of the samples determine the spectrum through a DCT-I.
 
 All functions return i S rather than S, which is real in an equilibrium model with cosine excitation
 and is float64 then; with other phases, relaxation or a transfer function it is complex128.
 """
 
-import contextlib
 import functools
 import math
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,7 +21,6 @@ from dataclasses import dataclass, field
 import numba
 import numpy as np
 import scipy.fft
-from threadpoolctl import ThreadpoolController
 
 from smrestore.errors import InputError
 from smrestore.physics import torus
@@ -32,14 +29,16 @@ from smrestore.physics.moment import moment_samples, sufficient_quadrature
 from smrestore.physics.moment_table import moment_table
 from smrestore.physics.particles import Particle
 from smrestore.physics.receiver import Receiver
+from smrestore.physics.scratch import scratch
 from smrestore.physics.sequence import Sequence
+from smrestore.physics.vectors import LANES
 
 EVALUATORS = ("table", "quadrature")
 TRANSFORMS = ("fastest", "torus", "time")
-BLOCK_BYTES = 2 * 2**20
-"""Working memory of a block of positions: it stays in a cache."""
+BLOCK_SAMPLES = 100_000
+"""Evaluations of the moment in a block, the work that a thread takes at a time: milliseconds."""
 COPIES = 3
-"""Arrays of the size of a block's moment that exist at a time while it is transformed."""
+"""Arrays of the size of the moment that exist at a time while it is transformed."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +171,9 @@ class Plan:
     drive_scale: np.ndarray | None = None
 
 
-# Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; a product of
-# a matrix by one more node per axis and three channels; a sample of a DCT-I by log2 of its length.
-_EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 16.0, 0.35, 3.8
+# Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; its share of
+# a transform along an axis, for each node of the axis; a sample of a DCT-I, by log2 of its length.
+_EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 20.0, 0.15, 4.0
 
 
 def make_plan(
@@ -278,7 +277,7 @@ def component_values(
     transform
         See :func:`make_plan`.
     threads
-        Positions handled at a time; ``numba.get_num_threads()`` if not given.
+        Threads, each with eight positions at a time; ``numba.get_num_threads()`` if not given.
     memory
         Bytes of working memory, the result not included; no limit if not given.
     out
@@ -295,7 +294,7 @@ def component_values(
     ------
     InputError
         If an option is unknown, the fields are those of other positions, or the memory is too
-        small for one position per thread.
+        small for the positions in work.
     """
     for name, value, known in (
         ("evaluator", evaluator, EVALUATORS),
@@ -319,38 +318,36 @@ def component_values(
         for group in plan.groups:
             write = _spectrum_writer(simulation, components, group, factor, out)
             drive = _drive_samples(simulation, group)
-            needed = _position_bytes(simulation, drive.shape[1])
+            needed = _batch_bytes(simulation, drive.shape[1])
             if memory is not None and needed * threads > memory:
                 raise InputError(
-                    f"{memory / 2**20:.3g} MiB are too little for one position in each of "
+                    f"{memory / 2**20:.3g} MiB are too little for {LANES} positions in each of "
                     f"{threads} threads, which take {needed * threads / 2**20:.3g} MiB",
                     field="memory",
                     remedy="allow more memory or use fewer threads",
                 )
-            limit = BLOCK_BYTES if memory is None else min(BLOCK_BYTES, memory // threads)
-            size = max(1, limit // needed)
+            size = max(LANES, BLOCK_SAMPLES // drive.shape[1] // LANES * LANES)
             for start in range(0, len(group.positions), size):
                 places = group.positions[start : start + size]
                 yield functools.partial(_block, simulation, plan, places, drive, sample, write)
 
     # Few blocks wait at a time: memory does not grow with the grid, and an error ends it soon.
-    with _single_threaded_blas():
-        pool, waiting = _pool(threads), deque()
-        try:
-            for block in blocks():
-                waiting.append(pool.submit(block))
-                if len(waiting) == 4 * threads:
-                    done = waiting.popleft().result()
-                    if progress:
-                        progress(done)
-            while waiting:
+    pool, waiting = _pool(threads), deque()
+    try:
+        for block in blocks():
+            waiting.append(pool.submit(block))
+            if len(waiting) == 4 * threads:
                 done = waiting.popleft().result()
                 if progress:
                     progress(done)
-        finally:
-            for future in waiting:
-                future.cancel()
-            wait(waiting)
+        while waiting:
+            done = waiting.popleft().result()
+            if progress:
+                progress(done)
+    finally:
+        for future in waiting:
+            future.cancel()
+        wait(waiting)
     return out
 
 
@@ -361,34 +358,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 os.register_at_fork(after_in_child=_pool.cache_clear)
-_scratch = threading.local()
 
 
-def _scratch_array(name: str, size: int) -> np.ndarray:
-    """Return float64 (size,) of this thread with arbitrary content."""
-    array = getattr(_scratch, name, None)
-    if array is None or array.size < size:
-        array = np.empty(size)
-        setattr(_scratch, name, array)
-    return array[:size]
-
-
-@functools.cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-@contextlib.contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    with _controller().limit(limits=1, user_api="blas"):
-        yield
-
-
-Sampler = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+Sampler = Callable[..., None]
 
 
 def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampler:
-    """Return what fills moments from alpha, easy axis, static field and drive field."""
+    """Return what fills moments from alpha, easy axis, static field, drive field.
+
+    Its fifth argument is the moment, its sixth the scale of the drive field.
+    """
     amplitude = simulation.particle.beta * np.array(simulation.sequence.drive_amplitude)
     if plan.drive_scale is not None:
         amplitude = amplitude * plan.drive_scale.max(axis=0)
@@ -396,7 +375,7 @@ def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampl
     along = static + np.linalg.norm(amplitude)
     if evaluator == "quadrature":
         nodes = sufficient_quadrature(plan.alpha.max() + along)
-        return lambda *arguments: moment_samples(*arguments[:4], nodes, arguments[4])
+        return lambda *fields: moment_samples(*fields[:4], fields[5], nodes, fields[4])
     # The easy axis of fluid particles is that of the static field, which has no part across it.
     fluid = simulation.particle.model == "anisotropy" and simulation.particle.state == "fluid"
     across = np.linalg.norm(amplitude) if fluid else along
@@ -412,10 +391,10 @@ def _drive_samples(simulation: Simulation, group: Group) -> np.ndarray:
     return amplitude[:, None] * torus.node_cosines(group.counts)
 
 
-def _position_bytes(simulation: Simulation, n_samples: int) -> int:
-    """Return the working memory of one position in bytes."""
+def _batch_bytes(simulation: Simulation, n_samples: int) -> int:
+    """Return the working memory of the positions that a thread handles at a time, in bytes."""
     n_channels = 3 if simulation.receiver.is_unit else 3 + simulation.receiver.n_channels
-    return 8 * COPIES * n_channels * n_samples
+    return 8 * LANES * COPIES * n_channels * n_samples
 
 
 Writer = Callable[[np.ndarray, np.ndarray], None]
@@ -428,7 +407,7 @@ def _spectrum_writer(
     factor: np.ndarray,
     values: np.ndarray,
 ) -> Writer:
-    """Return what writes the components of moments (B, C, N) of a group to rows of ``values``."""
+    """Return what writes the components of moments (C, N, LANES) to rows of ``values``."""
     sequence = simulation.sequence
     channel, frequency = components.channel, components.frequency
     if group.counts is None:
@@ -436,28 +415,30 @@ def _spectrum_writer(
         factor = factor / sequence.n_samples
 
         def from_time(moment: np.ndarray, places: np.ndarray) -> None:
+            lanes = slice(0, len(places))
             for used in np.unique(channel):
                 chosen = np.flatnonzero(channel == used)
                 # Channels across the plane of a 2D sequence are often empty.
-                if not moment[:, used].any():
+                if not moment[used].any():
                     values[np.ix_(places, chosen)] = 0
                     continue
                 if half:
-                    spectra = scipy.fft.dct(moment[:, used], type=1, axis=-1)
+                    spectra = scipy.fft.dct(moment[used, :, lanes], type=1, axis=0)
                 else:
-                    spectra = scipy.fft.rfft(moment[:, used], axis=-1)
+                    spectra = scipy.fft.rfft(moment[used, :, lanes], axis=0)
                     if sequence.even_in_time:
                         spectra = spectra.real
-                values[np.ix_(places, chosen)] = spectra[:, frequency[chosen]] * factor[chosen]
+                part = spectra[frequency[chosen]].T * factor[chosen]
+                values[np.ix_(places, chosen)] = part
 
         return from_time
 
     folding = torus.folding(sequence, group.counts, frequency)
-    matrices = [torus.cosine_matrix(n) for n in group.counts]
+    counts = np.array(group.counts)
+    transforms = [torus.half_transforms(n) for n in group.counts]
 
     def from_torus(moment: np.ndarray, places: np.ndarray) -> None:
-        scratch = _scratch_array("axes", 2 * moment.shape[2]).reshape(2, -1)
-        torus.transform_nodes(moment, *matrices, scratch)
+        torus.transform_nodes(moment, counts, *transforms)
         torus.fold(
             moment,
             channel,
@@ -482,24 +463,19 @@ def _block(
     write: Writer,
 ) -> int:
     """Write the components of a block of positions and return how many they are."""
-    shape = (len(places), 3, drive.shape[1])
-    moment = _scratch_array("moment", math.prod(shape)).reshape(shape)
-    if plan.drive_scale is None:
-        sample(plan.alpha[places], plan.easy_axis[places], plan.static_field[places], drive, moment)
-    else:
-        for row, place in enumerate(places):
-            one = slice(place, place + 1)
-            scaled = plan.drive_scale[place][:, None] * drive
-            sample(
-                plan.alpha[one],
-                plan.easy_axis[one],
-                plan.static_field[one],
-                scaled,
-                moment[row : row + 1],
-            )
-    if not simulation.receiver.is_unit:
-        moment = np.matmul(simulation.receiver.sensitivity, moment)
-    write(moment, places)
+    sensitivity = None if simulation.receiver.is_unit else simulation.receiver.sensitivity
+    shape = (3, drive.shape[1], LANES)
+    moment = scratch("moment", math.prod(shape)).reshape(shape)
+    # Lanes without a position of their own repeat the last one.
+    n_lanes = -(-len(places) // LANES) * LANES
+    padded = places[np.minimum(np.arange(n_lanes), len(places) - 1)]
+    alpha, axis, field = plan.alpha[padded], plan.easy_axis[padded], plan.static_field[padded]
+    scale = np.ones((n_lanes, 3)) if plan.drive_scale is None else plan.drive_scale[padded]
+    for start in range(0, n_lanes, LANES):
+        batch = slice(start, start + LANES)
+        sample(alpha[batch], axis[batch], field[batch], drive, moment, scale[batch])
+        signal = moment if sensitivity is None else np.einsum("cl,lnp->cnp", sensitivity, moment)
+        write(signal, places[batch])
     return len(places)
 
 

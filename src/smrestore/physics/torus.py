@@ -17,9 +17,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from smrestore.physics.sequence import Sequence
+from smrestore.physics.vectors import LANES, make_fiber_products
 
 LADDER = np.array(
-    [1, 8, 10, 12, 14, 16, 18, 20, 23, 26, 29, 32, 36, 40, 46, 52, 60, 70, 80, 96, 128, 160]
+    [1, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 72, 80, 96, 128, 160]
 )
 """Numbers of nodes per axis that are used, so that many positions share a transform."""
 TOLERANCE = 5e-9
@@ -120,37 +121,88 @@ def node_cosines(counts: tuple[int, int, int]) -> np.ndarray:
 
 
 @functools.cache
-def cosine_matrix(n: int) -> np.ndarray:
-    """Return the matrix (node, order) of a DCT-II, scaled to Fourier coefficients."""
-    return np.cos(np.outer((np.arange(n) + 0.5) * np.pi / n, np.arange(n))) / n
+def half_transforms(n: int) -> np.ndarray:
+    """Return two matrices (parity, node, order) of a DCT-II, scaled to Fourier coefficients.
+
+    Nodes j and n - 1 - j mirror each other, so even orders follow from sums and odd ones from
+    differences over the first n / 2 nodes.
+    """
+    phases = (np.arange(n // 2) + 0.5) * np.pi / n
+    orders = np.arange(0, 2 * (n // 2), 2)
+    return np.stack([np.cos(np.outer(phases, orders + parity)) / n for parity in (0, 1)])
+
+
+_four_products = make_fiber_products(4)
+_two_products = make_fiber_products(2)
 
 
 @numba.njit(cache=True, nogil=True)
-def transform_nodes(moment, matrix_x, matrix_y, matrix_z, scratch):
-    """Replace moments (B, C, N) at the nodes by the coefficients of mixing orders.
+def transform_nodes(moment, counts, transform_x, transform_y, transform_z):
+    """Replace the moments at the nodes by the coefficients of mixing orders.
 
-    An axis at a time, (n, rest) becomes (rest, order), so that after three axes their order is
-    restored. Products with matrices beat an FFT up to about 100 nodes per axis; using the mirror
-    symmetry of the nodes does not pay. ``scratch`` has room for two channels of a position, float64
-    (2, N).
+    Along each axis even orders come first, then odd ones. Products with matrices beat an FFT up to
+    about 100 nodes per axis.
+
+    Parameters
+    ----------
+    moment
+        float64 (C, N, LANES): nodes with z fastest, and positions as lanes.
+    counts
+        Nodes along each axis, int64 (3,).
+    transform_x, transform_y, transform_z
+        Of :func:`half_transforms`.
     """
-    size = moment.shape[2]
-    first, second = scratch[0, :size], scratch[1, :size]
-    for p in range(moment.shape[0]):
-        for channel in range(moment.shape[1]):
-            values = moment[p, channel]
-            # Channels across the plane of a 2D sequence are often empty.
-            if not values.any():
-                continue
-            n, rest = matrix_x.shape[0], size // matrix_x.shape[0]
-            np.dot(values.reshape(n, rest).T, matrix_x, first.reshape(rest, n))
-            n, rest = matrix_y.shape[0], size // matrix_y.shape[0]
-            if matrix_z.shape[0] == 1:
-                np.dot(first.reshape(n, rest).T, matrix_y, values.reshape(rest, n))
-                continue
-            np.dot(first.reshape(n, rest).T, matrix_y, second.reshape(rest, n))
-            n, rest = matrix_z.shape[0], size // matrix_z.shape[0]
-            np.dot(second.reshape(n, rest).T, matrix_z, values.reshape(rest, n))
+    plane = counts[1] * counts[2] * LANES
+    for channel in range(moment.shape[0]):
+        values = moment[channel].reshape(-1)
+        # Channels across the plane of a 2D sequence are often empty.
+        if not values.any():
+            continue
+        # Plane by plane, so that y finds in a near cache what z has left there.
+        for x in range(counts[0]):
+            part = values[x * plane : (x + 1) * plane]
+            _transform_axis(part, counts[2], LANES, transform_z)
+            _transform_axis(part, counts[1], counts[2] * LANES, transform_y)
+        _transform_axis(values, counts[0], plane, transform_x)
+
+
+PANEL = 8 * LANES
+"""Numbers of neighboring fibers that are transformed together, so that memory is read in runs."""
+
+
+@numba.njit(cache=True, nogil=True)
+def _transform_axis(values, n, inner, transform):
+    """Transform in place along one axis of (outer, n, inner), a flat array."""
+    if n == 1:
+        return
+    half = n // 2
+    panel = np.empty(n * PANEL)
+    for start in range(0, values.size, n * inner):
+        for left in range(0, inner, PANEL):
+            width = min(PANEL, inner - left)
+            for k in range(half):
+                near, far = start + k * inner + left, start + (n - 1 - k) * inner + left
+                for i in range(width):
+                    x, y = values[near + i], values[far + i]
+                    panel[k * width + i] = x + y
+                    panel[(half + k) * width + i] = x - y
+            for parity in range(2):
+                matrix = transform[parity]
+                first = parity * half * width
+                place = start + parity * half * inner + left
+                order = 0
+                while order + 4 <= half:
+                    for i in range(0, width, LANES):
+                        _four_products(
+                            panel, first + i, width, matrix, order, values, place + i, inner
+                        )
+                    order += 4
+                    place += 4 * inner
+                if order < half:
+                    for i in range(0, width, LANES):
+                        _two_products(
+                            panel, first + i, width, matrix, order, values, place + i, inner
+                        )
 
 
 @dataclass(frozen=True)
@@ -224,12 +276,18 @@ def _folding(
 
 
 @numba.njit(cache=True, nogil=True)
+def _place(order, count):
+    """Return where an order lies along its axis after :func:`transform_nodes`."""
+    return order // 2 + order % 2 * (count // 2)
+
+
+@numba.njit(cache=True, nogil=True)
 def _fold_orders(counts, multipliers, n_samples, wanted, place, source, orders):
     """Count the orders of bin k in ``place[k + 1]``, or enter them from ``place[k]`` on."""
     for a in range(1 - counts[0], counts[0]):
         for b in range(1 - counts[1], counts[1]):
             first = a * multipliers[0] + b * multipliers[1]
-            row = (abs(a) * counts[1] + abs(b)) * counts[2]
+            row = (_place(abs(a), counts[0]) * counts[1] + _place(abs(b), counts[1])) * counts[2]
             for c in range(1 - counts[2], counts[2]):
                 k = (first + c * multipliers[2]) % n_samples
                 if k >= wanted.size or not wanted[k]:
@@ -237,7 +295,7 @@ def _fold_orders(counts, multipliers, n_samples, wanted, place, source, orders):
                 if source is None:
                     place[k + 1] += 1
                 else:
-                    source[place[k]] = row + abs(c)
+                    source[place[k]] = row + _place(abs(c), counts[2])
                     orders[place[k], 0], orders[place[k], 1], orders[place[k], 2] = a, b, c
                     place[k] += 1
 
@@ -246,14 +304,16 @@ def _fold_orders(counts, multipliers, n_samples, wanted, place, source, orders):
 def fold(coefficients, channel, frequency, factor, start, source, weight, places, values):
     """Add up the mixing orders of chosen components and multiply them by a factor.
 
-    ``coefficients`` float64 (B, C, N); ``channel``, ``frequency`` and ``factor`` (S,). Row
-    ``places[p]`` of ``values`` (P, S) is filled for each position p of the block.
+    ``coefficients`` float64 (C, N, LANES); ``channel``, ``frequency`` and ``factor`` (S,). Row
+    ``places[p]`` of ``values`` (P, S) is filled for each position p.
     """
-    for p in range(coefficients.shape[0]):
-        row = values[places[p]]
-        for s in range(channel.size):
-            orders = coefficients[p, channel[s]]
-            total = weight[0] * 0
-            for entry in range(start[frequency[s]], start[frequency[s] + 1]):
-                total += weight[entry] * orders[source[entry]]
-            row[s] = total * factor[s]
+    totals = np.empty(LANES, dtype=weight.dtype)
+    for s in range(channel.size):
+        orders = coefficients[channel[s]]
+        totals[:] = 0
+        for entry in range(start[frequency[s]], start[frequency[s] + 1]):
+            lanes = orders[source[entry]]
+            for lane in range(LANES):
+                totals[lane] += weight[entry] * lanes[lane]
+        for p in range(places.size):
+            values[places[p], s] = totals[p] * factor[s]
