@@ -5,9 +5,10 @@ import re
 import h5py
 import pandas as pd
 import pytest
-from plans import pending
+from plans import CI, pending
 from safetensors.numpy import load_file
 
+from checkout import snakemake
 from smrestore.mdf import open_mdf, read_system_matrix
 
 METHODS = ("dct-f", "dncnn", "dncnn-canonical")
@@ -82,3 +83,21 @@ def test_logs_hold_no_traceback(finished):
     logs = list((finished / "results/logs").rglob("*.log"))
     assert logs
     assert not [log for log in logs if "Traceback" in log.read_text()]
+
+
+def test_corrupted_scan_of_chosen_frequencies_runs(finished):
+    path = "results/scans/nested-calibration.mdf"
+    result = snakemake(finished, path, "--cores", "2", "--configfile", CI)
+    assert result.returncode == 0, result.stdout[-20000:]
+    with open_mdf(finished / path) as file:
+        assert file.flags.frequency_selection
+        assert file.calibration.is_meandering
+        frequencies = file.frequency_indices
+    with h5py.File(finished / path.replace(".mdf", ".truth.h5")) as truth:
+        assert truth["corrupted"].shape == (4, 3)
+        matrix = truth["system_matrix"]
+        assert matrix.shape == (3, len(frequencies), 3, 3, 3)
+        wrong, right = read_system_matrix(finished / path), matrix[()]
+        scale = abs(right).max()
+        for x, y, z in truth["corrupted"]:
+            assert abs(wrong[:, :, x, y, z] - right[:, :, x, y, z]).max() > 0.01 * scale

@@ -57,6 +57,12 @@ NOISE_FIGURES = _jobs("plot_noise_pool", "training", "test")
 PHANTOM = _jobs("scan_phantom", "snake-phantom")
 CALIBRATION = _jobs("scan_calibration", "snake-calibration")
 REFERENCE = _jobs("scan_calibration", "snake-reference")
+# Scans that nothing is restored from yet.
+OTHER_SCANS = {
+    (f"scan_{kind}", f"{setting}-{kind}")
+    for setting in ("resolution", "spiral", "nested")
+    for kind in ("calibration", "phantom")
+}
 EMPTY = _jobs("scan_empty", "empty-training", "empty-test")
 CURVES = _jobs("plot_training_curve", *EXPERIMENTS)
 TRAINING = (
@@ -88,7 +94,7 @@ FIGURES = (
 TARGETS = {
     "parameters": _draws(*BATCHES) | OTHER_DRAWS,
     "simulate": _simulation(*BATCHES) | OTHER_SIMULATION,
-    "scans": EMPTY | CALIBRATION | REFERENCE | PHANTOM,
+    "scans": EMPTY | CALIBRATION | REFERENCE | PHANTOM | OTHER_SCANS,
     "noise": _noise("training", "test") | NOISE_FIGURES,
     "train": TRAINING | CURVES,
     "evaluate": EVALUATION,

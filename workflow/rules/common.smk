@@ -135,6 +135,16 @@ NOISE_FIGURES = collect(
     "results/noise/{pool}.{format}", pool=config["noise_pools"], format=["pdf", "png"]
 )
 SCANS = [f"results/scans/{scan}.mdf" for scan in config["scans"]]
+# Scans that something rests on, in the order of the configuration.
+USED_SCANS = [
+    f"results/scans/{scan}.mdf"
+    for scan in config["scans"]
+    if scan in [entry["scan"] for entry in config["noise_pools"].values()]
+    or any(
+        scan in (entry["calibration"], entry["reference"], entry["phantom"])
+        for entry in config["measurements"].values()
+    )
+]
 EVALUATIONS = [
     f"results/evaluation/{test_set}/{method}.csv"
     for test_set, entry in config["test_sets"].items()

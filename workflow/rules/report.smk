@@ -8,7 +8,7 @@ rule write_report:
         curves=[path for path in CURVES if path.endswith(".png")],
         # Linked from the page.
         pdfs=[path for path in [*FIGURES, *CURVES] if path.endswith(".pdf")],
-        scans=SCANS,
+        scans=USED_SCANS,
         captions=[
             ROOT / f"workflow/report/{name}.rst"
             for name in ("workflow", "table2", "transfer", "figure1", "figure3", "training_curve")

@@ -2,7 +2,13 @@
 
 import numba
 
-from smrestore.scanner import load_grid, load_scanner, load_sequence, scan_calibration
+from smrestore.scanner import (
+    load_corruption,
+    load_grid,
+    load_scanner,
+    load_sequence,
+    scan_calibration,
+)
 from smrestore.workflow import job
 
 
@@ -18,6 +24,9 @@ def main(smk):
         load_grid(settings["grid"]),
         averages=settings["averages"],
         seed=smk.params.seed,
+        meandering=settings.get("meandering", False),
+        corruption=load_corruption(settings.get("corruption")),
+        max_mixing_order=settings.get("max_mixing_order"),
     )
 
 

@@ -13,6 +13,7 @@ def main(smk):
         load_sequence(settings["sequence"]),
         frames=settings["frames"],
         seed=smk.params.seed,
+        max_mixing_order=settings.get("max_mixing_order"),
     )
 
 

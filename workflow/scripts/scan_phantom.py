@@ -21,6 +21,7 @@ def main(smk):
         background_frames=settings["background_frames"],
         averages=settings["averages"],
         seed=smk.params.seed,
+        max_mixing_order=settings.get("max_mixing_order"),
     )
 
 

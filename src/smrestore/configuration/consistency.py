@@ -120,6 +120,39 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
         if part in entry:
             entries.refer((*key, part), entry[part], f"{part}s", what=part)
 
+    grid = entries.get("grids", entry.get("grid"))
+    run = entry.get("corruption")
+    if run and grid and run["first"] + run["count"] > math.prod(grid["size"]):
+        entries.fault(
+            (*key, "corruption"),
+            f"{run['count']} positions from number {run['first']} on go beyond the "
+            f"{math.prod(grid['size'])} of grid {entry['grid']!r}",
+            "end the run with the grid",
+        )
+
+
+def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
+    for i, shape in enumerate(entry):
+        kind = shape.get("shape", "tube")
+        if kind == "rod":
+            if shape["start_mm"] == shape["stop_mm"]:
+                entries.fault(
+                    (*key, i, "stop_mm"), "both ends are the same", "give the rod a length"
+                )
+            if shape.get("inner_radius_mm", 0) >= shape["radius_mm"]:
+                entries.fault(
+                    (*key, i, "inner_radius_mm"),
+                    f"{shape['inner_radius_mm']:g} is not below the radius of "
+                    f"{shape['radius_mm']:g} mm",
+                    "give the rod a wall",
+                )
+        elif kind == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
+            entries.fault(
+                (*key, i, "wall_mm"),
+                f"walls of {shape['wall_mm']:g} mm fill the box",
+                "make them thinner, or leave them out for a solid box",
+            )
+
 
 def _read_stores(entries: Entries) -> Mapping[str, Store] | None:
     """Return the public stores; a registry that cannot be read is a fault, and gives None."""
@@ -161,6 +194,12 @@ def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
                 (*key, "scans", i),
                 f"scan {name!r} is of kind {scan['kind']}, not {' or '.join(NOISE_KINDS)}",
                 f"use one of {', '.join(others)}" if others else "add an empty scan",
+            )
+        if scan and "max_mixing_order" in scan:
+            entries.fault(
+                (*key, "scans", i),
+                f"scan {name!r} stores some frequencies only",
+                "remove its max_mixing_order, since a pool needs all",
             )
     if "frame_range" in entry and entry["frame_range"][1] - entry["frame_range"][0] < 2:
         first, stop = entry["frame_range"]
@@ -492,6 +531,7 @@ _CHECKS = {
     "datasets": _check_dataset,
     "sequences": _check_sequence,
     "grids": _check_grid,
+    "phantoms": _check_phantom,
     "scans": _check_scan,
     "noise_pools": _check_noise_pool,
     "baselines": _check_baseline,

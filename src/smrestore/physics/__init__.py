@@ -8,6 +8,7 @@ from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.spectrum import (
     Components,
+    LocalFields,
     Simulation,
     component_values,
     make_plan,
@@ -17,6 +18,7 @@ from smrestore.physics.spectrum import (
 __all__ = [
     "CalibrationGrid",
     "Components",
+    "LocalFields",
     "Particle",
     "Receiver",
     "Sequence",

@@ -160,7 +160,7 @@ def mean_moment(
 
 
 @numba.njit(cache=True, nogil=True)
-def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
+def moment_samples(alpha, easy_axis, static_field, drive_field, drive_scale, nodes, moment):
     """Fill ``moment`` with the mean moment at some positions and samples of the drive field.
 
     Parameters
@@ -171,6 +171,8 @@ def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
         Unit vectors, float64 (P, 3).
     static_field, drive_field
         Reduced static field, float64 (P, 3), and reduced drive field, float64 (3, T).
+    drive_scale
+        Factor on the drive field at each position, float64 (P, 3).
     nodes
         Of :func:`sufficient_quadrature`.
     moment
@@ -179,9 +181,9 @@ def moment_samples(alpha, easy_axis, static_field, drive_field, nodes, moment):
     for p in range(static_field.shape[0]):
         nx, ny, nz = easy_axis[p]
         for t in range(drive_field.shape[1]):
-            x = static_field[p, 0] + drive_field[0, t]
-            y = static_field[p, 1] + drive_field[1, t]
-            z = static_field[p, 2] + drive_field[2, t]
+            x = static_field[p, 0] + drive_scale[p, 0] * drive_field[0, t]
+            y = static_field[p, 1] + drive_scale[p, 1] * drive_field[1, t]
+            z = static_field[p, 2] + drive_scale[p, 2] * drive_field[2, t]
             parallel = x * nx + y * ny + z * nz
             x, y, z = x - parallel * nx, y - parallel * ny, z - parallel * nz
             perpendicular = np.sqrt(x * x + y * y + z * z)

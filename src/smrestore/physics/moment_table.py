@@ -127,8 +127,12 @@ class MomentTable:
         static_field: np.ndarray,
         drive_field: np.ndarray,
         moment: np.ndarray,
+        drive_scale: np.ndarray | None = None,
     ) -> None:
-        """Fill ``moment``; arguments as :func:`smrestore.physics.moment.moment_samples`."""
+        """Fill ``moment``; arguments as :func:`smrestore.physics.moment.moment_samples`.
+
+        ``drive_scale`` is 1 if not given.
+        """
         n_cells = self.coefficients.shape[1]
         cells = scratch("cells", n_cells * LANES * CELL_SIZE).reshape(-1, CELL_SIZE)
         _table_samples(
@@ -146,6 +150,7 @@ class MomentTable:
             easy_axis,
             static_field,
             drive_field,
+            np.ones_like(static_field) if drive_scale is None else drive_scale,
             cells,
             moment,
         )
@@ -298,8 +303,9 @@ N_RESULTS = 7
 def _split_field(typing_context, positions, drive, node, n_nodes, results, place):
     """Split the field at a node along and across the easy axis, for all lanes.
 
-    ``positions`` flat float64 (6, LANES): static field, then easy axis; ``drive`` flat
-    (3, n_nodes). Writes xi_par, xi_perp^2 and the vector across at ``place`` of PARALLEL, W, REST.
+    ``positions`` flat float64 (9, LANES): static field, easy axis, then scale of the drive field;
+    ``drive`` flat (3, n_nodes). Writes xi_par, xi_perp^2 and the vector across at ``place`` of
+    PARALLEL, W, REST.
     """
     integer = types.int64
     signature = types.void(positions, drive, integer, integer, results, integer)
@@ -311,7 +317,8 @@ def _split_field(typing_context, positions, drive, node, n_nodes, results, place
         for c in range(3):
             where = builder.add(node, builder.mul(n_nodes, INT64(c)))
             drive = builder.load(builder.gep(memory.data(1), [where]))
-            field.append(builder.fadd(memory.load(0, INT64(c * LANES)), memory.spread(drive)))
+            static, scale = memory.load(0, INT64(c * LANES)), memory.load(0, INT64((c + 6) * LANES))
+            field.append(multiply_add(builder, scale, memory.spread(drive), static))
             axis.append(memory.load(0, INT64((c + 3) * LANES)))
         along = dot(builder, field, axis)
         back = builder.fneg(along)
@@ -371,6 +378,7 @@ def _table_samples(
     easy_axis,
     static_field,
     drive_field,
+    drive_scale,
     cells,
     moment,
 ):
@@ -396,11 +404,12 @@ def _table_samples(
     # Cells at these alphas are made when a sample first falls into them, for all alphas at once,
     # because their coefficients come from far memory.
     ready = np.zeros(coefficients.shape[1], dtype=np.bool_)
-    positions = np.empty(6 * LANES)
+    positions = np.empty(9 * LANES)
     for c in range(3):
         for lane in range(LANES):
             positions[c * LANES + lane] = static_field[lane, c]
             positions[(c + 3) * LANES + lane] = easy_axis[lane, c]
+            positions[(c + 6) * LANES + lane] = drive_scale[lane, c]
     n_nodes = drive_field.shape[1]
     drive, flat_moment = drive_field.reshape(-1), moment.reshape(-1)
     results = np.empty(N_RESULTS * STEP)

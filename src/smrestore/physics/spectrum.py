@@ -99,6 +99,38 @@ class Components:
         return cls(channel, frequency)
 
 
+@dataclass(frozen=True, eq=False)
+class LocalFields:
+    """Fields at given positions that differ from those of the sequence.
+
+    Attributes
+    ----------
+    static_field
+        Selection and offset field at each position, float64 (P, 3) in T.
+    drive_scale
+        Drive field over that of the sequence, float64 (P, 3), positive.
+    """
+
+    static_field: np.ndarray
+    drive_scale: np.ndarray
+
+    def check(self, n_positions: int) -> None:
+        """Raise :class:`InputError` if the fields are not those of so many positions."""
+        for name in ("static_field", "drive_scale"):
+            if getattr(self, name).shape != (n_positions, 3):
+                raise InputError(
+                    f"shape {getattr(self, name).shape} for {n_positions} positions",
+                    field=name,
+                    remedy="give three numbers for each position",
+                )
+        if not np.min(self.drive_scale, initial=1.0) > 0:
+            raise InputError(
+                f"factor {np.min(self.drive_scale):g}",
+                field="drive_scale",
+                remedy="give positive factors; a drive field is switched off by its amplitude",
+            )
+
+
 @dataclass(frozen=True)
 class Group:
     """Positions whose spectra are taken in the same way.
@@ -127,6 +159,8 @@ class Plan:
         They hold each position once.
     n_evaluations
         Evaluations of the moment altogether.
+    drive_scale
+        Drive field over that of the sequence, (P, 3), or None if it is the same everywhere.
     """
 
     alpha: np.ndarray
@@ -134,6 +168,7 @@ class Plan:
     static_field: np.ndarray
     groups: tuple[Group, ...]
     n_evaluations: int
+    drive_scale: np.ndarray | None = None
 
 
 # Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; its share of
@@ -141,7 +176,12 @@ class Plan:
 _EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 20.0, 0.15, 4.0
 
 
-def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "fastest") -> Plan:
+def make_plan(
+    simulation: Simulation,
+    positions: np.ndarray,
+    transform: str = "fastest",
+    fields: LocalFields | None = None,
+) -> Plan:
     """Choose the transform and its nodes at each position.
 
     Parameters
@@ -150,19 +190,22 @@ def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "f
         float64 (P, 3) in m.
     transform
         ``torus`` or ``time`` force one way; ``fastest`` chooses by estimated time.
+    fields
+        Fields at the positions, if they are not those of the sequence.
     """
     particle, sequence = simulation.particle, simulation.sequence
     field_on_grid = sequence.static_field(_grid_corners(simulation.grid))
+    amplitude, drive_scale = particle.beta * np.array(sequence.drive_amplitude), None
     static_field = sequence.static_field(positions)
+    if fields is not None:
+        fields.check(len(positions))
+        static_field, drive_scale = fields.static_field, fields.drive_scale
+        amplitude = amplitude * drive_scale
     alpha, easy_axis = particle.anisotropy(
         static_field, np.linalg.norm(field_on_grid, axis=-1).max()
     )
     static_field = particle.beta * static_field
-    counts = torus.rounded_up(
-        torus.node_counts(
-            alpha, easy_axis, static_field, particle.beta * np.array(sequence.drive_amplitude)
-        )
-    )
+    counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
     n_times = _n_times(sequence)
     nodes = counts.prod(axis=1)
     widths = np.where(counts > 1, counts, 0).sum(axis=1)
@@ -186,7 +229,7 @@ def make_plan(simulation: Simulation, positions: np.ndarray, transform: str = "f
         if chosen.size:
             groups.append(Group(chosen[np.argsort(alpha[chosen])], tuple(count)))
     n_evaluations = int(nodes[~in_time].sum() + n_times * in_time.sum())
-    return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations)
+    return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations, drive_scale)
 
 
 def _grid_corners(grid: CalibrationGrid) -> np.ndarray:
@@ -206,6 +249,7 @@ def component_values(
     components: Components,
     positions: np.ndarray | None = None,
     *,
+    fields: LocalFields | None = None,
     evaluator: str = "table",
     transform: str = "fastest",
     threads: int | None = None,
@@ -226,6 +270,8 @@ def component_values(
     positions
         float64 (P, 3) in m; the voxel centers of the grid, z fastest, if not given. Fluid particles
         stay scaled to the largest static field on the grid.
+    fields
+        Fields at the positions, if they are not those of the sequence.
     evaluator
         ``table``, or ``quadrature`` for the reference, fifty times slower.
     transform
@@ -247,7 +293,8 @@ def component_values(
     Raises
     ------
     InputError
-        If an option is unknown, or the memory is too small for the positions in work.
+        If an option is unknown, the fields are those of other positions, or the memory is too
+        small for the positions in work.
     """
     for name, value, known in (
         ("evaluator", evaluator, EVALUATORS),
@@ -263,7 +310,7 @@ def component_values(
         dtype = np.float64 if simulation.is_real else np.complex128
         out = np.empty((len(positions), len(components)), dtype=dtype)
     threads = threads or numba.get_num_threads()
-    plan = make_plan(simulation, positions, transform)
+    plan = make_plan(simulation, positions, transform, fields)
     sample = _moment_sampler(simulation, plan, evaluator)
     factor = simulation.component_factor()[components.channel, components.frequency]
 
@@ -313,17 +360,22 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-Sampler = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+Sampler = Callable[..., None]
 
 
 def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampler:
-    """Return what fills moments from alpha, easy axis, static field and drive field."""
+    """Return what fills moments from alpha, easy axis, static field, drive field.
+
+    Its fifth argument is the moment, its sixth the scale of the drive field.
+    """
     amplitude = simulation.particle.beta * np.array(simulation.sequence.drive_amplitude)
+    if plan.drive_scale is not None:
+        amplitude = amplitude * plan.drive_scale.max(axis=0)
     static = np.linalg.norm(plan.static_field, axis=1).max()
     along = static + np.linalg.norm(amplitude)
     if evaluator == "quadrature":
         nodes = sufficient_quadrature(plan.alpha.max() + along)
-        return lambda *arguments: moment_samples(*arguments[:4], nodes, arguments[4])
+        return lambda *fields: moment_samples(*fields[:4], fields[5], nodes, fields[4])
     # The easy axis of fluid particles is that of the static field, which has no part across it.
     fluid = simulation.particle.model == "anisotropy" and simulation.particle.state == "fluid"
     across = np.linalg.norm(amplitude) if fluid else along
@@ -418,9 +470,10 @@ def _block(
     n_lanes = -(-len(places) // LANES) * LANES
     padded = places[np.minimum(np.arange(n_lanes), len(places) - 1)]
     alpha, axis, field = plan.alpha[padded], plan.easy_axis[padded], plan.static_field[padded]
+    scale = np.ones((n_lanes, 3)) if plan.drive_scale is None else plan.drive_scale[padded]
     for start in range(0, n_lanes, LANES):
         batch = slice(start, start + LANES)
-        sample(alpha[batch], axis[batch], field[batch], drive, moment)
+        sample(alpha[batch], axis[batch], field[batch], drive, moment, scale[batch])
         signal = moment if sensitivity is None else np.einsum("cl,lnp->cnp", sensitivity, moment)
         write(signal, places[batch])
     return len(places)

@@ -78,17 +78,18 @@ def node_counts(
     alpha, easy_axis
         float64 (P,) and (P, 3).
     static_field, drive_amplitude
-        Reduced fields, float64 (P, 3) and (3,); an amplitude of 0 gives one node.
+        Reduced fields, float64 (P, 3), the drive amplitude also (3,) if it is the same everywhere;
+        an axis without amplitude gives one node.
     """
+    drive_amplitude = np.broadcast_to(drive_amplitude, static_field.shape)
     gap = np.interp(alpha, *_zeros(), right=np.pi / 2)
     along = np.abs(easy_axis) * drive_amplitude
     static_along = np.abs((easy_axis * static_field).sum(axis=1))
     counts = np.ones((len(alpha), 3), dtype=np.int64)
-    for i in np.flatnonzero(drive_amplitude):
-        single = _decay_rate(
-            np.abs(static_field[:, i]) / drive_amplitude[i], np.pi / drive_amplitude[i]
-        )
-        own = np.maximum(along[:, i], 1e-9 * drive_amplitude[i])
+    for i in np.flatnonzero(drive_amplitude.any(axis=0)):
+        amplitude = drive_amplitude[:, i]
+        single = _decay_rate(np.abs(static_field[:, i]) / amplitude, np.pi / amplitude)
+        own = np.maximum(along[:, i], 1e-9 * amplitude)
         others = along.sum(axis=1) - along[:, i]
         two = _decay_rate((static_along - others) / own, gap / own)
         rate = np.where(alpha > 0, np.minimum(single, two), single)

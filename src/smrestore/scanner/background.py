@@ -60,6 +60,10 @@ class Background:
     patterns: np.ndarray
     course: np.ndarray
 
+    def selected(self, frequencies: np.ndarray) -> "Background":
+        """Return the background of chosen frequency bins only."""
+        return Background(self.level[:, frequencies], self.patterns[..., frequencies], self.course)
+
     def frames(self, start: int, stop: int) -> np.ndarray:
         """Return the background spectra of frames ``start`` to ``stop``, complex128 (n, C, K)."""
         return self.level + np.tensordot(self.course[:, start:stop].T, self.patterns, axes=1)

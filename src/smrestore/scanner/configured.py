@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence
 from smrestore.scanner.background import BackgroundSettings
+from smrestore.scanner.calibrations import Corruption
+from smrestore.scanner.fields import FieldSettings
 from smrestore.scanner.scans import Scanner
-from smrestore.scanner.signal import ReceiveChannel, Tracer
+from smrestore.scanner.signal import DeltaSample, ReceiveChannel, Tracer
 
 Entry = Mapping[str, object]
 
@@ -14,6 +16,7 @@ Entry = Mapping[str, object]
 def load_scanner(name: str, entry: Entry) -> Scanner:
     """Build a virtual scanner from an entry of ``scanners``."""
     tracer, background = entry["tracer"], dict(entry["background"])
+    sample, fields = entry["delta_sample"], entry["fields"]
     return Scanner(
         name=name,
         tracer=Tracer(
@@ -22,6 +25,10 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
             anisotropy_constant=tracer["anisotropy_constant_J_per_m3"],
             spatial_modulation=tracer["spatial_modulation"],
             relaxation_time=tracer["relaxation_time_us"] * 1e-6,
+            core_sizes=tracer["core_sizes"],
+        ),
+        delta_sample=DeltaSample(
+            size=tuple(edge * 1e-3 for edge in sample["size_mm"]), points=sample["points"]
         ),
         channels=tuple(
             ReceiveChannel(
@@ -31,6 +38,11 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
                 delay=channel["delay_ns"] * 1e-9,
             )
             for channel in entry["channels"]
+        ),
+        fields=FieldSettings(
+            selection_deviation=fields["selection_deviation"],
+            drive_deviation=fields["drive_deviation"],
+            radius=fields["radius_mm"] * 1e-3,
         ),
         background=BackgroundSettings(
             thermal_noise=background.pop("thermal_noise_mV") * 1e-3,
@@ -59,3 +71,8 @@ def load_grid(entry: Entry) -> CalibrationGrid:
         fov=tuple(f * 1e-3 for f in entry["fov_mm"]),
         center=tuple(c * 1e-3 for c in entry["center_mm"]),
     )
+
+
+def load_corruption(entry: Entry | None) -> Corruption | None:
+    """Build the corrupted run of a scan from its entry, None if there is none."""
+    return entry and Corruption(entry["kind"], entry["first"], entry["count"])

@@ -1,18 +1,33 @@
-"""Phantoms as geometry in millimeters, and their concentration on a grid."""
+"""Phantoms as geometry in millimeters, and their concentration at points and on a grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.physics.grid import CalibrationGrid
 
+Point = tuple[float, float, float]
+
+BLOCK_POINTS = 2**20
+"""Points at which the concentration is evaluated at a time."""
+
+
+class Shape(Protocol):
+    """A body of one concentration, in units of the delta sample's."""
+
+    concentration: float
+
+    def contains(self, positions: np.ndarray) -> np.ndarray:
+        """Tell which positions, (..., 3) in m, lie inside; bool (...)."""
+
 
 @dataclass(frozen=True)
 class Tube:
-    """A bent tube: all points within ``radius`` of a polyline.
+    """A bent tube with round ends: all points within ``radius`` of a polyline.
 
     Attributes
     ----------
@@ -24,12 +39,12 @@ class Tube:
         In units of the delta sample's.
     """
 
-    points: tuple[tuple[float, float, float], ...]
+    points: tuple[Point, ...]
     radius: float
     concentration: float = 1.0
 
     def contains(self, positions: np.ndarray) -> np.ndarray:
-        """Tell which positions, (..., 3) in m, lie inside; bool (...)."""
+        """See :class:`Shape`."""
         inside = np.zeros(positions.shape[:-1], dtype=bool)
         corners = np.array(self.points)
         for start, stop in pairwise(corners):
@@ -43,16 +58,116 @@ class Tube:
 
 
 @dataclass(frozen=True)
-class Phantom:
-    """Tubes, which may overlap: the last one counts."""
+class Rod:
+    """A straight cylinder with flat ends, solid or hollow.
 
-    tubes: tuple[Tube, ...]
+    Attributes
+    ----------
+    start, stop
+        Middle of the ends in m.
+    radius, inner_radius
+        In m.
+    concentration
+        In units of the delta sample's.
+    """
+
+    start: Point
+    stop: Point
+    radius: float
+    inner_radius: float = 0.0
+    concentration: float = 1.0
+
+    def contains(self, positions: np.ndarray) -> np.ndarray:
+        """See :class:`Shape`."""
+        axis = np.subtract(self.stop, self.start)
+        length = np.linalg.norm(axis)
+        relative = positions - np.array(self.start)
+        along = relative @ (axis / length)
+        squared = (relative**2).sum(axis=-1) - along**2
+        # The subtraction leaves rounding errors on the axis.
+        squared = np.maximum(squared, 0)
+        inside = (along >= 0) & (along <= length)
+        return inside & (squared <= self.radius**2) & (squared >= self.inner_radius**2)
+
+
+@dataclass(frozen=True)
+class Spiral:
+    """A band along an Archimedean spiral, in a plane across z.
+
+    The center line is r = start_radius + pitch phi / (2 pi) for 0 <= phi <= 2 pi turns, from the x
+    axis towards the y axis. The band is ``width`` wide in r and ``height`` high in z.
+
+    Attributes
+    ----------
+    center
+        In m.
+    start_radius, pitch, width, height
+        In m.
+    turns
+        Need not be whole.
+    concentration
+        In units of the delta sample's.
+    """
+
+    center: Point
+    start_radius: float
+    pitch: float
+    turns: float
+    width: float
+    height: float
+    concentration: float = 1.0
+
+    def contains(self, positions: np.ndarray) -> np.ndarray:
+        """See :class:`Shape`."""
+        x, y, z = np.moveaxis(positions - np.array(self.center), -1, 0)
+        radius, turn = np.hypot(x, y), np.mod(np.arctan2(y, x) / (2 * np.pi), 1)
+        inside = np.zeros(radius.shape, dtype=bool)
+        for number in range(int(np.ceil(self.turns))):
+            line = self.start_radius + self.pitch * (turn + number)
+            inside |= (np.abs(radius - line) <= self.width / 2) & (turn + number <= self.turns)
+        return inside & (np.abs(z) <= self.height / 2)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A cuboid along the axes; with a wall, a rectangular frame around the z direction.
+
+    Attributes
+    ----------
+    center, size
+        In m.
+    wall
+        Thickness of the frame in x and y in m, its inside is empty; 0 for a solid cuboid.
+    concentration
+        In units of the delta sample's.
+    """
+
+    center: Point
+    size: Point
+    wall: float = 0.0
+    concentration: float = 1.0
+
+    def contains(self, positions: np.ndarray) -> np.ndarray:
+        """See :class:`Shape`."""
+        distance = np.abs(positions - np.array(self.center))
+        half = np.array(self.size) / 2
+        inside = (distance <= half).all(axis=-1)
+        if self.wall > 0:
+            inside &= (distance[..., :2] >= half[:2] - self.wall).any(axis=-1)
+        return inside
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """Shapes, which may overlap: the last one counts."""
+
+    shapes: tuple[Shape, ...]
 
     def concentration(self, positions: np.ndarray) -> np.ndarray:
         """Return the concentration at positions (..., 3) in m, float64 (...)."""
         result = np.zeros(positions.shape[:-1])
-        for tube in self.tubes:
-            result[tube.contains(positions)] = tube.concentration
+        for shape in self.shapes:
+            result[shape.contains(positions)] = shape.concentration
         return result
 
     def on_grid(self, grid: CalibrationGrid, oversampling: int = 8) -> np.ndarray:
@@ -61,9 +176,18 @@ class Phantom:
         Each voxel is sampled at ``oversampling`` points along each axis that has extent.
         """
         fine = refined(grid, oversampling)
-        values = self.concentration(fine.positions())
-        shape = [part for n, m in zip(grid.size, fine.size, strict=True) for part in (n, m // n)]
-        return values.reshape(shape).mean(axis=(1, 3, 5))
+        factor = np.array(fine.size) // np.array(grid.size)
+        axes = fine.axes()
+        image = np.empty(grid.size)
+        step = max(1, BLOCK_POINTS // (factor[0] * fine.size[1] * fine.size[2]))
+        for start in range(0, grid.size[0], step):
+            part = slice(start * factor[0], (start + step) * factor[0])
+            points = np.stack(np.meshgrid(axes[0][part], *axes[1:], indexing="ij"), axis=-1)
+            values = self.concentration(points)
+            sizes = (values.shape[0] // factor[0], *grid.size[1:])
+            shape = [n for pair in zip(sizes, factor, strict=True) for n in pair]
+            image[start : start + step] = values.reshape(shape).mean(axis=(1, 3, 5))
+        return image
 
 
 def refined(grid: CalibrationGrid, factor: int) -> CalibrationGrid:
@@ -73,29 +197,102 @@ def refined(grid: CalibrationGrid, factor: int) -> CalibrationGrid:
 
 
 def load_phantom(shapes: Sequence[Mapping[str, object]]) -> Phantom:
-    """Build a phantom from its configuration.
-
-    Each shape has ``points_mm``, ``radius_mm`` and optionally ``concentration``.
+    """Build a phantom from its configuration, a list of shapes; they are tubes if not named.
 
     Raises
     ------
     InputError
-        If a tube has fewer than two points or no radius.
+        If a shape is unknown, or has no extent.
     """
-    tubes = []
-    for i, shape in enumerate(shapes):
-        points = np.array(shape["points_mm"], dtype=float) * 1e-3
-        if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or shape["radius_mm"] <= 0:
+    loaded = []
+    for i, entry in enumerate(shapes):
+        field = f"phantoms shape {i + 1}"
+        kind = entry.get("shape", "tube")
+        if kind not in SHAPES:
             raise InputError(
-                "a tube needs two or more points of x, y, z and a positive radius",
-                field=f"phantoms tube {i + 1}",
-                remedy="correct its points_mm and radius_mm",
+                f"unknown shape {kind!r}",
+                field=field,
+                remedy=f"use one of {', '.join(SHAPES)}",
             )
-        tubes.append(
-            Tube(
-                points=tuple(map(tuple, points.tolist())),
-                radius=shape["radius_mm"] * 1e-3,
-                concentration=shape.get("concentration", 1.0),
-            )
+        loaded.append(SHAPES[kind](entry, field))
+    return Phantom(tuple(loaded))
+
+
+def _load_tube(entry: Mapping[str, object], field: str) -> Tube:
+    points = np.array(entry["points_mm"], dtype=float) * 1e-3
+    if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or entry["radius_mm"] <= 0:
+        raise InputError(
+            "a tube needs two or more points of x, y, z and a positive radius",
+            field=field,
+            remedy="correct its points_mm and radius_mm",
         )
-    return Phantom(tuple(tubes))
+    return Tube(
+        points=tuple(map(tuple, points.tolist())),
+        radius=entry["radius_mm"] * 1e-3,
+        concentration=entry.get("concentration", 1.0),
+    )
+
+
+def _load_rod(entry: Mapping[str, object], field: str) -> Rod:
+    inner = entry.get("inner_radius_mm", 0.0)
+    if entry["start_mm"] == entry["stop_mm"] or not 0 <= inner < entry["radius_mm"]:
+        raise InputError(
+            "a rod needs two different ends, and a radius above its inner radius",
+            field=field,
+            remedy="correct its start_mm, stop_mm, radius_mm and inner_radius_mm",
+        )
+    return Rod(
+        start=_point(entry["start_mm"]),
+        stop=_point(entry["stop_mm"]),
+        radius=entry["radius_mm"] * 1e-3,
+        inner_radius=inner * 1e-3,
+        concentration=entry.get("concentration", 1.0),
+    )
+
+
+def _load_spiral(entry: Mapping[str, object], field: str) -> Spiral:
+    lengths = [entry[f"{name}_mm"] for name in ("pitch", "width", "height")]
+    if min(*lengths, entry["turns"]) <= 0 or entry["start_radius_mm"] < 0:
+        raise InputError(
+            "a spiral needs positive pitch, width, height and turns",
+            field=field,
+            remedy="correct its pitch_mm, width_mm, height_mm, turns and start_radius_mm",
+        )
+    pitch, width, height = (1e-3 * length for length in lengths)
+    return Spiral(
+        center=_point(entry["center_mm"]),
+        start_radius=entry["start_radius_mm"] * 1e-3,
+        pitch=pitch,
+        turns=entry["turns"],
+        width=width,
+        height=height,
+        concentration=entry.get("concentration", 1.0),
+    )
+
+
+def _load_box(entry: Mapping[str, object], field: str) -> Box:
+    wall = entry.get("wall_mm", 0.0)
+    if min(entry["size_mm"]) <= 0 or not 0 <= 2 * wall < min(entry["size_mm"][:2]):
+        raise InputError(
+            "a box needs three positive edges, and walls that leave room between them",
+            field=field,
+            remedy="correct its size_mm and wall_mm",
+        )
+    return Box(
+        center=_point(entry["center_mm"]),
+        size=_point(entry["size_mm"]),
+        wall=wall * 1e-3,
+        concentration=entry.get("concentration", 1.0),
+    )
+
+
+def _point(millimeters: Sequence[float]) -> Point:
+    return tuple(1e-3 * value for value in millimeters)
+
+
+SHAPES: dict[str, Callable[[Mapping[str, object], str], Shape]] = {
+    "tube": _load_tube,
+    "rod": _load_rod,
+    "spiral": _load_spiral,
+    "box": _load_box,
+}

@@ -1,31 +1,25 @@
 """Scans of the virtual scanner, written as MDF, and the truth they came from."""
 
-import logging
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.fft
 
 from smrestore import mdf
-from smrestore.files import atomic_path, provenance
+from smrestore.files import new_hdf5, provenance
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence
-from smrestore.progress import progress_bar
 from smrestore.scanner.background import BackgroundSettings, scanner_background
+from smrestore.scanner.calibrations import ATTENUATION, Corruption, calibration_path
+from smrestore.scanner.fields import FieldSettings
 from smrestore.scanner.phantoms import Phantom, refined
-from smrestore.scanner.signal import ReceiveChannel, Tracer, sample_spectrum
-from smrestore.seeds import derived_seed, generator
+from smrestore.scanner.recording import Recording, Signal, stored_frequencies
+from smrestore.scanner.signal import DeltaSample, ReceiveChannel, SignalModel, Tracer
+from smrestore.seeds import generator
 
-logger = logging.getLogger(__name__)
-
-BLOCK_FRAMES = 64
-TIME = "2026-01-01T00:00:00.000"
-"""Time stamp of all virtual scans, so that equal settings give equal files."""
-DELTA_SAMPLE = mdf.Tracer(name="virtual", concentration=0.1, volume=8e-9)
 PHANTOM_OVERSAMPLING = 3
 """Points per voxel and axis at which the signal of a phantom is simulated."""
 
@@ -37,8 +31,8 @@ class Scanner:
     Attributes
     ----------
     name
-        Its feedthrough is drawn from the seed and this name.
-    tracer, channels, background
+        Its feedthrough and field deviations are drawn from the seed and this name.
+    tracer, delta_sample, channels, fields, background
         What it measures, with, and against.
     full_scale
         Largest voltage of the 16-bit converter in V.
@@ -46,126 +40,104 @@ class Scanner:
 
     name: str
     tracer: Tracer
+    delta_sample: DeltaSample
     channels: tuple[ReceiveChannel, ...]
+    fields: FieldSettings
     background: BackgroundSettings
     full_scale: float
 
+    def signal_model(
+        self,
+        sequence: Sequence,
+        grid: CalibrationGrid,
+        *,
+        seed: int,
+        frequencies: np.ndarray | None = None,
+    ) -> SignalModel:
+        """Return what determines the noise-free signal of a scan."""
+        return SignalModel(
+            self.tracer,
+            self.channels,
+            self.delta_sample,
+            sequence,
+            grid,
+            self.fields.draw(generator(seed, "fields", self.name)),
+            frequencies,
+        )
 
-def _write(
+    def description(self) -> mdf.Tracer:
+        """Return the tracer as MDF describes it; a point counts as 1 ul."""
+        volume = 1e3 * float(np.prod(self.delta_sample.size))
+        return mdf.Tracer(name="virtual", concentration=0.1, volume=volume or 1e-6)
+
+
+def _recording(
     path: str | Path,
     scanner: Scanner,
     sequence: Sequence,
-    signal: np.ndarray,
     sample: np.ndarray,
+    signal: Signal,
     *,
     averages: int,
     seed: int,
-    description: str,
-    calibration: mdf.Calibration | None = None,
-    tracer: mdf.Tracer | None = None,
-) -> None:
-    """Measure frames and write them.
-
-    ``signal`` is complex (C, K, S), the noise-free spectra of S samples; ``sample`` is int (N,),
-    the one in the bore during each frame, -1 for none.
-    """
-    n_frames, n_channels, n_samples = len(sample), len(scanner.channels), sequence.n_samples
+    frequencies: np.ndarray | None,
+) -> Recording:
     name = Path(path).stem
     background = scanner_background(
         scanner.background,
         sequence,
-        n_channels,
-        n_frames,
+        len(scanner.channels),
+        len(sample),
         scanner_rng=generator(seed, "scanner", scanner.name),
         scan_rng=generator(seed, "background", name),
     )
-    # A scanner adds up the averages as integers, and says so in the conversion factor.
-    step = scanner.full_scale / 2**15
-    dtype = np.int16 if averages == 1 else np.int32
-    limits = np.array([-(2**15), 2**15 - 1]) * averages
-    thermal = scanner.background.thermal_noise / np.sqrt(averages)
-
-    def frames() -> Iterator[np.ndarray]:
-        for start in progress_bar(range(0, n_frames, BLOCK_FRAMES), desc=name, unit="block"):
-            part = sample[start : start + BLOCK_FRAMES]
-            spectra = background.frames(start, start + len(part))
-            filled = part >= 0
-            spectra[filled] += signal[:, :, part[filled]].transpose(2, 0, 1)
-            voltage = scipy.fft.irfft(spectra, n=n_samples, axis=-1)
-            rng = generator(seed, "thermal noise", name, start)
-            voltage += thermal * rng.normal(size=voltage.shape)
-            numbers = np.rint(voltage * (averages / step))
-            beyond = np.mean((numbers < limits[0]) | (numbers > limits[1]))
-            if beyond > 0:
-                logger.warning(
-                    "%s: %.2g %% of the samples from frame %d on exceed the full scale of %g V",
-                    name,
-                    100 * beyond,
-                    start,
-                    scanner.full_scale,
-                )
-            yield np.clip(numbers, *limits).astype(dtype)
-
-    mdf.write_frames(
-        path,
-        acquisition=mdf.Acquisition.from_sequence(
-            sequence,
-            n_frames=n_frames,
-            n_averages=averages,
-            n_channels=n_channels,
-            start_time=TIME,
-            conversion_factor=np.tile([step / averages, 0.0], (n_channels, 1)),
-        ),
-        frames=frames(),
-        is_background=sample < 0,
-        description=description,
-        calibration=calibration,
-        tracer=tracer,
-        time=TIME,
-        uuid=uuid.UUID(int=derived_seed(seed, "uuid", name) << 64 | derived_seed(seed, name)),
-        fields={
-            "/scanner/name": scanner.name,
-            "/scanner/manufacturer": "smrestore",
-            "/experiment/name": name,
-            "/study/name": "virtual scanner",
-        },
+    return Recording(
+        name=name,
+        scanner_name=scanner.name,
+        sequence=sequence,
+        background=background if frequencies is None else background.selected(frequencies),
+        thermal_noise=scanner.background.thermal_noise,
+        full_scale=scanner.full_scale,
+        averages=averages,
+        frequencies=frequencies,
+        seed=seed,
+        sample=sample,
+        signal=signal,
     )
 
 
-def _write_truth(path: str | Path, name: str, values: np.ndarray, grid: CalibrationGrid) -> None:
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file[name] = values
+@contextmanager
+def _truth(path: str | Path, grid: CalibrationGrid) -> Iterator[h5py.File]:
+    with new_hdf5(path) as file:
         file.attrs.update({**provenance(), "fov_m": grid.fov, "center_m": grid.center})
+        yield file
 
 
 def scan_empty(
-    path: str | Path, scanner: Scanner, sequence: Sequence, *, frames: int, seed: int
+    path: str | Path,
+    scanner: Scanner,
+    sequence: Sequence,
+    *,
+    frames: int,
+    seed: int,
+    max_mixing_order: int | None = None,
 ) -> None:
     """Measure an empty scan: ``frames`` single-average frames without a sample.
 
     As in real files, the frames are not flagged as background: the file is one by its purpose.
+    With ``max_mixing_order``, spectra of the frequencies up to it are stored, else time signals.
     """
-    silence = np.zeros((len(scanner.channels), sequence.n_frequencies, 1), dtype=complex)
-    _write(
+    frequencies = stored_frequencies(sequence, max_mixing_order)
+    _recording(
         path,
         scanner,
         sequence,
-        silence,
         np.zeros(frames, dtype=int),
+        lambda _: 0,
         averages=1,
         seed=seed,
-        description=f"empty scan, {frames} frames",
-    )
-
-
-def calibration_path(grid: CalibrationGrid) -> np.ndarray:
-    """Return the position in the bore for each frame of a calibration, -1 for background.
-
-    Lines run along x, with one background frame before each line and one at the end.
-    """
-    lines = np.arange(grid.n_positions).reshape(-1, grid.size[0])
-    with_background = np.insert(lines, 0, -1, axis=1).ravel()
-    return np.append(with_background, -1)
+        frequencies=frequencies,
+    ).write(path, description=f"empty scan, {frames} frames")
 
 
 def scan_calibration(
@@ -177,33 +149,98 @@ def scan_calibration(
     *,
     averages: int,
     seed: int,
+    meandering: bool = False,
+    corruption: Corruption | None = None,
+    max_mixing_order: int | None = None,
 ) -> None:
     """Measure a system matrix, and keep its noise-free spectra as ``system_matrix`` in ``truth``.
 
-    The truth is complex64 (C, K, Nx, Ny, Nz) in V, unnormalized FFT, like the measured spectra.
+    The truth is complex64 (C, F, Nx, Ny, Nz) in V, unnormalized FFT, like the measured spectra, of
+    the frequency bins ``frequency``. Scan and truth are streamed by blocks of frames.
+
+    Parameters
+    ----------
+    path, truth
+        Files to write.
+    averages
+        In each frame.
+    meandering
+        Whether the robot reverses its direction after every line.
+    corruption
+        Positions with wrong values in the scan; the truth keeps the right ones, and the voxels as
+        ``corrupted``, int64 (n, 3) in the order of acquisition.
+    max_mixing_order
+        Spectra of the frequencies up to it are stored, sorted as in processed files. If None, time
+        signals are, in the order of acquisition.
+
+    Raises
+    ------
+    InputError
+        If the corrupted run does not lie within the scan.
     """
-    spectrum = sample_spectrum(scanner.tracer, scanner.channels, sequence, grid)
-    in_order = spectrum.reshape(*spectrum.shape[:2], *grid.size).transpose(0, 1, 4, 3, 2)
-    _write(
-        path,
-        scanner,
-        sequence,
-        in_order.reshape(spectrum.shape),
-        calibration_path(grid),
-        averages=averages,
-        seed=seed,
-        description=f"calibration scan, {averages} averages",
-        calibration=mdf.Calibration(
-            method="robot",
-            size=grid.size,
-            fov=grid.fov,
-            center=grid.center,
-            delta_sample_size=tuple(grid.voxel.tolist()),
-        ),
-        tracer=DELTA_SAMPLE,
-    )
-    matrix = spectrum.reshape(*spectrum.shape[:2], *grid.size).astype(np.complex64)
-    _write_truth(truth, "system_matrix", matrix, grid)
+    if corruption is not None:
+        corruption.check(grid.n_positions)
+    frequencies = stored_frequencies(sequence, max_mixing_order)
+    model = scanner.signal_model(sequence, grid, seed=seed, frequencies=frequencies)
+    course = calibration_path(grid, meandering=meandering)
+    positions = grid.positions().reshape(-1, 3)[course.voxel]
+    voxels = np.stack(np.unravel_index(course.voxel, grid.size), axis=1)
+    with _truth(truth, grid) as file:
+        shape = (len(scanner.channels), len(model.bins), *grid.size)
+        matrix = file.create_dataset("system_matrix", shape, np.complex64)
+        file["frequency"] = model.bins
+        bad = slice(0) if corruption is None else _run(corruption)
+        file["corrupted"] = voxels[bad]
+        if model.fields is not None:
+            file.attrs["selection_field_coefficients"] = model.fields.selection
+            file.attrs["drive_field_coefficients"] = model.fields.drive
+
+        def measure(visits: np.ndarray) -> np.ndarray:
+            spectra = model.of_samples(positions[visits])
+            _write_lines(matrix, voxels[visits], spectra)
+            if corruption is not None:
+                wrong = (visits >= bad.start) & (visits < bad.stop)
+                if wrong.any() and corruption.kind == "stuck":
+                    spectra[wrong] = model.of_samples(positions[bad.start - 1 : bad.start])
+                elif wrong.any():
+                    spectra[wrong] *= ATTENUATION
+            return spectra
+
+        _recording(
+            path,
+            scanner,
+            sequence,
+            course.visit,
+            measure,
+            averages=averages,
+            seed=seed,
+            frequencies=frequencies,
+        ).write(
+            path,
+            description=f"calibration scan, {averages} averages",
+            calibration=mdf.Calibration(
+                method="robot",
+                size=grid.size,
+                fov=grid.fov,
+                center=grid.center,
+                delta_sample_size=scanner.delta_sample.size,
+                is_meandering=meandering,
+            ),
+            tracer=scanner.description(),
+        )
+
+
+def _run(corruption: Corruption) -> slice:
+    return slice(corruption.first, corruption.first + corruption.count)
+
+
+def _write_lines(matrix: h5py.Dataset, voxels: np.ndarray, spectra: np.ndarray) -> None:
+    """Write spectra (n, C, F) to voxels (n, 3) of a matrix, whole runs along x at a time."""
+    for y, z in np.unique(voxels[:, 1:], axis=0):
+        line = np.flatnonzero((voxels[:, 1:] == (y, z)).all(axis=1))
+        line = line[np.argsort(voxels[line, 0])]
+        first = voxels[line[0], 0]
+        matrix[:, :, first : first + len(line), y, z] = spectra[line].transpose(1, 2, 0)
 
 
 def scan_phantom(
@@ -218,30 +255,35 @@ def scan_phantom(
     background_frames: int,
     averages: int,
     seed: int,
+    max_mixing_order: int | None = None,
 ) -> None:
     """Measure a phantom, and keep its concentration on the grid as ``concentration`` in ``truth``.
 
     The signal is summed over points finer than the calibration grid, so that the reconstruction
-    never meets the discretization it assumes. Background frames come first.
+    never meets the discretization it assumes. A voxel of concentration 1 holds the tracer of one
+    delta sample. Along an axis in which the grid has no extent, the phantom reaches as far as the
+    delta sample. Background frames come first. ``max_mixing_order`` as in :func:`scan_empty`.
     """
+    frequencies = stored_frequencies(sequence, max_mixing_order)
+    model = scanner.signal_model(sequence, grid, seed=seed, frequencies=frequencies)
     fine = refined(grid, PHANTOM_OVERSAMPLING)
-    positions = fine.positions().reshape(-1, 3)
     concentration = phantom.on_grid(fine, oversampling=4).ravel()
     filled = concentration > 0
-    # The fine points of one voxel share the moment of the delta sample, which fills the voxel.
-    weight = concentration[filled] * grid.n_positions / fine.n_positions
-    spectrum = sample_spectrum(scanner.tracer, scanner.channels, sequence, grid, positions[filled])
-    signal = (spectrum @ weight)[:, :, None]
-    sample = np.concatenate([np.full(background_frames, -1), np.zeros(frames, dtype=int)])
-    _write(
+    amount = concentration[filled] * grid.n_positions / fine.n_positions
+    signal = model.of_tracer(fine.positions().reshape(-1, 3)[filled], amount)
+    _recording(
         path,
         scanner,
         sequence,
-        signal,
-        sample,
+        np.concatenate([np.full(background_frames, -1), np.zeros(frames, dtype=int)]),
+        lambda _: signal,
         averages=averages,
         seed=seed,
+        frequencies=frequencies,
+    ).write(
+        path,
         description=f"phantom scan, {frames} frames of {averages} averages",
-        tracer=DELTA_SAMPLE,
+        tracer=scanner.description(),
     )
-    _write_truth(truth, "concentration", phantom.on_grid(grid), grid)
+    with _truth(truth, grid) as file:
+        file["concentration"] = phantom.on_grid(grid)

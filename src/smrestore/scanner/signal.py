@@ -1,5 +1,6 @@
-"""The signal of a real sample: many core sizes, relaxation, and a receive chain."""
+"""The signal of a real sample: many core sizes, relaxation, imperfect fields, a receive chain."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,11 @@ from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
 from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
-from smrestore.physics.spectrum import Simulation, system_matrix
+from smrestore.physics.spectrum import Components, Simulation, component_values
+from smrestore.scanner.fields import FieldImperfection
+
+BLOCK_BYTES = 64 * 2**20
+"""Size of the spectra that are computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Tracer:
     relaxation_time
         Debye time of the median particle in s; it grows with the core volume. Particles of
         different size then lag differently, so that components are not real up to a global phase.
+    core_sizes
+        Diameters that stand for the distribution, nodes of Gauss-Hermite quadrature.
     """
 
     median_core_diameter: float
@@ -33,13 +40,14 @@ class Tracer:
     anisotropy_constant: float
     spatial_modulation: float
     relaxation_time: float
+    core_sizes: int = 7
 
-    def fractions(self, n_sizes: int = 7) -> list[tuple[Particle, float]]:
+    def fractions(self) -> list[tuple[Particle, float]]:
         """Return particles and their share of the magnetic moment.
 
         Gauss-Hermite quadrature of the log-normal number distribution, weighted by volume.
         """
-        nodes, weights = np.polynomial.hermite_e.hermegauss(n_sizes)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(self.core_sizes)
         diameters = self.median_core_diameter * np.exp(self.diameter_spread * nodes)
         shares = weights * diameters**3
         shares /= shares.sum()
@@ -95,34 +103,143 @@ def transfer_function(channels: tuple[ReceiveChannel, ...], frequencies: np.ndar
     return np.array(rows)
 
 
-def sample_spectrum(
-    tracer: Tracer,
-    channels: tuple[ReceiveChannel, ...],
-    sequence: Sequence,
-    grid: CalibrationGrid,
-    positions: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return the noise-free spectrum of a delta sample at each position.
+@dataclass(frozen=True)
+class DeltaSample:
+    """The sample of a calibration: a cuboid filled with tracer.
 
-    The equilibrium moments of all core sizes are added by their share, delayed by first-order
-    (Debye) relaxation, 1 / (1 + 2 pi i f tau), induced into the coils and passed through the
-    receive chain. The spectrum is scaled as an unnormalized FFT of the voltage.
-
-    Returns
-    -------
-    numpy.ndarray
-        complex128 (C, K, P) in V.
+    Attributes
+    ----------
+    size
+        Edge lengths along x, y, z in m; 0 for a point.
+    points
+        Gauss-Legendre points along each edge over which the signal is averaged.
     """
-    receiver = Receiver(
-        transfer_function=sequence.n_samples * transfer_function(channels, sequence.frequencies)
-    )
-    spectrum = 0
-    for particle, share in tracer.fractions():
-        spectrum = spectrum + share * system_matrix(
-            Simulation(particle, sequence, grid, receiver),
-            grid.positions().reshape(-1, 3) if positions is None else positions,
+
+    size: tuple[float, float, float]
+    points: int = 3
+
+    def quadrature(self, axes: tuple[bool, bool, bool] = (True,) * 3) -> tuple[np.ndarray, ...]:
+        """Return points (n, 3) in m from the center, and weights (n,) of sum 1.
+
+        Axes that are not among ``axes`` have no extent.
+        """
+        nodes, weights = np.polynomial.legendre.leggauss(self.points)
+        along = [
+            (0.5 * edge * nodes, weights / 2) if edge > 0 and on else (np.zeros(1), np.ones(1))
+            for edge, on in zip(self.size, axes, strict=True)
+        ]
+        points = np.stack(np.meshgrid(*(p for p, _ in along), indexing="ij"), axis=-1)
+        weight = np.einsum("i,j,k->ijk", *(w for _, w in along))
+        return points.reshape(-1, 3), weight.ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class SignalModel:
+    """Everything that determines the noise-free signal of one scan.
+
+    Attributes
+    ----------
+    tracer, channels, delta_sample
+        Of the scanner.
+    sequence
+        Of the scan.
+    grid
+        Calibration grid, to whose largest selection field the anisotropy of fluid particles is
+        scaled.
+    fields
+        Deviations from ideal fields, or None.
+    frequencies
+        int64 (F,): the frequency bins that are wanted; all K for None.
+    """
+
+    tracer: Tracer
+    channels: tuple[ReceiveChannel, ...]
+    delta_sample: DeltaSample
+    sequence: Sequence
+    grid: CalibrationGrid
+    fields: FieldImperfection | None = None
+    frequencies: np.ndarray | None = None
+
+    @property
+    def bins(self) -> np.ndarray:
+        """The frequency bins, int64 (F,)."""
+        if self.frequencies is None:
+            return np.arange(self.sequence.n_frequencies)
+        return self.frequencies
+
+    def at_points(self, positions: np.ndarray) -> np.ndarray:
+        """Return the spectra of points that hold the delta sample's amount of tracer.
+
+        The equilibrium moments of all core sizes are added by their share, delayed by first-order
+        (Debye) relaxation, 1 / (1 + 2 pi i f tau), induced into the coils and passed through the
+        receive chain. The spectra are scaled as an unnormalized FFT of the voltage.
+
+        Parameters
+        ----------
+        positions
+            float64 (P, 3) in m; all spectra are kept.
+
+        Returns
+        -------
+        numpy.ndarray
+            complex128 (P, C, F) in V.
+        """
+        sequence, bins = self.sequence, self.bins
+        receiver = Receiver(
+            transfer_function=sequence.n_samples
+            * transfer_function(self.channels, sequence.frequencies)
         )
-    # Samples of a real voltage hold no phase at the Nyquist frequency.
-    if sequence.n_samples % 2 == 0:
-        spectrum[:, -1] = spectrum[:, -1].real
-    return spectrum
+        n_channels = len(self.channels)
+        components = Components(
+            np.repeat(np.arange(n_channels), len(bins)), np.tile(bins, n_channels)
+        )
+        local = None if self.fields is None else self.fields.at(positions, sequence)
+        spectra = np.zeros((len(positions), len(components)), dtype=np.complex128)
+        values = np.empty_like(spectra)
+        for particle, share in self.tracer.fractions():
+            simulation = Simulation(particle, sequence, self.grid, receiver)
+            component_values(simulation, components, positions, fields=local, out=values)
+            values *= -1j * share
+            spectra += values
+        spectra = spectra.reshape(len(positions), n_channels, len(bins))
+        # Samples of a real voltage hold no phase at the Nyquist frequency.
+        if sequence.n_samples % 2 == 0:
+            nyquist = bins == sequence.n_frequencies - 1
+            spectra[:, :, nyquist] = spectra[:, :, nyquist].real
+        return spectra
+
+    def of_samples(self, positions: np.ndarray) -> np.ndarray:
+        """Return the spectra of the delta sample centered at positions (P, 3), (P, C, F) in V.
+
+        They are the mean of the system function over the cuboid.
+        """
+        points, weights = self.delta_sample.quadrature()
+        spectra = np.empty((len(positions), len(self.channels), len(self.bins)), np.complex128)
+        for part in self._blocks(len(positions), len(points)):
+            inside = positions[part, None] + points
+            values = self.at_points(inside.reshape(-1, 3))
+            values = values.reshape(*inside.shape[:2], -1)
+            spectra[part] = np.matmul(weights, values).reshape(spectra[part].shape)
+        return spectra
+
+    def of_tracer(self, positions: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Return the spectrum of tracer in points, (C, F) in V.
+
+        ``amounts`` (P,) are in units of the delta sample's. Along an axis in which the grid has no
+        extent, the tracer reaches as far as the delta sample.
+        """
+        flat = tuple(extent == 0 for extent in self.grid.fov)
+        points, weights = self.delta_sample.quadrature(flat)
+        positions = (positions[:, None] + points).reshape(-1, 3)
+        amounts = (amounts[:, None] * weights).ravel()
+        total = np.zeros((len(self.channels), len(self.bins)), dtype=np.complex128)
+        for part in self._blocks(len(positions)):
+            total += np.tensordot(amounts[part], self.at_points(positions[part]), axes=1)
+        return total
+
+    def _blocks(self, count: int, points: int = 1) -> Iterator[slice]:
+        """Yield parts of ``count`` positions of so many points whose spectra fit into a block."""
+        size = 16 * len(self.channels) * len(self.bins) * points
+        step = max(1, BLOCK_BYTES // size)
+        for start in range(0, count, step):
+            yield slice(start, start + step)

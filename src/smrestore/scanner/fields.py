@@ -1,0 +1,173 @@
+"""Fields of real coils: smooth deviations from the ideal selection and drive fields.
+
+Where no current flows, the selection field is the gradient of a harmonic potential, and each
+Cartesian component of a drive field is a harmonic function. Both are expanded in real solid
+harmonics of low degree around the center of the scanner, so that the deviations are fields that
+coils can make. The center itself keeps its ideal field.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.errors import InputError
+from smrestore.physics import LocalFields, Sequence
+
+Polynomial = dict[tuple[int, int, int], float]
+"""Coefficient by the powers of x, y and z."""
+
+DEGREE_1: tuple[Polynomial, ...] = ({(1, 0, 0): 1}, {(0, 1, 0): 1}, {(0, 0, 1): 1})
+DEGREE_2: tuple[Polynomial, ...] = (
+    {(1, 1, 0): 1},
+    {(0, 1, 1): 1},
+    {(1, 0, 1): 1},
+    {(2, 0, 0): 1, (0, 2, 0): -1},
+    {(0, 0, 2): 2, (2, 0, 0): -1, (0, 2, 0): -1},
+)
+DEGREE_3: tuple[Polynomial, ...] = (
+    {(1, 1, 1): 1},
+    {(2, 0, 1): 1, (0, 2, 1): -1},
+    {(3, 0, 0): 1, (1, 2, 0): -3},
+    {(2, 1, 0): 3, (0, 3, 0): -1},
+    {(1, 0, 2): 4, (3, 0, 0): -1, (1, 2, 0): -1},
+    {(0, 1, 2): 4, (2, 1, 0): -1, (0, 3, 0): -1},
+    {(0, 0, 3): 2, (2, 0, 1): -3, (0, 2, 1): -3},
+)
+POTENTIALS = (*DEGREE_2, *DEGREE_3)
+"""Their gradients deviate linearly and quadratically; degree 1 would be a constant field."""
+AMPLITUDES = (*DEGREE_1, *DEGREE_2)
+"""They vanish in the center, where drive fields are calibrated."""
+
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """How far the fields of a scanner deviate.
+
+    Attributes
+    ----------
+    selection_deviation
+        Root mean square deviation of the selection field over that of the ideal one, both over the
+        sphere of ``radius``.
+    drive_deviation
+        Root mean square relative deviation of each drive field over this sphere.
+    radius
+        In m.
+    """
+
+    selection_deviation: float
+    drive_deviation: float
+    radius: float
+
+    def draw(self, rng: np.random.Generator) -> "FieldImperfection | None":
+        """Return deviations of this strength, None for ideal fields."""
+        selection = _unit(rng.normal(size=len(POTENTIALS)))
+        drive = np.array([_unit(rng.normal(size=len(AMPLITUDES))) for _ in range(3)])
+        if self.selection_deviation == self.drive_deviation == 0:
+            return None
+        return FieldImperfection(
+            self.selection_deviation * selection, self.drive_deviation * drive, self.radius
+        )
+
+
+def _unit(coefficients: np.ndarray) -> np.ndarray:
+    return coefficients / np.linalg.norm(coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldImperfection:
+    """Deviations of the fields of one scanner.
+
+    With s = r / radius, harmonics R_n of unit root mean square over the unit sphere and the root
+    mean square g of the gradient's diagonal, the fields are
+
+        H_S(r) = G r + O + g radius sum_n selection_n (grad R_n)(s) / |grad R_n|
+        A_i(r) = A_i (1 + sum_n drive_in R_n(s))
+
+    where |grad R_n| is the root mean square over the unit sphere. All terms are orthogonal there,
+    so the norm of the coefficients is the relative deviation.
+
+    Attributes
+    ----------
+    selection
+        float64 (12,), for :data:`POTENTIALS`.
+    drive
+        float64 (3, 8), for :data:`AMPLITUDES`, of the drive field along x, y, z.
+    radius
+        In m.
+    """
+
+    selection: np.ndarray
+    drive: np.ndarray
+    radius: float
+
+    def at(self, positions: np.ndarray, sequence: Sequence) -> LocalFields:
+        """Return the fields at positions (P, 3) in m.
+
+        Raises
+        ------
+        InputError
+            If a drive field is reversed: the positions lie too far outside of the radius.
+        """
+        relative = positions / self.radius
+        slope = np.sqrt(np.mean(np.square(sequence.gradient)))
+        deviation = np.zeros_like(relative)
+        for coefficient, potential in zip(self.selection, POTENTIALS, strict=True):
+            _, norm = _norms(_key(potential))
+            deviation += coefficient / norm * _gradient(potential, relative)
+        scale = np.ones_like(relative)
+        for i, amplitude in enumerate(AMPLITUDES):
+            norm, _ = _norms(_key(amplitude))
+            scale += self.drive[:, i] / norm * _values(amplitude, relative)[:, None]
+        if scale.size and scale.min() <= 0:
+            raise InputError(
+                f"a drive field is reversed at {1e3 * np.linalg.norm(positions, axis=1).max():.3g} "
+                f"mm from the center, with deviations given at {1e3 * self.radius:g} mm",
+                field="fields",
+                remedy="enlarge the radius or lower the drive deviation",
+            )
+        static = sequence.static_field(positions) + slope * self.radius * deviation
+        return LocalFields(static, scale)
+
+
+def _values(polynomial: Polynomial, points: np.ndarray) -> np.ndarray:
+    """Return a polynomial at points (..., 3), float64 (...)."""
+    result = np.zeros(points.shape[:-1])
+    for powers, coefficient in polynomial.items():
+        result += coefficient * np.prod(points ** np.array(powers), axis=-1)
+    return result
+
+
+def _gradient(polynomial: Polynomial, points: np.ndarray) -> np.ndarray:
+    """Return the gradient of a polynomial at points (..., 3), float64 (..., 3)."""
+    parts = []
+    for axis in range(3):
+        derivative: Polynomial = {}
+        for powers, coefficient in polynomial.items():
+            if powers[axis]:
+                lower = tuple(p - (i == axis) for i, p in enumerate(powers))
+                derivative[lower] = coefficient * powers[axis]
+        parts.append(_values(derivative, points))
+    return np.stack(parts, axis=-1)
+
+
+def _key(polynomial: Polynomial) -> tuple:
+    return tuple(polynomial.items())
+
+
+@functools.cache
+def _norms(key: tuple) -> tuple[float, float]:
+    """Return the root mean square of a polynomial and of its gradient over the unit sphere."""
+    polynomial = dict(key)
+    height, weight = np.polynomial.legendre.leggauss(8)
+    angle = 2 * np.pi * np.arange(16) / 16
+    ring = np.sqrt(1 - height**2)[:, None]
+    points = np.stack(
+        [ring * np.cos(angle), ring * np.sin(angle), np.tile(height[:, None], 16)], axis=-1
+    )
+    weights = weight[:, None] / 32
+
+    def rms(squares: np.ndarray) -> float:
+        return float(np.sqrt(np.sum(weights * squares)))
+
+    return rms(_values(polynomial, points) ** 2), rms((_gradient(polynomial, points) ** 2).sum(-1))
