@@ -139,9 +139,9 @@ SCANS = [f"results/scans/{scan}.mdf" for scan in config["scans"]]
 USED_SCANS = [
     f"results/scans/{scan}.mdf"
     for scan in config["scans"]
-    if scan in [entry["scan"] for entry in config["noise_pools"].values()]
+    if any(scan in entry.get("scans", []) for entry in config["noise_pools"].values())
     or any(
-        scan in (entry["calibration"], entry["reference"], entry["phantom"])
+        scan in (entry["calibration"], entry["reference"], entry["phantom"], entry.get("empty"))
         for entry in config["measurements"].values()
     )
 ]
