@@ -74,7 +74,7 @@ DAMAGE = {
     truncated: ("scans", "the HDF5 file cannot be opened, it is truncated or damaged"),
     missing_dataset: ("scans", f"{BANDWIDTH}: this mandatory dataset is missing"),
     no_background: ("restoration", f"{MASK}: there are no background frames to subtract"),
-    nan: ("restoration", f"{DATA}: NaN or infinite value in frame 3, channel 1"),
+    nan: ("restoration", f"{DATA}: NaN or infinite value in frame 3 (voxel 2, 0, 0), channel 1"),
     grid: ("scans", f"{SIZE}: a grid of 7 x 6 x 1 has 42 positions, but there are 35"),
 }
 

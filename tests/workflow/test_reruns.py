@@ -121,7 +121,9 @@ def test_new_dataset_leaves_the_others_alone(finished, tmp_path):
         "components": {"norm_threshold": 1.0e-5, "maximum": 10},
     }
     settings = {"datasets": {"other-2d": dataset}}
-    assert replanned(finished, tmp_path, settings, "simulate") == {
+    # The run has left out datasets that nothing rests on.
+    caused = replanned(finished, tmp_path, settings, "simulate") - pending(finished, "simulate")
+    assert caused == {
         *(("sample_parameters", f"other-2d/{split}") for split in dataset["matrices"]),
         ("simulate_batch", "other-2d/train/000"),
         ("simulate_batch", "other-2d/train/001"),
