@@ -358,7 +358,7 @@ def scaling(path: Path) -> None:
         )
     axes[2].plot([1, all_threads], [1, all_threads], color="0.6", linewidth=0.8, label="ideal")
     axes[0].set(xlabel="voxels (2D, K = 1633)", ylabel="time (ms)")
-    axes[1].set(xlabel="drive field $m_0 A / (k_B T)$", ylabel="time per voxel (µs)", ylim=0)
+    axes[1].set(xlabel="drive field $m_0 A / (k_B T)$", ylabel="time per voxel (µs)", ylim=(0, 220))
     axes[2].set(xlabel="threads", ylabel="speed-up", xticks=list(threads))
     for ax, letter in zip(axes, "abc", strict=True):
         ax.set_title(letter, loc="left", fontweight="bold", fontsize=8)
