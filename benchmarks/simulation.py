@@ -20,6 +20,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numba
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
@@ -357,7 +358,8 @@ def scaling(path: Path) -> None:
             threads, times[0] / np.array(times), "o-", color=color, label=state, markersize=3
         )
     axes[2].plot([1, all_threads], [1, all_threads], color="0.6", linewidth=0.8, label="ideal")
-    axes[0].set(xlabel="voxels (2D, K = 1633)", ylabel="time (ms)")
+    axes[0].set(xlabel="voxels (2D, K = 1633)", ylabel="time (ms)", ylim=(5, 200))
+    axes[0].yaxis.set_minor_formatter(NullFormatter())
     axes[1].set(xlabel="drive field $m_0 A / (k_B T)$", ylabel="time per voxel (µs)", ylim=(0, 220))
     axes[2].set(xlabel="threads", ylabel="speed-up", xticks=list(threads))
     for ax, letter in zip(axes, "abc", strict=True):
