@@ -205,14 +205,16 @@ def test_full_disk_is_named_and_leaves_nothing(tmp_path, kept):
 
 
 def test_little_memory_gives_the_same_matrix_by_way_of_the_disk(tmp_path):
-    (case,) = cases(1, dimension=3, limits=SizeLimits((3, 7)))
-    selection = ComponentSelection(1e-5, 60)
-    n_voxels = math.prod(case["size"])
+    (case,) = cases(1, limits=SizeLimits((28, 34)))
+    selection = ComponentSelection(1e-5, 10**6)
     whole = simulate_matrix(case, selection, seed=3)
-    memory = 2 * 4 * 80 * (n_voxels // 3)
-    resources = Resources(memory=max(memory, 30_000_000), scratch=tmp_path, threads=1)
-    images = simulate_matrix(case, selection, seed=3, resources=resources).components
-    np.testing.assert_array_equal(images[0:60], whole.components[0:60])
+    # Less than half of the voxels fit into the half of the memory that components may take.
+    memory = math.prod(whole.components.shape) * 4 * 19 // 20
+    resources = Resources(memory=memory, scratch=tmp_path, threads=1)
+    staged = simulate_matrix(case, selection, seed=3, resources=resources)
+    assert staged.components.images.voxels_per_stage < math.prod(case["size"]) / 2
+    np.testing.assert_array_equal(staged.frequency, whole.frequency)
+    np.testing.assert_array_equal(staged.components[:], whole.components[:])
     staged = StagedImages(5, (3, 4, 1), np.dtype(np.float32), voxels_per_stage=5, folder=tmp_path)
     values = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
     for voxels, part in staged.fill():
