@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from smrestore.errors import InputError
+from smrestore.noise import NoisePool
+from smrestore.store import Component
 
 SIGMA_CONVENTIONS = ("complex", "per-channel")
 
@@ -24,13 +26,23 @@ class Degraded:
     sigma
         Standard deviation of its complex noise, sqrt(mean |n - mean n|^2), in units of ``image``.
     missing
-        bool (Nx, Ny, Nz): voxels that were not measured, where ``image`` means nothing; None if all
-        were.
+        bool (Nx, Ny, Nz): voxels that were not measured, where ``image`` is 0; None if all were.
+    spacing
+        Voxels of the restored grid from one voxel of ``image`` to the next, the first at index 0.
+    size
+        Voxels of the restored grid; that of ``image`` if not given.
     """
 
     image: np.ndarray
     sigma: float
     missing: np.ndarray | None = None
+    spacing: int = 1
+    size: tuple[int, int, int] | None = None
+
+    @property
+    def restored_size(self) -> tuple[int, int, int]:
+        """Voxels along x, y and z of the restored component."""
+        return self.image.shape if self.size is None else self.size
 
 
 @dataclass(frozen=True)
@@ -92,11 +104,55 @@ def scale_to_sigma(noise: np.ndarray, sigma: float) -> np.ndarray:
     return noise * (sigma / deviation)
 
 
-def pair(truth: np.ndarray, degraded: np.ndarray, sigma: float) -> Pair:
-    """Normalize a degraded image and its truth by the largest magnitude of the degraded image."""
+def component_noise(
+    pool: NoisePool,
+    component: Component,
+    shape: tuple[int, int, int],
+    sigma: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return noise of the component's own receive channel and frequency over a grid.
+
+    A run of frames fills the grid in acquisition order; it is scaled to sqrt(mean |n - mean n|^2) =
+    ``sigma``. No noise is drawn for a sigma of 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        complex64 of the given shape.
+    """
+    if sigma == 0:
+        return np.zeros(shape, np.complex64)
+    noise = pool.draw_image(component.channel, component.frequency, shape, rng)
+    return scale_to_sigma(noise, sigma)
+
+
+def pair(
+    truth: np.ndarray,
+    degraded: np.ndarray,
+    sigma: float,
+    *,
+    missing: np.ndarray | None = None,
+    spacing: int = 1,
+) -> Pair:
+    """Normalize a degraded image and its truth by the largest magnitude that was measured.
+
+    Parameters
+    ----------
+    truth
+        complex64 (Nx, Ny, Nz).
+    degraded
+        complex64, the measured voxels; those that are ``missing`` become 0.
+    sigma
+        Standard deviation of the complex noise in units of both.
+    missing, spacing
+        As in :class:`Degraded`.
+    """
+    if missing is not None:
+        degraded = np.where(missing, 0, degraded)
     image, factor = unit_maximum(degraded)
     return Pair(
-        Degraded(image.astype(np.complex64), sigma / factor),
+        Degraded(image.astype(np.complex64), sigma / factor, missing, spacing, truth.shape),
         (truth / factor).astype(np.complex64),
         factor,
     )

@@ -1,8 +1,8 @@
 """Evaluation of a method on simulated components with known truth: one row per component."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from smrestore.noise import NoisePool, check_disjoint
 from smrestore.progress import progress_bar
 from smrestore.seeds import generator
 from smrestore.store import Component, SystemMatrixStore
-from smrestore.tasks import denoising
+from smrestore.tasks import Task, make_task
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class EvaluationSet:
         Noise standard deviations relative to a truth of unit maximum, and what they mean.
     particle_state
         Only matrices with ``fluid`` or ``immobilized`` particles; all if not given.
+    degradation
+        Options of the task, see :func:`smrestore.tasks.make_task`.
     """
 
     name: str
@@ -46,6 +48,11 @@ class EvaluationSet:
     sigma: tuple[float, ...]
     sigma_convention: str
     particle_state: str | None = None
+    degradation: Mapping[str, object] = field(default_factory=dict)
+
+    def make_task(self) -> Task:
+        """Return the task with its options."""
+        return make_task(self.task, self.degradation)
 
     def matrices(self, store: SystemMatrixStore) -> list[int]:
         """Return the indices of the matrices that belong to the test set.
@@ -87,17 +94,18 @@ def evaluation_pairs(
     The truth has unit maximum and a random global phase. Noise levels of one component share phase
     and noise, so that they differ in strength alone.
     """
+    task = test_set.make_task()
     for matrix in test_set.matrices(store):
         n_components = store.n_components(matrix)
         rng = generator(seed, "test set", test_set.name, matrix)
         count = min(test_set.components_per_matrix, n_components)
         for index in np.sort(rng.choice(n_components, count, replace=False)):
             component = store.read(matrix, int(index))
-            truth, _ = unit_maximum(component.image)
+            truth, _ = unit_maximum(task.ground_truth(component.image))
             truth = (truth * np.exp(2j * np.pi * rng.random())).astype(np.complex64)
             for sigma in test_set.sigma:
                 noise_rng = generator(seed, "test noise", test_set.name, matrix, int(index))
-                pair = denoising.degrade(
+                pair = task.degrade(
                     component,
                     truth,
                     pool,
@@ -126,15 +134,19 @@ def score(
         row[f"mixing_order_{axis}"] = order
     for axis, size in zip("xyz", truth.shape, strict=True):
         row[f"size_{axis}"] = size
-    return {
-        **row,
+    degraded = item.pair.degraded
+    missing = degraded.missing
+    row |= {
         "sigma": item.sigma,
-        "scale": 1,
-        "mask_ratio": 0.0,
+        "scale": degraded.spacing,
+        "mask_ratio": 0.0 if missing is None else float(missing.mean()),
         "psnr": psnr(restored * factor, truth),
         "ssim": ssim(restored * factor, truth),
         "seed": seed,
     }
+    if missing is not None:
+        row["psnr_missing"] = psnr(restored * factor, truth, valid=missing)
+    return row
 
 
 def evaluate(
@@ -159,7 +171,8 @@ def evaluate(
         restored image is not finite.
     """
     store, pool = SystemMatrixStore(matrices), NoisePool(noise_pool)
-    shapes = [store.shape(m) for m in range(len(store))]
+    task = test_set.make_task()
+    shapes = [task.measured_size(store.shape(m)) for m in range(len(store))]
     pool.check_fits(shapes, store.n_frequencies(0), store.frequencies())
     if trained_with is not None:
         training = NoisePool(trained_with).origins

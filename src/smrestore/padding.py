@@ -20,12 +20,29 @@ def window(size: tuple[int, ...], offset: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(o, o + n) for n, o in zip(size, offset, strict=True))
 
 
+def refined(place: tuple[slice, ...], spacing: int, size: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the place of a restored grid of ``size`` whose measured grid is at ``place``.
+
+    The restored patch has ``spacing`` voxels for each of the measured one.
+    """
+    return window(size, tuple(spacing * axis.start for axis in place))
+
+
 def embed(image: np.ndarray, patch: tuple[int, ...], place: tuple[slice, ...]) -> np.ndarray:
     """Return a complex image as float32 (2, *patch), real and imaginary part, zero outside."""
     channels = np.zeros((2, *patch), dtype=np.float32)
     channels[0][place] = image.real
     channels[1][place] = image.imag
     return channels
+
+
+def indicator(
+    patch: tuple[int, ...], place: tuple[slice, ...], values: np.ndarray | bool = True
+) -> np.ndarray:
+    """Return a mask as float32 (1, *patch): ``values`` at the place of the grid, 0 outside."""
+    mask = np.zeros((1, *patch), dtype=np.float32)
+    mask[(0, *place)] = values
+    return mask
 
 
 def extract(channels: np.ndarray, place: tuple[slice, ...]) -> np.ndarray:

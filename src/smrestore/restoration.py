@@ -1,7 +1,7 @@
 """Restoration of a measured calibration scan, for any task and method: MDF in, MDF out."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from smrestore import mdf
 from smrestore.errors import InputError
+from smrestore.masks import mask_from_indices, read_mask
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
 from smrestore.physics.grid import CalibrationGrid
@@ -209,6 +210,42 @@ def restore_scan(
     return summary
 
 
+def configured_task(
+    entry: Mapping[str, object], scan: str | Path, mask: str | Path | None = None
+) -> ScanTask:
+    """Return the task of a measurement in the configuration.
+
+    Parameters
+    ----------
+    entry
+        ``task`` with its ``factor``, ``decimate`` and ``missing``, see docs/configuration.md.
+    scan
+        The calibration scan, whose grid the missing positions are of. A run counts them in the
+        order of acquisition, indices in that of the file.
+    mask
+        File of missing voxels, if ``missing`` names one.
+
+    Raises
+    ------
+    InputError
+        If the task does not fit the scan, or what it needs is not given.
+    """
+    options = {key: entry[key] for key in ("factor", "decimate") if key in entry}
+    if "missing" not in entry:
+        return scan_task(entry["task"], **options)
+    with mdf.open_mdf(scan) as file:
+        grid = calibration_of(file)
+    if mask is not None:
+        missing = read_mask(mask, grid.size)
+    elif "run" in entry["missing"]:
+        first, count = entry["missing"]["run"]
+        positions = np.arange(first, first + count)
+        missing = mask_from_indices(grid.size, positions, grid.order, meandering=grid.is_meandering)
+    else:
+        missing = mask_from_indices(grid.size, entry["missing"]["indices"], grid.order)
+    return scan_task(entry["task"], missing=missing, **options)
+
+
 @dataclass(eq=False)
 class _RestoredMatrix:
     """A system matrix that is restored while it is read, in ascending order, like an array.
@@ -268,7 +305,7 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
             measured = calibration.grid()
             grid = task.restored_grid(measured)
             size, grid = grid.size, None if grid == measured else grid
-        elif type(task) is not ScanTask:
+        elif task.new_grid:
             raise file.error(
                 f"{task.name} needs the field of view of the calibration",
                 "/calibration/fieldOfView",

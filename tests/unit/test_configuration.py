@@ -21,6 +21,7 @@ from smrestore.reconstruction import ReconstructionSettings, rows
 from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
 from smrestore.simulation import ComponentSelection
+from smrestore.tasks import TASKS
 from smrestore.training.settings import PHASES, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -289,8 +290,14 @@ class TestSchemaFollowsTheLibrary:
             sizes = {*inspect.signature(network).parameters} - {"dimension"}
             assert {*PARTS[name]["properties"]} - {"name"} == sizes
 
+    def test_tasks(self) -> None:
+        assert PARTS["task"]["enum"] == list(TASKS)
+        options = {name for task in TASKS.values() for name in inspect.signature(task).parameters}
+        assert {*PARTS["degradation"]["properties"]} == options
+        assert PARTS["baseline"]["properties"]["method"]["enum"] == list(BASELINES)
+
     def test_training(self) -> None:
-        elsewhere = {"dimension", "network", "phase"}
+        elsewhere = {"task", "degradation", "dimension", "network", "phase"}
         names = {field.name for field in fields(TrainingSettings)} - elsewhere
         assert {*PARTS["training"]["properties"]} == names
 

@@ -15,7 +15,7 @@ from smrestore.noise import NoisePool, build_noise_pool
 from smrestore.phase import phase_factor
 from smrestore.seeds import derived_seed, generator
 from smrestore.store import SystemMatrixStore
-from smrestore.tasks import denoising
+from smrestore.tasks import make_task
 
 
 def test_pool_is_the_transposed_scan(world):
@@ -128,10 +128,11 @@ def test_pair_keeps_truth_and_image_in_step():
 def test_denoising_adds_noise_of_the_wanted_strength(world):
     component = SystemMatrixStore([world.training]).read(0, 3)
     pool = NoisePool(world.pool)
-    result = denoising.degrade(component, component.image, pool, sigma=0.2, rng=generator(3, "x"))
+    task = make_task("denoising")
+    result = task.degrade(component, component.image, pool, sigma=0.2, rng=generator(3, "x"))
     noise = (result.degraded.image - result.truth) * result.factor
     assert np.sqrt(np.mean(np.abs(noise - noise.mean()) ** 2)) == pytest.approx(0.2, rel=1e-4)
-    clean = denoising.degrade(component, component.image, pool, sigma=0, rng=generator(3, "x"))
+    clean = task.degrade(component, component.image, pool, sigma=0, rng=generator(3, "x"))
     np.testing.assert_array_equal(clean.degraded.image, clean.truth)
 
 

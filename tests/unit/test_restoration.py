@@ -1,30 +1,30 @@
 """Restoration of measured calibration scans."""
 
-import dataclasses
 
 import h5py
 import numpy as np
 import pytest
-import scipy.interpolate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mdf_files import edit
 from tiny_scanner import SEED
 
 from smrestore import mdf, restoration
-from smrestore.degradation import Degraded, unit_maximum
 from smrestore.errors import InputError
+from smrestore.masks import write_mask
 from smrestore.mdf.layout import DATA
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.methods import load_method
 from smrestore.metrics import psnr
 from smrestore.physics import CalibrationGrid
-from smrestore.restoration import restore_components, restore_scan
+from smrestore.restoration import configured_task, restore_components, restore_scan
 from smrestore.roughness import roughness
 from smrestore.scanner import scan_calibration
-from smrestore.tasks.scan import ScanTask, scan_task
+from smrestore.tasks.scan import scan_task
 
 DENOISING = scan_task("denoising")
+REFINEMENT = scan_task("upsampling", factor=2)
+SPLINE = load_method({"method": "spline", "alignment": "aligned"}, None)
 
 
 def identity(batch):
@@ -216,41 +216,14 @@ def test_dct_filter_comes_closer_to_the_truth(noisy, tmp_path):
     assert np.mean(np.array(gains) > 0) > 0.9
 
 
-@dataclasses.dataclass(frozen=True)
-class Refinement(ScanTask):
-    """Every second voxel was measured: voxels between them are restored, on a finer grid."""
-
-    name: str = "refinement"
-
-    def restored_grid(self, measured):
-        size = tuple(2 * n - 1 if n > 1 else 1 for n in measured.size)
-        # The outer voxel centers stay where they are.
-        lengths = zip(measured.voxel / 2, size, measured.fov, strict=True)
-        fov = tuple(v * n if n > 1 else f for v, n, f in lengths)
-        return CalibrationGrid(size, fov, measured.center)
-
-
-def spline(batch):
-    """Refine by cubic splines through the measured voxels."""
-
-    def refine(image):
-        for axis, n in enumerate(image.shape):
-            if n > 1:
-                curve = scipy.interpolate.make_interp_spline(np.arange(n), image, axis=axis)
-                image = curve(np.arange(2 * n - 1) / 2)
-        return image.astype(np.complex64)
-
-    return [refine(item.image) for item in batch]
-
-
 def test_a_task_may_restore_onto_a_finer_grid(world, tmp_path):
     path = tmp_path / "fine.mdf"
-    summary = restore_scan(world.calibration, path, spline, name="spline", task=Refinement())
+    summary = restore_scan(world.calibration, path, SPLINE, name="spline", task=REFINEMENT)
     with mdf.open_mdf(path) as file:
         grid, frames = file.calibration.grid(), file.acquisition.n_frames
         description = file.hdf5["/experiment/description"][()].decode()
     assert grid.size == (13, 9, 1) and frames == 117
-    assert description.endswith("restored by spline (refinement)")
+    assert description.endswith("restored by spline (upsampling)")
     for fine, coarse in zip(grid.axes(), world.grid.axes(), strict=True):
         np.testing.assert_allclose(fine[::2], coarse, atol=1e-12)
     fine, measured = mdf.read_system_matrix(path), mdf.read_system_matrix(world.calibration)
@@ -259,19 +232,6 @@ def test_a_task_may_restore_onto_a_finer_grid(world, tmp_path):
     np.testing.assert_allclose(fine[..., ::2, ::2, :] / scale, measured / scale, atol=1e-5)
     assert np.abs(fine[:, :, 1::2, 1::2]).max() > 0
     assert np.isnan(summary.removed).all() and np.isfinite(summary.snr_before).all()
-
-
-@dataclasses.dataclass(frozen=True)
-class Inpainting(ScanTask):
-    """Some voxels hold wrong values."""
-
-    name: str = "inpainting"
-    missing: np.ndarray = None
-
-    def prepare(self, image, sigma):
-        valid = np.where(self.missing, 0, image)
-        normalized, factor = unit_maximum(valid)
-        return Degraded(normalized, sigma / factor, self.missing), factor
 
 
 def mean_of_neighbors(batch):
@@ -297,7 +257,7 @@ def test_a_task_may_mask_voxels_whatever_they_hold(world, tmp_path):
     with h5py.File(corrupt, "r+") as file:
         for frame in places:
             file[DATA][frame] = 32_000
-    task = Inpainting(missing=missing)
+    task = scan_task("inpainting", missing=missing)
     for source, path in ((corrupt, "a.mdf"), (world.calibration, "b.mdf")):
         restore_scan(source, tmp_path / path, mean_of_neighbors, name="means", task=task)
     found, expected = (mdf.read_system_matrix(tmp_path / name) for name in ("a.mdf", "b.mdf"))
@@ -309,6 +269,46 @@ def test_a_task_may_mask_voxels_whatever_they_hold(world, tmp_path):
     np.testing.assert_allclose(found[:, :, 5, 4, 0], near, rtol=1e-3, atol=1e-4)
 
 
+def test_a_full_scan_may_stand_for_an_accelerated_one(world, tmp_path):
+    task = scan_task("accelerated-calibration", factor=2, decimate=True)
+    path = tmp_path / "half.mdf"
+    restore_scan(world.calibration, path, SPLINE, name="spline", task=task)
+    measured, restored = mdf.read_system_matrix(world.calibration), mdf.read_system_matrix(path)
+    scale = np.abs(measured).max(axis=(2, 3, 4), keepdims=True)
+    kept = np.s_[..., ::2, ::2, :]
+    np.testing.assert_allclose(restored[kept] / scale, measured[kept] / scale, atol=1e-5)
+    assert restored.shape == measured.shape
+    assert not np.allclose(restored / scale, measured / scale, atol=1e-2)
+
+
+def test_missing_positions_come_from_a_run_indices_or_a_file(world, tmp_path):
+    size = world.grid.size
+    entry = {"task": "inpainting", "missing": {"run": [5, 4]}}
+    by_run = configured_task(entry, world.calibration)
+    entry["missing"] = {"indices": [5, 6, 7, 8]}
+    by_index = configured_task(entry, world.calibration)
+    np.testing.assert_array_equal(by_run.missing, by_index.missing)
+    assert by_run.missing[5, 0] and by_run.missing[6, 0] and by_run.missing[1, 1]
+    write_mask(tmp_path / "mask.csv", by_run.missing)
+    entry["missing"] = {"file": "mask.csv"}
+    by_file = configured_task(entry, world.calibration, tmp_path / "mask.csv")
+    np.testing.assert_array_equal(by_file.missing, by_run.missing)
+    with pytest.raises(InputError, match=r"mask is of .* voxels"):
+        scan_task("inpainting", missing=np.eye(3, dtype=bool)).prepare(np.zeros(size), 0.1)
+    for wrong in (np.zeros(size, bool), np.ones(size, bool)):
+        with pytest.raises(InputError, match="voxels are missing"):
+            scan_task("inpainting", missing=wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("inpainting", "missing"), ("upsampling", "factor"), ("accelerated-calibration", "factor")],
+)
+def test_tasks_say_what_they_need(name, field):
+    with pytest.raises(InputError, match=f"^{field}: {name} needs"):
+        scan_task(name)
+
+
 def test_unknown_task_lists_the_known_ones():
     with pytest.raises(InputError, match="task: no scan can be restored for the task 'magic'"):
         scan_task("magic")
@@ -317,8 +317,8 @@ def test_unknown_task_lists_the_known_ones():
 def test_a_new_grid_needs_the_field_of_view(world, tmp_path):
     path = few_frequencies(world, tmp_path / "few.mdf", 5)
     edit(path, "/calibration/fieldOfView")
-    with pytest.raises(InputError, match="fieldOfView: refinement needs the field of view"):
-        restore_scan(path, tmp_path / "r.mdf", spline, name="spline", task=Refinement())
+    with pytest.raises(InputError, match="fieldOfView: upsampling needs the field of view"):
+        restore_scan(path, tmp_path / "r.mdf", SPLINE, name="spline", task=REFINEMENT)
     restore_scan(path, tmp_path / "r.mdf", identity, name="nothing")
     assert mdf.read_system_matrix(tmp_path / "r.mdf").shape == (3, 5, 7, 5, 1)
 

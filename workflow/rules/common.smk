@@ -19,6 +19,7 @@ except ConfigurationError as error:
 STORES = read_stores(config.get("downloads", {}).get("registry"))
 DATASETS = {name: resolved_dataset(config["datasets"], name) for name in config["datasets"]}
 VARIANTS = ("measured", "reference", "truth")
+SCANS_OF_A_MEASUREMENT = ("calibration", "reference", "truth", "phantom", "empty")
 
 
 def code(script):
@@ -98,6 +99,12 @@ def truth_of(scan):
     return [f"results/scans/{scan}.truth.h5"] if has_truth(scan) else []
 
 
+def true_scan(measurement):
+    """Return the calibration scan whose truth is that of a measurement."""
+    entry = config["measurements"][measurement]
+    return entry.get("truth", entry["calibration"])
+
+
 def variants(measurement):
     """Return all system matrices that a measurement is reconstructed with, worst first."""
     entry = config["measurements"][measurement]
@@ -105,7 +112,7 @@ def variants(measurement):
         "measured",
         *entry["methods"],
         *(["reference"] if entry["reference"] else []),
-        *(["truth"] if has_truth(entry["calibration"]) else []),
+        *(["truth"] if has_truth(true_scan(measurement)) else []),
     ]
 
 
@@ -115,7 +122,7 @@ def matrix_of(measurement, variant):
     return {
         "measured": f"results/scans/{entry['calibration']}.mdf",
         "reference": f"results/scans/{entry['reference']}.mdf",
-        "truth": f"results/scans/{entry['calibration']}.truth.h5",
+        "truth": f"results/scans/{true_scan(measurement)}.truth.h5",
     }.get(variant, f"results/restored/{measurement}/{variant}.mdf")
 
 
@@ -141,7 +148,7 @@ USED_SCANS = [
     for scan in config["scans"]
     if any(scan in entry.get("scans", []) for entry in config["noise_pools"].values())
     or any(
-        scan in (entry["calibration"], entry["reference"], entry["phantom"], entry.get("empty"))
+        scan in (entry[key] for key in SCANS_OF_A_MEASUREMENT if key in entry)
         for entry in config["measurements"].values()
     )
 ]

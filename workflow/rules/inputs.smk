@@ -90,8 +90,8 @@ def get_experiment_pool(wildcards):
 
 def get_recipe(wildcards):
     entry = config["experiments"][wildcards.experiment]
-    keys = ("task", "dimension", "network", "phase", "training")
-    return {key: entry[key] for key in keys}
+    keys = ("task", "degradation", "dimension", "network", "phase", "training")
+    return {key: entry[key] for key in keys if key in entry}
 
 
 # evaluation
@@ -107,7 +107,14 @@ def get_test_pool(wildcards):
 
 def get_test_settings(wildcards):
     entry = config["test_sets"][wildcards.test_set]
-    keys = ("task", "components_per_matrix", "sigma", "sigma_convention", "particle_state")
+    keys = (
+        "task",
+        "degradation",
+        "components_per_matrix",
+        "sigma",
+        "sigma_convention",
+        "particle_state",
+    )
     return {key: entry[key] for key in keys if key in entry}
 
 
@@ -148,6 +155,25 @@ def get_calibration(wildcards):
     return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
 
 
+def get_scan_to_restore(wildcards):
+    """Return the calibration as it was measured, or as another measurement restored it."""
+    prior = config["measurements"][wildcards.measurement].get("prior")
+    return matrix_of(prior["measurement"], prior["method"]) if prior else get_calibration(wildcards)
+
+
+def get_scan_task(wildcards):
+    """Return the task of a measurement with what it needs to know."""
+    entry = config["measurements"][wildcards.measurement]
+    keys = ("task", "factor", "decimate", "missing")
+    return {key: entry[key] for key in keys if key in entry}
+
+
+def get_mask(wildcards):
+    """Return the file that says which positions are missing, nothing if the configuration does."""
+    missing = config["measurements"][wildcards.measurement].get("missing", {})
+    return [missing["file"]] if "file" in missing else []
+
+
 def get_sigma_factor(wildcards):
     """Return the noise factor of classical methods; networks are not told the noise."""
     if wildcards.method in config["baselines"]:
@@ -173,7 +199,7 @@ def get_phantom_empty(wildcards):
 
 
 def get_calibration_truth(wildcards):
-    return truth_of(config["measurements"][wildcards.measurement]["calibration"])
+    return truth_of(true_scan(wildcards.measurement))
 
 
 def get_phantom_truth(wildcards):
@@ -187,7 +213,7 @@ def get_reconstruction_settings(wildcards):
 def get_scores(wildcards):
     """Return the component scores of a measurement; without truth there are none."""
     name = wildcards.measurement
-    if not has_truth(config["measurements"][name]["calibration"]):
+    if not has_truth(true_scan(name)):
         return []
     return [
         f"results/reconstructions/{name}/{variant}.csv"

@@ -3,7 +3,8 @@
 
 rule restore_scan:
     input:
-        scan=get_calibration,
+        scan=get_scan_to_restore,
+        mask=get_mask,
         model=lambda wildcards: model_of(wildcards.method),
         training_pool=lambda wildcards: training_pool_of(wildcards.method),
     output:
@@ -17,7 +18,7 @@ rule restore_scan:
     params:
         code=code("restore_scan"),
         baseline=get_baseline,
-        task=lambda wildcards: config["measurements"][wildcards.measurement]["task"],
+        task=get_scan_task,
         sigma_factor=get_sigma_factor,
     script:
         "../scripts/restore_scan.py"

@@ -2,8 +2,7 @@
 
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
-from smrestore.restoration import restore_scan
-from smrestore.tasks.scan import scan_task
+from smrestore.restoration import configured_task, restore_scan
 from smrestore.workflow import job, optional
 
 
@@ -11,12 +10,13 @@ def main(smk):
     """Map the job to one library call."""
     if pool := optional(smk.input.training_pool):
         warn_of_shared_scan(pool, smk.input.scan)
+    task = configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask))
     restore_scan(
         smk.input.scan,
         smk.output[0],
-        load_method(smk.params.baseline, optional(smk.input.model), smk.params.task),
+        load_method(smk.params.baseline, optional(smk.input.model), task.name),
         name=smk.wildcards.method,
-        task=scan_task(smk.params.task),
+        task=task,
         sigma_factor=smk.params.sigma_factor,
     )
 

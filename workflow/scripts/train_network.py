@@ -9,7 +9,6 @@ def main(smk):
     """Map the job to one library call."""
     train(
         settings=load_settings(smk.params.recipe),
-        task=smk.params.recipe["task"],
         training=list(smk.input.training),
         validation=list(smk.input.validation),
         noise_pool=smk.input.noise_pool,

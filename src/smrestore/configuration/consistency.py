@@ -220,12 +220,25 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     for name in ("sigma", "scale"):
         _check_order(entries, (*key, "training", name), *training[name])
     dataset = _check_data(entries, key, entry, "train", "validation")
-    if dataset and training["patch"] < _largest_size(dataset):
+    if dataset and training["patch"] < _restored_size(dataset, entry):
         entries.fault(
             (*key, "training", "patch"),
             f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
-            f"up to {_largest_size(dataset)}",
+            f"up to {_restored_size(dataset, entry)}",
             "enlarge the patch or limit the grid size",
+        )
+    factor = _factor(entry)
+    if training["patch"] % factor:
+        entries.fault(
+            (*key, "training", "patch"),
+            f"{training['patch']} voxels are no multiple of the factor {factor}",
+            f"give a multiple of {factor}",
+        )
+    if entry["network"].get("factor", 1) != factor and entry["network"]["name"] == "smrnet":
+        entries.fault(
+            (*key, "network", "factor"),
+            f"{entry['network'].get('factor')}, but the task has factor {factor}",
+            f"set it to {factor}",
         )
 
 
@@ -283,6 +296,7 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     grid = calibration and entries.get("grids", calibration.get("grid"))
     dimension = grid and (3 if grid["size"][2] > 1 else 2)
     _check_methods(entries, key, entry, dimension)
+    _check_scan_task(entries, key, entry, grid)
     settings = entry["reconstruction"]
     _check_order(
         entries,
@@ -294,6 +308,59 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
     _check_regularization(entries, (*key, "reconstruction"), settings)
     _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
+
+
+def _check_scan_task(entries: Entries, key: Key, entry: Entry, grid: Entry | None) -> None:
+    """Check what a task needs to know of a scan, and what it is restored from and compared with."""
+    refines = entry["task"] in ("accelerated-calibration", "upsampling")
+    needs = {"factor": refines, "missing": entry["task"] == "inpainting"}
+    for name, needed in needs.items():
+        if needed and name not in entry:
+            entries.fault((*key, name), f"{entry['task']} needs it", f"add it to {key[0]}.{key[1]}")
+    for name, allowed in {**needs, "decimate": refines}.items():
+        if name in entry and not allowed:
+            entries.fault((*key, name), f"{entry['task']} has no such option", "leave it out")
+    missing = entry.get("missing", {})
+    if len(missing) > 1:
+        entries.fault((*key, "missing"), f"given by {' and '.join(missing)}", "choose one of them")
+    n_voxels = math.prod(grid["size"]) if grid else math.inf
+    last = max(missing.get("indices", [0])), sum(missing.get("run", [0])) - 1
+    if max(last) >= n_voxels:
+        entries.fault(
+            (*key, "missing"),
+            f"position {max(last)} lies beyond the {n_voxels} of the grid",
+            "count from 0",
+        )
+    if "file" in missing and not (entries.base_directory / missing["file"]).is_file():
+        entries.fault(
+            (*key, "missing", "file"),
+            f"no such file: {entries.base_directory / missing['file']}",
+            "check the path (relative to the working directory)",
+        )
+    if "truth" in entry:
+        entries.scan((*key, "truth"), entry["truth"], "calibration")
+    if "prior" in entry:
+        _check_prior(entries, (*key, "prior"), entry)
+
+
+def _check_prior(entries: Entries, key: Key, entry: Entry) -> None:
+    name = entry["prior"]["measurement"]
+    prior = entries.refer((*key, "measurement"), name, "measurements", what="measurement")
+    if not prior:
+        return
+    if "prior" in prior or prior["calibration"] != entry["calibration"]:
+        entries.fault(
+            (*key, "measurement"),
+            f"{name!r} restores "
+            + ("what another one made" if "prior" in prior else f"{prior['calibration']!r}"),
+            "name one that restores the same calibration as it was measured",
+        )
+    if entry["prior"]["method"] not in prior["methods"]:
+        entries.fault(
+            (*key, "method"),
+            f"measurement {name!r} has no method {entry['prior']['method']!r}",
+            choice_remedy(entry["prior"]["method"], prior["methods"]),
+        )
 
 
 def _check_regularization(entries: Entries, key: Key, settings: Entry) -> None:
@@ -355,12 +422,49 @@ def _check_method_name(entries: Entries, key: Key) -> None:
         entries.fault(key, "a baseline has the same name", "rename one of them")
 
 
-def _largest_size(dataset: Entry) -> int:
-    return dataset["grid"]["maximum_size"] * dataset["refinement"]
+def _factor(entry: Entry) -> int:
+    """Return the restored voxels per measured one and axis, of an entry with a task."""
+    if "factor" not in _DEGRADATION[entry["task"]][0]:
+        return 1
+    return {**entry, **entry.get("degradation", {})}.get("factor", 1)
+
+
+def _restored_size(dataset: Entry, entry: Entry) -> int:
+    """Return the largest side of the ground truths of an experiment or a test set in voxels."""
+    size = dataset["grid"]["maximum_size"] * dataset["refinement"]
+    return -(-size // entry.get("degradation", {}).get("truth_spacing", 1))
+
+
+def _measured_size(dataset: Entry, entry: Entry) -> int:
+    return -(-_restored_size(dataset, entry) // _factor(entry))
+
+
+def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that a task has the options it needs, and no others."""
+    known, needed = _DEGRADATION[entry["task"]]
+    degradation = entry.get("degradation", {})
+    for name in degradation:
+        if name not in known:
+            entries.fault(
+                (*key, "degradation", name),
+                f"{entry['task']} has no such option",
+                f"use {', '.join(known)}" if known else "leave it out",
+            )
+    for name in needed:
+        if name not in degradation:
+            entries.fault(
+                (*key, "degradation", name),
+                f"{entry['task']} needs it",
+                f"add it to {key[0]}.{key[1]}.degradation",
+            )
+    for name in ("mask_ratio", "mask_runs"):
+        if name in degradation:
+            _check_order(entries, (*key, "degradation", name), *degradation[name])
 
 
 def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
-    """Check dataset with its splits, dimension and noise pool of an experiment or a test set."""
+    """Check task, dataset with its splits, dimension and noise pool of what uses them."""
+    _check_degradation(entries, key, entry)
     name = entry["dataset"]
     dataset = entries.refer((*key, "dataset"), name, "datasets", what="dataset")
     pool = entries.refer((*key, "noise_pool"), entry["noise_pool"], "noise_pools", what="pool")
@@ -380,13 +484,16 @@ def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry
             "use a dataset of the same dimension",
         )
     if pool:
-        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset)
+        size = _measured_size(dataset, entry)
+        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset, size)
     return dataset
 
 
-def _check_noise(entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry) -> None:
-    """Check that a pool covers the grids and frequencies of a dataset, as far as they are known."""
-    size, dimension = _largest_size(dataset), dataset["dimension"]
+def _check_noise(
+    entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, size: int
+) -> None:
+    """Check that a pool covers grids of a size and the frequencies, as far as they are known."""
+    dimension = dataset["dimension"]
     if "model" in pool:
         sources = {f"pool {name!r}": pool}
     else:
@@ -453,16 +560,25 @@ def _overlap(first: Mapping, second: Mapping) -> bool:
 
 
 def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | None) -> None:
-    """Check that methods exist and that networks are for this task and dimension, if known."""
+    """Check that methods exist and are for this task, its factor and the dimension, if known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
-        entries.refer(place, name, "baselines", "experiments", what="method")
-        experiment = entries.get("experiments", name)
-        for what, wanted in (("task", entry["task"]), ("dimension", dimension)):
-            if experiment and wanted is not None and experiment[what] != wanted:
+        method = entries.refer(place, name, "baselines", "experiments", what="method")
+        if method and "method" in method and method["method"] not in _BASELINES[entry["task"]]:
+            entries.fault(
+                place,
+                f"{method['method']} is no method for {entry['task']}",
+                f"use a network, or {' or '.join(_BASELINES[entry['task']])}",
+            )
+        if not method or "method" in method:
+            continue
+        found = {**method, "factor": _factor(method)}
+        wanted = {"task": entry["task"], "dimension": dimension, "factor": _factor(entry)}
+        for what, value in wanted.items():
+            if value is not None and found[what] != value:
                 entries.fault(
                     place,
-                    f"experiment {name!r} has {what} {experiment[what]}, this has {wanted}",
+                    f"experiment {name!r} has {what} {found[what]}, this has {value}",
                     f"use experiments of the same {what}",
                 )
 
@@ -524,6 +640,21 @@ def _samples(sequence: Entry, driven: Sequence[bool]) -> int | None:
     whole = round(samples)
     return whole if whole and abs(samples - whole) <= 1e-6 * samples else None
 
+
+_DEGRADATION = {
+    "denoising": ((), ()),
+    "accelerated-calibration": (("factor",), ("factor",)),
+    "upsampling": (("factor", "truth_spacing"), ("factor",)),
+    "inpainting": (("mask_ratio", "mask_runs"), ("mask_ratio",)),
+}
+"""Options of each task, and those it needs."""
+_BASELINES = {
+    "denoising": ("dct-filter",),
+    "accelerated-calibration": ("spline",),
+    "upsampling": ("spline",),
+    "inpainting": ("biharmonic",),
+}
+"""Classical methods of each task."""
 
 _FIGURES = {"figure1": _check_figure1, "figure3": _check_figure3}
 

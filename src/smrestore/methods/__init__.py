@@ -11,18 +11,44 @@ import numpy as np
 
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError
+from smrestore.methods.biharmonic import inpaint_biharmonic, inpaint_biharmonic_each
 from smrestore.methods.dct_filter import dct_filter
+from smrestore.methods.spline import spline_upsample
 
 Method = Callable[[Sequence[Degraded]], list[np.ndarray]]
 
-__all__ = ["BASELINES", "Method", "dct_filter", "load_method"]
+__all__ = [
+    "BASELINES",
+    "Method",
+    "dct_filter",
+    "inpaint_biharmonic",
+    "load_method",
+    "spline_upsample",
+]
 
 
 def _dct_filter(omega: float) -> Method:
     return lambda batch: [dct_filter(item.image, item.sigma, omega) for item in batch]
 
 
-BASELINES: dict[str, Callable[..., Method]] = {"dct-filter": _dct_filter}
+def _spline(alignment: str) -> Method:
+    return lambda batch: [
+        spline_upsample(item.image, item.spacing, item.restored_size, alignment=alignment)
+        for item in batch
+    ]
+
+
+def _biharmonic() -> Method:
+    return lambda batch: inpaint_biharmonic_each(
+        [item.image for item in batch], [item.missing for item in batch]
+    )
+
+
+BASELINES: dict[str, Callable[..., Method]] = {
+    "dct-filter": _dct_filter,
+    "spline": _spline,
+    "biharmonic": _biharmonic,
+}
 
 
 def load_method(baseline: dict | None, model: str | Path | None, task: str | None = None) -> Method:

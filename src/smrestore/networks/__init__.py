@@ -1,7 +1,9 @@
 """Network architectures, one module per architecture.
 
-A network maps a batch of padded components (B, 2, *grid), real and imaginary part as channels, and
-the mask of valid voxels (B, 1, *grid) to restored components of the same shape.
+A network maps a batch of padded components (B, 2, *grid), real and imaginary part as channels, the
+mask of measured voxels (B, 1, *grid) and the standard deviation of the complex noise (B,) to
+restored components (B, 2, *grid), or finer ones. The mask is 0 in the padding and where voxels are
+missing. The published networks do not look at the noise.
 """
 
 from torch import nn

@@ -48,11 +48,13 @@ class DnCNN(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.last = convolution(features, 2, 3, padding=1)
 
-    def forward(self, image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Restore ``image`` (B, 2, *grid); ``valid`` (B, 1, *grid) is 1 inside the real grid."""
+    def forward(
+        self, image: torch.Tensor, mask: torch.Tensor, sigma: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Restore ``image`` (B, 2, *grid); see :mod:`smrestore.networks`."""
         features = image
         for layer in self.layers:
             features = layer(features)
             if self.mask_features:
-                features = features * valid
+                features = features * mask
         return image - self.last(features)

@@ -1,34 +1,28 @@
 """Denoising: every voxel is measured, with too few averages."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from smrestore.degradation import Pair, pair, scale_to_sigma
+from smrestore.degradation import Pair, component_noise, pair
 from smrestore.noise import NoisePool
 from smrestore.store import Component
+from smrestore.tasks.task import Task
 
 
-def degrade(
-    component: Component,
-    truth: np.ndarray,
-    pool: NoisePool,
-    *,
-    sigma: float,
-    rng: np.random.Generator,
-) -> Pair:
-    """Add noise of the component's own receive channel and frequency to its truth.
+@dataclass(frozen=True)
+class Denoising(Task):
+    """The task of denoising; it has no options."""
 
-    Parameters
-    ----------
-    component
-        Names channel and frequency.
-    truth
-        Its image after rotation and scaling, complex64 (Nx, Ny, Nz).
-    pool
-        Noise from empty frames; a run of frames fills the grid in acquisition order.
-    sigma
-        Standard deviation of the complex noise, in units of ``truth``; 0 adds none.
-    """
-    if sigma == 0:
-        return pair(truth, truth, 0.0)
-    noise = pool.draw_image(component.channel, component.frequency, truth.shape, rng)
-    return pair(truth, truth + scale_to_sigma(noise, sigma), sigma)
+    def degrade(
+        self,
+        component: Component,
+        truth: np.ndarray,
+        pool: NoisePool,
+        *,
+        sigma: float,
+        rng: np.random.Generator,
+    ) -> Pair:
+        """Add noise to the ground truth."""
+        noise = component_noise(pool, component, truth.shape, sigma, rng)
+        return pair(truth, truth + noise, sigma)

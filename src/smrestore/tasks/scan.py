@@ -1,17 +1,19 @@
 """What a restoration task means for a measured scan.
 
 A scan is not degraded: it is what was measured. A task says how one of its components becomes the
-input of a method, and on which calibration grid the restored component lies. A task whose restored
-grid or input differs is a subclass; what restores a scan sees no difference.
+input of a method, and on which calibration grid the restored component lies. What restores a scan
+sees no difference between tasks.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from smrestore.degradation import Degraded, unit_maximum
 from smrestore.errors import InputError
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.tasks.task import decimate
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,12 @@ class ScanTask:
     ----------
     name
         For descriptions and messages.
+    new_grid
+        Whether the restored grid is another one, which needs the field of view of the scan.
     """
 
     name: str
+    new_grid: ClassVar[bool] = False
 
     def restored_grid(self, measured: CalibrationGrid) -> CalibrationGrid:
         """Return the grid of the restored components."""
@@ -44,21 +49,133 @@ class ScanTask:
         return Degraded(normalized, sigma / factor), factor
 
 
-SCAN_TASKS = {"denoising": ScanTask("denoising")}
+@dataclass(frozen=True)
+class RefinedScan(ScanTask):
+    """A scan whose voxels are every ``factor``-th of the restored grid, along each axis.
+
+    The restored grid ends at the last measured voxel: N voxels become factor (N - 1) + 1.
+    """
+
+    factor: int
+    new_grid: ClassVar[bool] = True
+
+    def restored_grid(self, measured: CalibrationGrid) -> CalibrationGrid:
+        """Return the finer grid, whose first and last voxels are those of the measured one."""
+        size = self._restored_size(measured.size)
+        lengths = zip(size, measured.voxel / self.factor, measured.fov, strict=True)
+        fov = tuple(float(n * voxel) if n > 1 else whole for n, voxel, whole in lengths)
+        return CalibrationGrid(size, fov, measured.center)
+
+    def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
+        """See :meth:`ScanTask.prepare`."""
+        normalized, factor = unit_maximum(image)
+        size = self._restored_size(image.shape)
+        return Degraded(normalized, sigma / factor, spacing=self.factor, size=size), factor
+
+    def _restored_size(self, measured: tuple[int, int, int]) -> tuple[int, int, int]:
+        return tuple(self.factor * (n - 1) + 1 for n in measured)
 
 
-def scan_task(name: str) -> ScanTask:
+@dataclass(frozen=True)
+class DecimatedScan(ScanTask):
+    """A scan of all voxels of which only every ``factor``-th is used, to test accelerated scans.
+
+    The restored grid is the measured one, so that both can be compared.
+    """
+
+    factor: int
+
+    def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
+        """See :meth:`ScanTask.prepare`."""
+        normalized, factor = unit_maximum(decimate(image, self.factor))
+        degraded = Degraded(normalized, sigma / factor, spacing=self.factor, size=image.shape)
+        return degraded, factor
+
+
+@dataclass(frozen=True, eq=False)
+class InpaintedScan(ScanTask):
+    """A scan of which some positions failed, the same for all components.
+
+    Attributes
+    ----------
+    missing
+        bool (Nx, Ny, Nz), True where the measured values are not to be used.
+    """
+
+    missing: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not self.missing.any() or self.missing.all():
+            raise InputError(
+                f"{self.missing.sum()} of {self.missing.size} voxels are missing",
+                field="missing",
+                remedy="give a mask that marks some of them",
+            )
+
+    def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
+        """See :meth:`ScanTask.prepare`.
+
+        Raises
+        ------
+        InputError
+            If the mask is of another grid.
+        """
+        if self.missing.shape != image.shape:
+            raise InputError(
+                f"the mask is of {self.missing.shape} voxels, the scan of {image.shape}",
+                field="missing",
+                remedy="give a mask of the scan's own grid",
+            )
+        normalized, factor = unit_maximum(np.where(self.missing, np.complex64(0), image))
+        return Degraded(normalized, sigma / factor, self.missing), factor
+
+
+def scan_task(
+    name: str,
+    *,
+    factor: int | None = None,
+    decimate: bool = False,
+    missing: np.ndarray | None = None,
+) -> ScanTask:
     """Return the task of a name.
+
+    Parameters
+    ----------
+    name
+        ``denoising``, ``accelerated-calibration``, ``upsampling`` or ``inpainting``.
+    factor
+        Restored voxels for each measured one and axis; needed for accelerated calibration and
+        upsampling.
+    decimate
+        Whether a scan of all voxels is to be reduced first, see :class:`DecimatedScan`.
+    missing
+        Positions to restore, bool (Nx, Ny, Nz); needed for inpainting.
 
     Raises
     ------
     InputError
-        If no scan can be restored for this task.
+        If no scan can be restored for this task, or what it needs is not given.
     """
-    if name not in SCAN_TASKS:
-        raise InputError(
-            f"no scan can be restored for the task {name!r}",
-            field="task",
-            remedy=f"use one of {', '.join(SCAN_TASKS)}",
-        )
-    return SCAN_TASKS[name]
+    if name == "denoising":
+        return ScanTask(name)
+    if name in ("accelerated-calibration", "upsampling"):
+        if factor is None or factor < 2:
+            raise InputError(
+                f"{name} needs the number of restored voxels per measured one and axis",
+                field="factor",
+                remedy="give 2 or 4",
+            )
+        return (DecimatedScan if decimate else RefinedScan)(name, factor)
+    if name == "inpainting":
+        if missing is None:
+            raise InputError(
+                "inpainting needs the positions that are missing",
+                field="missing",
+                remedy="give a mask or indices of voxels",
+            )
+        return InpaintedScan(name, missing)
+    raise InputError(
+        f"no scan can be restored for the task {name!r}",
+        field="task",
+        remedy="use denoising, accelerated-calibration, upsampling or inpainting",
+    )

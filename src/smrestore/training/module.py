@@ -3,18 +3,28 @@
 import lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
+from torch import nn
 
 from smrestore.networks import build_network
 from smrestore.training.data import Sample
 from smrestore.training.settings import TrainingSettings
 
 
-def masked_l1(restored: torch.Tensor, truth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Return the mean absolute error over both channels and all valid voxels of the batch.
+def masked_l1(
+    restored: torch.Tensor,
+    truth: torch.Tensor,
+    valid: torch.Tensor,
+    weight: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the weighted absolute error, as a mean over both channels and all valid voxels.
 
-    Shapes (B, 2, *patch) twice and (B, 1, *patch). Padding has no influence and gets no gradient.
+    Shapes (B, 2, *patch) twice and (B, 1, *patch) twice. Padding has no influence and gets no
+    gradient. The weights are those of each voxel: the error is divided by the number of valid
+    voxels, whatever their weights.
     """
     error = (restored.float() - truth).abs() * valid
+    if weight is not None:
+        error = error * weight
     return error.sum() / (truth.shape[1] * valid.sum())
 
 
@@ -38,23 +48,34 @@ class Restoration(lightning.LightningModule):
         channels_last = settings.dimension == 2
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
 
+    def _restore(self, batch: Sample) -> torch.Tensor:
+        return self.network(batch["degraded"], batch["mask"], batch["sigma"])
+
+    def _loss(self, restored: torch.Tensor, batch: Sample) -> torch.Tensor:
+        weight = 1 + (self.settings.missing_weight - 1) * batch["missing"]
+        return masked_l1(restored, batch["truth"], batch["valid"], weight)
+
     def training_step(self, batch: Sample, _: int) -> torch.Tensor:
         """Return the loss of a batch."""
-        restored = self.network(batch["degraded"], batch["valid"])
-        loss = masked_l1(restored, batch["truth"], batch["valid"])
+        loss = self._loss(self._restore(batch), batch)
         self.log("training_loss", loss, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Sample, _: int) -> None:
         """Log loss and PSNR of a validation batch, for the averaged weights."""
-        restored = self.network(batch["degraded"], batch["valid"])
+        restored = self._restore(batch)
         count = len(restored)
-        loss = masked_l1(restored, batch["truth"], batch["valid"])
+        loss = self._loss(restored, batch)
         psnr = masked_psnr(restored, batch["truth"], batch["valid"]).mean()
-        before = masked_psnr(batch["degraded"], batch["truth"], batch["valid"]).mean()
+        before = masked_psnr(self._repeat(batch), batch["truth"], batch["valid"]).mean()
         self.log("validation_loss", loss, batch_size=count)
         self.log("validation_psnr_dB", psnr, batch_size=count, prog_bar=True)
         self.log("degraded_psnr_dB", before, batch_size=count)
+
+    @staticmethod
+    def _repeat(batch: Sample) -> torch.Tensor:
+        """Return what was measured on the restored grid, each voxel repeated."""
+        return nn.functional.interpolate(batch["degraded"], size=batch["truth"].shape[2:])
 
     def configure_optimizers(self) -> dict:
         """Return Adam, and the schedule counted in steps."""

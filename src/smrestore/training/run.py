@@ -177,7 +177,6 @@ def _resumable(checkpoint: Path, mark: Path, expected: str) -> bool:
 def train(
     *,
     settings: TrainingSettings,
-    task: str,
     training: Sequence[str | Path],
     validation: Sequence[str | Path],
     noise_pool: str | Path,
@@ -197,8 +196,8 @@ def train(
 
     Parameters
     ----------
-    settings, task, seed
-        The recipe, the restoration task and the global seed.
+    settings, seed
+        The recipe and the global seed.
     training, validation
         System matrix stores of both splits.
     noise_pool
@@ -275,7 +274,7 @@ def train(
             remedy="run again to resume",
         )
     card = {
-        "task": task,
+        "task": settings.task,
         "settings": asdict(settings),
         "parameters": n_parameters,
         "seed": seed,

@@ -1,0 +1,61 @@
+"""Accelerated calibration and upsampling: every second or fourth voxel is measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.degradation import Pair, component_noise, pair
+from smrestore.errors import InputError
+from smrestore.noise import NoisePool
+from smrestore.store import Component
+from smrestore.tasks.task import Task, decimate
+
+
+@dataclass(frozen=True)
+class AcceleratedCalibration(Task):
+    """A calibration that measures only every ``factor``-th voxel of each axis, from the first.
+
+    Attributes
+    ----------
+    factor
+        Of N voxels of an axis, ceil(N / factor) are measured.
+    """
+
+    factor: int = 2
+
+    def __post_init__(self) -> None:
+        if self.factor < 2:
+            raise InputError(
+                f"{self.factor} leaves nothing out", field="factor", remedy="give 2 or more"
+            )
+
+    @property
+    def spacing(self) -> int:
+        """Voxels of the restored grid from one measured voxel to the next."""
+        return self.factor
+
+    def degrade(
+        self,
+        component: Component,
+        truth: np.ndarray,
+        pool: NoisePool,
+        *,
+        sigma: float,
+        rng: np.random.Generator,
+    ) -> Pair:
+        """Keep every ``factor``-th voxel and add noise, of one frame per voxel that is kept."""
+        measured = decimate(truth, self.factor)
+        noise = component_noise(pool, component, measured.shape, sigma, rng)
+        return pair(truth, measured + noise, sigma, spacing=self.factor)
+
+
+@dataclass(frozen=True)
+class Upsampling(AcceleratedCalibration):
+    """Components on a grid finer than any that was measured.
+
+    Training and test sets are simulated on refined grids, see ``refinement`` of a dataset. One of
+    refinement 4 serves factor 4 as it is; for factor 2, every second voxel is the ground truth
+    (``truth_spacing`` 2), so that both factors start from the same measured grids.
+    """
+
+    truth_spacing: int = 1

@@ -1,0 +1,43 @@
+"""Inpainting: part of the scan failed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.degradation import Pair, component_noise, pair
+from smrestore.masks import random_mask
+from smrestore.noise import NoisePool
+from smrestore.store import Component
+from smrestore.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Inpainting(Task):
+    """Runs of consecutive voxels of a scan are missing, others for each component.
+
+    Attributes
+    ----------
+    mask_ratio
+        Range of the share of missing voxels, drawn uniformly.
+    mask_runs
+        Range of the number of runs that are missing together, both ends included.
+    """
+
+    mask_ratio: tuple[float, float] = (0.1, 0.1)
+    mask_runs: tuple[int, int] = (1, 1)
+
+    def degrade(
+        self,
+        component: Component,
+        truth: np.ndarray,
+        pool: NoisePool,
+        *,
+        sigma: float,
+        rng: np.random.Generator,
+    ) -> Pair:
+        """Add noise to all voxels and take those of a random mask away."""
+        ratio = rng.uniform(*self.mask_ratio)
+        runs = int(rng.integers(self.mask_runs[0], self.mask_runs[1] + 1))
+        missing = random_mask(truth.shape, ratio, rng, runs)
+        noise = component_noise(pool, component, truth.shape, sigma, rng)
+        return pair(truth, truth + noise, sigma, missing=missing)

@@ -1,0 +1,69 @@
+"""What training and evaluation know of a restoration task."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from smrestore.degradation import Pair
+from smrestore.noise import NoisePool
+from smrestore.store import Component
+
+Size = tuple[int, int, int]
+
+
+class Task(ABC):
+    """How a ground truth is degraded; the options of a task are its attributes.
+
+    Attributes
+    ----------
+    spacing
+        Voxels of the restored grid from one measured voxel to the next, along each axis.
+    truth_spacing
+        Voxels of the stored grid from one voxel of the ground truth to the next.
+    """
+
+    spacing: int = 1
+    truth_spacing: int = 1
+
+    def ground_truth(self, image: np.ndarray) -> np.ndarray:
+        """Return the ground truth of a stored component, complex64 (Nx, Ny, Nz)."""
+        return decimate(image, self.truth_spacing)
+
+    def restored_size(self, stored: Size) -> Size:
+        """Return the voxels of the ground truth of a stored component of this size."""
+        return tuple(-(-n // self.truth_spacing) for n in stored)
+
+    def measured_size(self, stored: Size) -> Size:
+        """Return the voxels that are measured of a stored component of this size."""
+        return tuple(-(-n // self.spacing) for n in self.restored_size(stored))
+
+    @abstractmethod
+    def degrade(
+        self,
+        component: Component,
+        truth: np.ndarray,
+        pool: NoisePool,
+        *,
+        sigma: float,
+        rng: np.random.Generator,
+    ) -> Pair:
+        """Return what a method sees of a component, with the ground truth in the same units.
+
+        Parameters
+        ----------
+        component
+            Names the receive channel and frequency that the noise is of.
+        truth
+            Its ground truth after rotation and scaling, complex64 (Nx, Ny, Nz).
+        pool
+            Noise from empty frames; a run of frames fills the grid in acquisition order.
+        sigma
+            Standard deviation of the complex noise, in units of ``truth``; 0 adds none.
+        rng
+            Draws the noise, and whatever else is random.
+        """
+
+
+def decimate(image: np.ndarray, spacing: int) -> np.ndarray:
+    """Return every ``spacing``-th voxel of each axis, from the first."""
+    return image[(slice(None, None, spacing),) * image.ndim]
