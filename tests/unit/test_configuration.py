@@ -140,6 +140,24 @@ def test_dimension_of_dataset(config: dict) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("average", "n_voxels"), [([8, 16], 16**3), ([8, 50 / 3], 17 * 17 * 16), ([8, 40], 32**3)]
+)
+def test_pool_for_grids_of_limited_average_size(config: dict, average: list, n_voxels: int) -> None:
+    config["datasets"]["lissajous-3d"]["grid"]["average_size"] = average
+    pool = {"model": "white", "sequence": "lissajous-xyz", "frequencies": "needed"}
+    test_set = {**config["test_sets"]["denoising-2d"], "dimension": 3, "dataset": "lissajous-3d"}
+    config["test_sets"]["denoising-3d"] = {**test_set, "noise_pool": "3d", "methods": ["dct-f"]}
+    config["noise_pools"]["3d"] = {**pool, "frames": n_voxels}
+    assert faults(config) == []
+    config["noise_pools"]["3d"]["frames"] -= 1
+    assert faults(config) == [
+        f"test_sets.denoising-3d.noise_pool: the {n_voxels - 1} frames of pool '3d' are too few "
+        f"for grids of up to {n_voxels} voxels. Scan more frames, or limit the grid size of the "
+        "dataset"
+    ]
+
+
 def test_table_of_two_dimensions(config: dict) -> None:
     config["datasets"]["lissajous-3d"] = {
         **SECOND_DATASET,

@@ -16,6 +16,8 @@ def get_draw_settings(wildcards):
 def get_scan_settings(wildcards):
     """Return a virtual scan with everything it names, so that only its own settings matter."""
     scan = dict(config["scans"][wildcards.scan])
+    # The frequencies come with the inputs.
+    scan.pop("frequencies", None)
     scan["scanner_name"] = scan["scanner"]
     for key, section in (
         ("scanner", "scanners"),
@@ -26,6 +28,16 @@ def get_scan_settings(wildcards):
         if key in scan:
             scan[key] = config[section][scan[key]]
     return scan
+
+
+def get_scan_matrices(wildcards):
+    """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
+    if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
+        return []
+    pools = (
+        pool for pool, e in config["noise_pools"].items() if wildcards.scan in e.get("scans", [])
+    )
+    return sorted({path for pool in pools for path in needed_matrices(pool)})
 
 
 def get_scan_file(wildcards):
@@ -48,9 +60,13 @@ def get_pool_scans(wildcards):
 
 def get_pool_matrices(wildcards):
     """Return the stores that the frequencies of a pool are taken from, none for all frequencies."""
-    pool = wildcards.pool
-    if config["noise_pools"][pool].get("frequencies", "all") == "all":
+    if config["noise_pools"][wildcards.pool].get("frequencies", "all") == "all":
         return []
+    return needed_matrices(wildcards.pool)
+
+
+def needed_matrices(pool):
+    """Return the stores of all components that a pool is noise for."""
     users = [
         (e["dataset"], s) for e in pool_users("experiments", pool) for s in ("train", "validation")
     ]

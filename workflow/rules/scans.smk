@@ -2,6 +2,8 @@
 
 
 rule scan_empty:
+    input:
+        matrices=get_scan_matrices,
     output:
         "results/scans/{scan}.mdf",
     log:

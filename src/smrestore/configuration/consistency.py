@@ -121,6 +121,8 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
             entries.refer((*key, part), entry[part], f"{part}s", what=part)
 
     grid = entries.get("grids", entry.get("grid"))
+    if entry.get("frequencies") == "needed":
+        _check_needed_frequencies(entries, key, entry)
     run = entry.get("corruption")
     if run and grid and run["first"] + run["count"] > math.prod(grid["size"]):
         entries.fault(
@@ -128,6 +130,28 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
             f"{run['count']} positions from number {run['first']} on go beyond the "
             f"{math.prod(grid['size'])} of grid {entry['grid']!r}",
             "end the run with the grid",
+        )
+
+
+def _check_needed_frequencies(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that a scan that stores the needed frequencies only has pools that need some."""
+    if "max_mixing_order" in entry:
+        entries.fault(
+            (*key, "frequencies"), "given together with max_mixing_order", "leave out one of both"
+        )
+    pools = [n for n, e in entries.sound("noise_pools") if key[1] in e.get("scans", [])]
+    _check_users(entries, (*key, "frequencies"), pools)
+
+
+def _check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
+    """Check that an experiment or a test set takes its noise from one of the pools."""
+    users = [*entries.sound("experiments"), *entries.sound("test_sets")]
+    broken = any(name[0] in ("experiments", "test_sets", "noise_pools") for name in entries.broken)
+    if not broken and not any(entry["noise_pool"] in pools for _, entry in users):
+        entries.fault(
+            key,
+            "no experiment or test set takes noise from here, so that no frequency is needed",
+            "use all, or let one use it",
         )
 
 
@@ -185,6 +209,9 @@ def _check_download(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
     if "model" in entry:
         entries.refer((*key, "sequence"), entry["sequence"], "sequences", what="sequence")
+    if entry.get("frequencies") == "needed":
+        _check_users(entries, (*key, "frequencies"), [key[1]])
+    if "model" in entry:
         return
     for i, name in enumerate(entry["scans"]):
         scan = entries.refer((*key, "scans", i), name, "scans", what="scan")
@@ -194,12 +221,6 @@ def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
                 (*key, "scans", i),
                 f"scan {name!r} is of kind {scan['kind']}, not {' or '.join(NOISE_KINDS)}",
                 f"use one of {', '.join(others)}" if others else "add an empty scan",
-            )
-        if scan and "max_mixing_order" in scan:
-            entries.fault(
-                (*key, "scans", i),
-                f"scan {name!r} stores some frequencies only",
-                "remove its max_mixing_order, since a pool needs all",
             )
     if "frame_range" in entry and entry["frame_range"][1] - entry["frame_range"][0] < 2:
         first, stop = entry["frame_range"]
@@ -429,14 +450,14 @@ def _factor(entry: Entry) -> int:
     return {**entry, **entry.get("degradation", {})}.get("factor", 1)
 
 
+def _truth_spacing(entry: Entry) -> int:
+    """Return the voxels of a stored component from one voxel of its ground truth to the next."""
+    return entry.get("degradation", {}).get("truth_spacing", 1)
+
+
 def _restored_size(dataset: Entry, entry: Entry) -> int:
     """Return the largest side of the ground truths of an experiment or a test set in voxels."""
-    size = dataset["grid"]["maximum_size"] * dataset["refinement"]
-    return -(-size // entry.get("degradation", {}).get("truth_spacing", 1))
-
-
-def _measured_size(dataset: Entry, entry: Entry) -> int:
-    return -(-_restored_size(dataset, entry) // _factor(entry))
+    return -(-dataset["grid"]["maximum_size"] * dataset["refinement"] // _truth_spacing(entry))
 
 
 def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
@@ -462,6 +483,18 @@ def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
             _check_order(entries, (*key, "degradation", name), *degradation[name])
 
 
+def _most_voxels(dataset: Entry, entry: Entry) -> int:
+    """Return the most voxels that are measured of a component of an experiment or a test set."""
+    grid, dimension = dataset["grid"], dataset["dimension"]
+    # Of all grids of the same average size, the most regular one has the most voxels.
+    total = dimension * grid["maximum_size"]
+    if "average_size" in grid:
+        total = min(total, math.floor(dimension * grid["average_size"][1]))
+    side, larger = divmod(total, dimension)
+    finer = dataset["refinement"] / (_truth_spacing(entry) * _factor(entry))
+    return math.ceil((side + 1) * finer) ** larger * math.ceil(side * finer) ** (dimension - larger)
+
+
 def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
     """Check task, dataset with its splits, dimension and noise pool of what uses them."""
     _check_degradation(entries, key, entry)
@@ -484,13 +517,13 @@ def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry
             "use a dataset of the same dimension",
         )
     if pool:
-        size = _measured_size(dataset, entry)
-        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset, size)
+        voxels = _most_voxels(dataset, entry)
+        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset, voxels)
     return dataset
 
 
 def _check_noise(
-    entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, size: int
+    entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, n_voxels: int
 ) -> None:
     """Check that a pool covers grids of a size and the frequencies, as far as they are known."""
     dimension = dataset["dimension"]
@@ -499,12 +532,12 @@ def _check_noise(
     else:
         sources = {f"scan {scan!r}": entries.get("scans", scan) for scan in pool["scans"]}
     frames = {source: _frames(entries, pool, entry) for source, entry in sources.items()}
-    if frames and None not in frames.values() and max(frames.values()) < size**dimension:
+    if frames and None not in frames.values() and max(frames.values()) < n_voxels:
         longest = max(frames, key=frames.get)
         entries.fault(
             key,
             f"the {frames[longest]} frames of {longest} are too few for grids of up to "
-            f"{size}^{dimension} = {size**dimension} voxels",
+            f"{n_voxels} voxels",
             "scan more frames, or limit the grid size of the dataset",
         )
     simulated = _samples(dataset["sequence"], _axes(dimension))

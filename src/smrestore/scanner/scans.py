@@ -16,7 +16,12 @@ from smrestore.scanner.background import BackgroundSettings, scanner_background
 from smrestore.scanner.calibrations import ATTENUATION, Corruption, calibration_path
 from smrestore.scanner.fields import FieldSettings
 from smrestore.scanner.phantoms import Phantom, refined
-from smrestore.scanner.recording import Recording, Signal, stored_frequencies
+from smrestore.scanner.recording import (
+    Recording,
+    Signal,
+    checked_frequencies,
+    stored_frequencies,
+)
 from smrestore.scanner.signal import DeltaSample, ReceiveChannel, SignalModel, Tracer
 from smrestore.seeds import generator
 
@@ -121,13 +126,23 @@ def scan_empty(
     frames: int,
     seed: int,
     max_mixing_order: int | None = None,
+    frequencies: np.ndarray | None = None,
 ) -> None:
     """Measure an empty scan: ``frames`` single-average frames without a sample.
 
     As in real files, the frames are not flagged as background: the file is one by its purpose.
-    With ``max_mixing_order``, spectra of the frequencies up to it are stored, else time signals.
+    Spectra are stored of the frequency bins ``frequencies``, or of those up to
+    ``max_mixing_order``, and time signals if neither is given.
+
+    Raises
+    ------
+    InputError
+        If the spectrum of the sequence has no such frequency.
     """
-    frequencies = stored_frequencies(sequence, max_mixing_order)
+    if frequencies is None:
+        frequencies = stored_frequencies(sequence, max_mixing_order)
+    else:
+        frequencies = checked_frequencies(sequence, frequencies)
     _recording(
         path,
         scanner,
