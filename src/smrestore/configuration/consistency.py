@@ -14,6 +14,10 @@ RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
+SWINIR_SIZES = {"features": 180, "heads": 6}
+"""What these are if an experiment leaves them out."""
+PCONV_CHANNELS = (32, 64, 128, 256)
+"""The channels of a pconv-unet if an experiment leaves them out."""
 N_VIRTUAL_CHANNELS = 3
 SMALLEST_AMPLITUDE_MT = 0.1
 SMALLEST_FOV_MM = 0.1
@@ -227,6 +231,31 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
             f"up to {_largest_size(dataset)}",
             "enlarge the patch or limit the grid size",
         )
+    _check_network(entries, (*key, "network"), entry["network"], entry["dimension"])
+
+
+def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -> None:
+    name = network["name"]
+    if name == "swinir":
+        if dimension != 2:
+            entries.fault(
+                (*key, "name"), f"{name} does not exist in {dimension}D", "choose another network"
+            )
+        features, heads = (network.get(size, SWINIR_SIZES[size]) for size in SWINIR_SIZES)
+        if features % heads:
+            entries.fault(
+                (*key, "features"),
+                f"{features} features cannot be shared by {heads} heads",
+                "make features a multiple of heads",
+            )
+    if name == "pconv-unet" and "kernels" in network:
+        count = len(network.get("channels", PCONV_CHANNELS))
+        if len(network["kernels"]) != count:
+            entries.fault(
+                (*key, "kernels"),
+                f"{len(network['kernels'])} kernels for {count} levels",
+                "give one kernel per entry of channels",
+            )
 
 
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
