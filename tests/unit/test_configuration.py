@@ -12,6 +12,7 @@ import yaml
 
 from smrestore import degradation, noise
 from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
+from smrestore.configuration.consistency import PCONV_CHANNELS, SMRNET_FACTOR, SWINIR_SIZES
 from smrestore.errors import InputError
 from smrestore.mdf.imported import KINDS
 from smrestore.methods import BASELINES
@@ -111,6 +112,14 @@ def test_one_fault_one_line(extended: dict, case: dict) -> None:
         value = {**get(extended, case["like"]), **(value or {})}
     put(extended, case["key"], value)
     assert faults(extended) == [case["line"].format(base=ROOT)]
+
+
+def test_swinir_is_for_planes(config: dict) -> None:
+    config["experiments"]["dncnn"] |= {"dimension": 3, "network": {"name": "swinir"}}
+    assert (
+        "experiments.dncnn.network.name: swinir does not exist in 3D. Choose another network"
+        in faults(config)
+    )
 
 
 def test_missing_keys(config: dict) -> None:
@@ -313,6 +322,19 @@ class TestSchemaFollowsTheLibrary:
         options = {name for task in TASKS.values() for name in inspect.signature(task).parameters}
         assert {*PARTS["degradation"]["properties"]} == options
         assert PARTS["baseline"]["properties"]["method"]["enum"] == list(BASELINES)
+
+    def test_sizes_of_networks(self) -> None:
+        from smrestore.networks import NETWORKS
+        from smrestore.networks.pconv_unet import NORMS
+        from smrestore.networks.smrnet import FACTORS
+
+        swinir = inspect.signature(NETWORKS["swinir"]).parameters
+        assert {size: swinir[size].default for size in SWINIR_SIZES} == SWINIR_SIZES
+        assert inspect.signature(NETWORKS["smrnet"]).parameters["factor"].default == SMRNET_FACTOR
+        pconv_unet = inspect.signature(NETWORKS["pconv-unet"]).parameters
+        assert pconv_unet["channels"].default == PCONV_CHANNELS
+        assert PARTS["pconv-unet"]["properties"]["norm"]["enum"] == list(NORMS)
+        assert PARTS["smrnet"]["properties"]["factor"]["enum"] == list(FACTORS)
 
     def test_training(self) -> None:
         elsewhere = {"task", "degradation", "dimension", "network", "phase"}

@@ -14,6 +14,10 @@ RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
+SWINIR_SIZES = {"features": 180, "heads": 6}
+SMRNET_FACTOR = 2
+PCONV_CHANNELS = (32, 64, 128, 256)
+"""Sizes of networks if an experiment leaves them out."""
 N_VIRTUAL_CHANNELS = 3
 SMALLEST_AMPLITUDE_MT = 0.1
 SMALLEST_FOV_MM = 0.1
@@ -255,12 +259,40 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
             f"{training['patch']} voxels are no multiple of the factor {factor}",
             f"give a multiple of {factor}",
         )
-    if entry["network"].get("factor", 1) != factor and entry["network"]["name"] == "smrnet":
+    network = entry["network"]
+    refines = network.get("factor", SMRNET_FACTOR) if network["name"] == "smrnet" else 1
+    if refines != factor:
         entries.fault(
-            (*key, "network", "factor"),
-            f"{entry['network'].get('factor')}, but the task has factor {factor}",
-            f"set it to {factor}",
+            (*key, "network"),
+            f"{network['name']} restores {refines} voxels per measured one and axis, {entry['task']} "
+            f"wants {factor}",
+            f"use smrnet with factor {factor}" if factor > 1 else "use another network",
         )
+    _check_network(entries, (*key, "network"), network, entry["dimension"])
+
+
+def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -> None:
+    name = network["name"]
+    if name == "swinir":
+        if dimension != 2:
+            entries.fault(
+                (*key, "name"), f"{name} does not exist in {dimension}D", "choose another network"
+            )
+        features, heads = (network.get(size, SWINIR_SIZES[size]) for size in SWINIR_SIZES)
+        if features % heads:
+            entries.fault(
+                (*key, "features"),
+                f"{features} features cannot be shared by {heads} heads",
+                "make features a multiple of heads",
+            )
+    if name == "pconv-unet" and "kernels" in network:
+        count = len(network.get("channels", PCONV_CHANNELS))
+        if len(network["kernels"]) != count:
+            entries.fault(
+                (*key, "kernels"),
+                f"{len(network['kernels'])} kernels for {count} levels",
+                "give one kernel per entry of channels",
+            )
 
 
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
