@@ -264,7 +264,7 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     if refines != factor:
         entries.fault(
             (*key, "network"),
-            f"{network['name']} restores {refines} voxels per measured one and axis, {entry['task']} "
+            f"{network['name']} gives {refines} voxels per measured one and axis, {entry['task']} "
             f"wants {factor}",
             f"use smrnet with factor {factor}" if factor > 1 else "use another network",
         )
