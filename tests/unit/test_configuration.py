@@ -32,6 +32,7 @@ DEFAULT = read_configuration([ROOT / "config.yaml"])
 PARTS = SCHEMA["$defs"]
 # What the faults below are put into: the entries of the default that they name, and no others.
 KEPT = {
+    "baselines": ["dct-f"],
     "experiments": ["dncnn", "rdn"],
     "test_sets": ["denoising-2d"],
     "tables": ["table2"],
