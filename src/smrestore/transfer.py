@@ -71,6 +71,8 @@ def reconstruct_scan(
         file["image"] = image
         file["image"].attrs["unit"] = "concentration of the delta sample"
         file["rows"] = result.rows.chosen
+        if len(result.rows.periods) > 1:
+            file["row_periods"] = result.rows.period
         file.attrs.update(
             {
                 **provenance(),
@@ -121,7 +123,8 @@ def score_components(
     are left out.
     """
     rows = select_rows(calibration, settings)
-    restored, true = read_rows(matrix, rows), read_rows(truth, rows)
+    restored = read_rows(matrix, rows, settings.background_correction)
+    true = read_rows(truth, rows)
     records = []
     for i, (channel, frequency) in enumerate(rows.chosen):
         peak = np.abs(true[i]).max()
