@@ -1,6 +1,5 @@
 """Restoration of measured calibration scans."""
 
-
 import h5py
 import numpy as np
 import pytest
