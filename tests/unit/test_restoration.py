@@ -1,5 +1,7 @@
 """Restoration of measured calibration scans."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest

@@ -171,23 +171,38 @@ def get_calibration(wildcards):
     return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
 
 
-def get_scan_to_restore(wildcards):
+def scan_to_restore(measurement):
     """Return the calibration as it was measured, or as another measurement restored it."""
-    prior = config["measurements"][wildcards.measurement].get("prior")
-    return matrix_of(prior["measurement"], prior["method"]) if prior else get_calibration(wildcards)
+    entry = config["measurements"][measurement]
+    prior = entry.get("prior")
+    if prior:
+        return matrix_of(prior["measurement"], prior["method"])
+    return matrix_of(measurement, "measured")
 
 
-def get_scan_task(wildcards):
+def get_scan_to_restore(wildcards):
+    return scan_to_restore(wildcards.measurement)
+
+
+def scan_task_of(measurement):
     """Return the task of a measurement with what it needs to know."""
-    entry = config["measurements"][wildcards.measurement]
+    entry = config["measurements"][measurement]
     keys = ("task", "factor", "decimate", "missing")
     return {key: entry[key] for key in keys if key in entry}
 
 
-def get_mask(wildcards):
+def get_scan_task(wildcards):
+    return scan_task_of(wildcards.measurement)
+
+
+def mask_of(measurement):
     """Return the file that says which positions are missing, nothing if the configuration does."""
-    missing = config["measurements"][wildcards.measurement].get("missing", {})
+    missing = config["measurements"][measurement].get("missing", {})
     return [missing["file"]] if "file" in missing else []
+
+
+def get_mask(wildcards):
+    return mask_of(wildcards.measurement)
 
 
 def get_sigma_factor(wildcards):
@@ -246,15 +261,72 @@ def get_figure1_batches(wildcards):
     return batches(entry["dataset"], entry["split"])
 
 
-def figure3_entry():
-    return config["measurements"][config["figures"]["figure3"]["measurement"]]
+def get_figure2_phantoms(wildcards):
+    names = config["figures"]["figure2"]["phantoms"]
+    return {name: config["phantoms"][name] for name in names}
 
 
-def get_figure3_matrices(wildcards):
-    name = config["figures"]["figure3"]["measurement"]
-    return [matrix_of(name, variant) for variant in variants(name) if variant != "truth"]
+# Figures of measurements, with what tells them apart in the report.
+MEASUREMENT_FIGURES = {
+    f"figure{number}": f"{number}, scan {config['figures'][f'figure{number}']['measurement']}"
+    for number in range(3, 7)
+    if f"figure{number}" in config["figures"]
+}
 
 
-def get_figure3_images(wildcards):
-    name = config["figures"]["figure3"]["measurement"]
-    return [f"results/reconstructions/{name}/{variant}.h5" for variant in variants(name)]
+def figure_measurement(figure):
+    return config["measurements"][config["figures"][figure]["measurement"]]
+
+
+def figure_variants(figure):
+    """Return the system matrices that a figure shows: all, or chosen methods."""
+    entry = config["figures"][figure]
+    name = entry["measurement"]
+    others = set(config["measurements"][name]["methods"]) - set(entry.get("methods", []))
+    return [v for v in variants(name) if "methods" not in entry or v not in others]
+
+
+def figure_matrices(figure):
+    name = config["figures"][figure]["measurement"]
+    return [matrix_of(name, variant) for variant in figure_variants(figure)]
+
+
+def figure_images(figure):
+    name = config["figures"][figure]["measurement"]
+    return [f"results/reconstructions/{name}/{v}.h5" for v in figure_variants(figure)]
+
+
+def figure_seen(figure):
+    """Return what methods restore, nothing if this is the calibration as it was measured."""
+    entry = figure_measurement(figure)
+    if not {"prior", "missing"} & set(entry) and not entry.get("decimate"):
+        return []
+    return [scan_to_restore(config["figures"][figure]["measurement"])]
+
+
+def figure_seen_image(figure):
+    """Return the image of what methods restore, nothing if voxels are missing in it."""
+    entry = figure_measurement(figure)
+    prior = entry.get("prior")
+    if not prior or "missing" in entry or entry.get("decimate"):
+        return []
+    return [f"results/reconstructions/{prior['measurement']}/{prior['method']}.h5"]
+
+
+def figure_mask(figure):
+    return mask_of(config["figures"][figure]["measurement"])
+
+
+def seen_label(figure):
+    """Return the name for readers of what methods restore."""
+    entry = figure_measurement(figure)
+    words = []
+    if "prior" in entry:
+        task = config["measurements"][entry["prior"]["measurement"]]["task"]
+        done = {"denoising": "Denoised", "inpainting": "Inpainted"}.get(task, "Restored")
+        words.append(f"{done} ({label(entry['prior']['method'])})")
+    if entry.get("decimate"):
+        words.append(f"Decimated (1 of {entry['factor']} per axis)")
+    if "missing" in entry:
+        words.append("Masked")
+    return ", ".join(words)

@@ -445,7 +445,7 @@ def _check_frames(
 
 
 def _check_figure(entries: Entries, key: Key, entry: Entry) -> None:
-    _FIGURES[key[1]](entries, key, entry)
+    _FIGURES.get(key[1], _check_measurement_figure)(entries, key, entry)
 
 
 def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
@@ -459,13 +459,37 @@ def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
         )
 
 
-def _check_figure3(entries: Entries, key: Key, entry: Entry) -> None:
+def _check_figure2(entries: Entries, key: Key, entry: Entry) -> None:
+    for i, name in enumerate(entry["phantoms"]):
+        entries.refer((*key, "phantoms", i), name, "phantoms", what="phantom")
+
+
+def _check_measurement_figure(entries: Entries, key: Key, entry: Entry) -> None:
     name = entry["measurement"]
     measurement = entries.refer((*key, "measurement"), name, "measurements", what="measurement")
-    calibration = measurement and entries.get("scans", measurement["calibration"])
-    for i, component in enumerate(entry["components"]):
+    if not measurement:
+        return
+    for i, method in enumerate(entry.get("methods", [])):
+        if method not in measurement["methods"]:
+            entries.fault(
+                (*key, "methods", i),
+                f"measurement {name!r} has no method {method!r}",
+                choice_remedy(method, measurement["methods"]),
+            )
+    calibration = entries.get("scans", measurement["calibration"])
+    for i, component in enumerate(entry.get("components", [])):
         place = (*key, "components", i, "channel")
         _check_channel(entries, place, component["channel"], calibration)
+    grid = calibration and entries.get("grids", calibration.get("grid"))
+    for planes in ("component_planes", "image_planes"):
+        for i, plane in enumerate(entry.get(planes, [])):
+            along = [axis for axis in range(3) if "xyz"[axis] != plane["across"]]
+            if grid and min(grid["size"][axis] for axis in along) == 1:
+                entries.fault(
+                    (*key, planes, i, "across"),
+                    f"the grid of measurement {name!r} has no plane across {plane['across']}",
+                    "choose planes along which the grid extends",
+                )
 
 
 def _check_method_name(entries: Entries, key: Key) -> None:
@@ -722,7 +746,8 @@ _BASELINES = {
 }
 """Classical methods of each task."""
 
-_FIGURES = {"figure1": _check_figure1, "figure3": _check_figure3}
+_FIGURES = {"figure1": _check_figure1, "figure2": _check_figure2}
+"""Those with checks of their own; all others show a measurement."""
 
 _CHECKS = {
     "datasets": _check_dataset,
