@@ -153,14 +153,24 @@ def get_table_evaluations(wildcards):
 
 def get_table_settings(wildcards):
     entry = config["tables"][wildcards.table]
-    test_sets = [config["test_sets"][name] for name in entry["test_sets"]]
+    test_sets = {name: config["test_sets"][name] for name in entry["test_sets"]}
+    methods = [method for test_set in test_sets.values() for method in test_set["methods"]]
+    keys = ("task", "dimension", "sigma_convention", "particle_state")
     return {
         "number": entry["number"],
         "caption": entry["caption"],
         "published_names": entry["published"],
-        "task": test_sets[0]["task"],
-        "dimension": test_sets[0]["dimension"],
-        "labels": {method: label(method) for t in test_sets for method in t["methods"]},
+        "size_ranges": entry.get("size_ranges", []),
+        "test_sets": [
+            {"name": name, **{key: test_set[key] for key in keys if key in test_set}}
+            for name, test_set in test_sets.items()
+        ],
+        "labels": {method: label(method) for method in methods},
+        "alignments": {
+            method: config["baselines"][method].get("alignment", "aligned")
+            for method in methods
+            if config["baselines"].get(method, {}).get("method") == "spline"
+        },
     }
 
 

@@ -322,10 +322,24 @@ def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
     ]
     if None in test_sets:
         return
-    for what in ("task", "dimension"):
-        if len({test_set[what] for test_set in test_sets}) > 1:
-            fault = f"the test sets differ in {what}"
-            entries.fault((*key, "test_sets"), fault, f"make a table for each {what}")
+    if len({test_set["task"] for test_set in test_sets}) > 1:
+        fault = "the test sets differ in task"
+        entries.fault((*key, "test_sets"), fault, "make a table for each task")
+    kinds = [(t["dimension"], _factor(t), t.get("particle_state")) for t in test_sets]
+    for i, kind in enumerate(kinds):
+        if kind in kinds[:i]:
+            entries.fault(
+                (*key, "test_sets", i),
+                "another test set of the table has the same dimension, factor and particle state",
+                "make a table for each",
+            )
+    for i, limits in enumerate(entry.get("size_ranges", [])):
+        if limits[0] >= limits[1]:
+            entries.fault(
+                (*key, "size_ranges", i),
+                f"no size lies above {limits[0]:g} and not above {limits[1]:g}",
+                "give the lower limit first, and a greater one",
+            )
     methods = sorted({method for test_set in test_sets for method in test_set["methods"]})
     for method in entry["published"]:
         if method not in methods:
