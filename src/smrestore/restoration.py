@@ -29,7 +29,7 @@ WITH_SIGNAL = 5.0
 
 @dataclass(frozen=True, eq=False)
 class RestorationSummary:
-    """What a restoration did, component by component; all float64 (C, K).
+    """What a restoration did, component by component; all float64 (J, C, K) for J periods.
 
     Attributes
     ----------
@@ -50,24 +50,29 @@ class RestorationSummary:
 
     @property
     def with_signal(self) -> np.ndarray:
-        """Components with a measured signal-to-noise ratio of 5 or more, bool (C, K)."""
+        """Components with a measured signal-to-noise ratio of 5 or more, bool (J, C, K)."""
         return self.snr_before >= WITH_SIGNAL
 
     def channel_rows(self) -> list[dict[str, float]]:
-        """Return for each receive channel the medians over its components with signal."""
+        """Return for each receive channel the medians over its components with signal.
+
+        If a frame has several periods, each of them has rows of its own.
+        """
         rows = []
-        for channel, chosen in enumerate(self.with_signal):
+        for period, channel in np.ndindex(self.with_signal.shape[:2]):
+            chosen = self.with_signal[period, channel]
             columns = {
                 "SNR before": self.snr_before,
                 "SNR after": self.snr_after,
                 "removed / noise": self.removed,
             }
             medians = {
-                name: float(np.median(values[channel][chosen])) if chosen.any() else np.nan
+                name: float(np.median(values[period, channel][chosen])) if chosen.any() else np.nan
                 for name, values in columns.items()
             }
             counts = {"components": chosen.size, "with signal": int(chosen.sum())}
-            rows.append({"channel": channel, **counts, **medians})
+            place = {"period": period} if len(self.with_signal) > 1 else {}
+            rows.append({**place, "channel": channel, **counts, **medians})
         return rows
 
 
@@ -144,6 +149,10 @@ def restore_scan(
     scan (time signals) each block reads the signals of one receive channel, so that it is read as
     often as its spectra exceed the memory.
 
+    Frames of several drive-field periods, such as the patches of a multi-patch scan, are restored
+    period by period: each period is a system matrix of its own over the same positions, with its
+    own background and noise. The restored scan holds all of them.
+
     The noise that classical methods are told is the standard deviation of the background frames. A
     scan with fewer than two of them tells the noise by its own roughness, with a warning.
 
@@ -172,18 +181,19 @@ def restore_scan(
     """
     task = task or scan_task("denoising")
     plan = _plan(source, task, memory_bytes)
-    summary = RestorationSummary(*(np.full(plan.shape[:2], np.nan) for _ in range(4)))
-    logger.info("%s: %d components by %s", source, np.prod(plan.shape[:2]), name)
+    summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
+    logger.info("%s: %d components by %s", source, np.prod(plan.shape[:3]), name)
 
-    def restore_block(channel: int, part: slice) -> np.ndarray:
+    def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
         measured = mdf.read_system_matrix(
             source,
             channels=[channel],
             frequencies=plan.frequencies[part],
             background=background,
+            period=period,
         )[0]
-        noise = _noise(source, measured, channel, plan, part)
-        restored = np.empty((len(measured), *plan.shape[2:]), np.complex64)
+        noise = _noise(source, measured, (period, channel, part), plan)
+        restored = np.empty((len(measured), *plan.shape[3:]), np.complex64)
         for start in range(0, len(measured), BATCH):
             some = slice(start, start + BATCH)
             restored[some] = restore_components(
@@ -191,14 +201,14 @@ def restore_scan(
                 noise[some],
                 method,
                 task,
-                size=plan.shape[2:],
+                size=plan.shape[3:],
                 sigma_factor=sigma_factor,
             )
             bar.update(len(restored[some]))
-        _summarize(summary, (channel, part), measured, restored, noise)
+        _summarize(summary, (period, channel, part), measured, restored, noise)
         return restored
 
-    with progress_bar(total=int(np.prod(plan.shape[:2])), unit="component") as bar:
+    with progress_bar(total=int(np.prod(plan.shape[:3])), unit="component") as bar:
         mdf.write_restored(
             source,
             destination,
@@ -253,33 +263,34 @@ class _RestoredMatrix:
     Attributes
     ----------
     shape
-        (C, K, Nx, Ny, Nz).
+        (J, C, K, Nx, Ny, Nz).
     rows_at_a_time
         Components of a block. One block is held.
     restore_block
-        Returns the components of a channel in a slice of the frequencies.
+        Returns the components of a period and channel in a slice of the frequencies.
     """
 
     shape: tuple[int, ...]
     rows_at_a_time: int
-    restore_block: Callable[[int, slice], np.ndarray]
-    _place: tuple[int, int] | None = None
+    restore_block: Callable[[int, int, slice], np.ndarray]
+    _place: tuple[int, int, int] | None = None
     _block: np.ndarray | None = None
 
-    def __getitem__(self, place: tuple[int, slice]) -> np.ndarray:
-        """Return components of one channel, complex64 (n, Nx, Ny, Nz)."""
-        channel, part = place
-        first, stop, _ = part.indices(self.shape[1])
+    def __getitem__(self, place: tuple[int, int, slice]) -> np.ndarray:
+        """Return components of one period and channel, complex64 (n, Nx, Ny, Nz)."""
+        period, channel, part = place
+        n_frequencies = self.shape[2]
+        first, stop, _ = part.indices(n_frequencies)
         pieces = []
         while first < stop:
             number, offset = divmod(first, self.rows_at_a_time)
-            if self._place != (channel, number):
+            if self._place != (period, channel, number):
                 start = number * self.rows_at_a_time
-                end = min(start + self.rows_at_a_time, self.shape[1])
+                end = min(start + self.rows_at_a_time, n_frequencies)
                 # The former block goes first.
                 self._block = None
-                self._block = self.restore_block(channel, slice(start, end))
-                self._place = channel, number
+                self._block = self.restore_block(period, channel, slice(start, end))
+                self._place = period, channel, number
             pieces.append(self._block[offset : offset + stop - first])
             first += len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -311,7 +322,8 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
                 "/calibration/fieldOfView",
                 "add the outer edge lengths of the grid in m",
             )
-        shape = (file.acquisition.n_channels, len(file.frequency_indices), *size)
+        acquisition = file.acquisition
+        rows = acquisition.n_periods, acquisition.n_channels, len(file.frequency_indices)
         background = len(file.frames.background)
         row_bytes = 8 * (calibration.n_positions + int(np.prod(size)) + background)
         if background < 2:
@@ -322,7 +334,7 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
                 background,
             )
         return _Plan(
-            shape,
+            (*rows, *size),
             grid,
             file.frequency_indices,
             background,
@@ -332,11 +344,15 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
 
 
 def _noise(
-    source: str | Path, measured: np.ndarray, channel: int, plan: _Plan, part: slice
+    source: str | Path, measured: np.ndarray, place: tuple[int, int, slice], plan: _Plan
 ) -> np.ndarray:
-    """Return the standard deviation of the complex noise of components, float64 (n,)."""
+    """Return the standard deviation of the complex noise of components, float64 (n,).
+
+    ``place`` is their period, channel and slice of the frequencies.
+    """
+    period, channel, part = place
     if plan.n_background >= 2:
-        return mdf.background_std(source, [channel], plan.frequencies[part])[0]
+        return mdf.background_std(source, [channel], plan.frequencies[part], period=period)[0]
     noise = _roughness(measured)
     if np.isnan(noise).any():
         raise InputError(
@@ -351,7 +367,7 @@ def _noise(
 
 def _summarize(
     summary: RestorationSummary,
-    place: tuple[int, slice],
+    place: tuple[int, int, slice],
     measured: np.ndarray,
     restored: np.ndarray,
     noise: np.ndarray,
