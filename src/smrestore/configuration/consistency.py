@@ -294,7 +294,7 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     if refines != factor:
         entries.fault(
             (*key, "network"),
-            f"{network['name']} restores {refines} voxels per measured one and axis, {entry['task']} "
+            f"{network['name']} gives {refines} voxels per measured one and axis, {entry['task']} "
             f"wants {factor}",
             f"use smrnet with factor {factor}" if factor > 1 else "use another network",
         )
@@ -374,10 +374,11 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     _check_outer_voxels(entries, (*key, "phantom"), phantom, calibration)
     if "empty" in entry:
         empty = entries.scan((*key, "empty"), entry["empty"], "empty")
-        _check_same_setup(entries, (*key, "empty"), empty, calibration, ("scanner", "sequence"))
+        _check_same_setup(entries, (*key, "empty"), empty, calibration)
     if entry["reference"] is not None:
         reference = entries.scan((*key, "reference"), entry["reference"], "calibration")
-        _check_same_setup(entries, (*key, "reference"), reference, calibration)
+        parts = ("scanner", "sequence", "grid")
+        _check_same_setup(entries, (*key, "reference"), reference, calibration, parts)
     grid = calibration and entries.get("grids", calibration.get("grid"))
     dimension = grid and (3 if grid["size"][2] > 1 else 2)
     _check_methods(entries, key, entry, dimension)
@@ -799,7 +800,7 @@ def _check_same_setup(
     key: Key,
     scan: Entry | None,
     calibration: Entry | None,
-    parts: Iterable[str] = ("scanner", "sequence", "grid"),
+    parts: Iterable[str] = ("scanner", "sequence"),
 ) -> None:
     """Check that a virtual scan was measured as the calibration was."""
     if not scan or not calibration or not scan["source"] == calibration["source"] == "virtual":
