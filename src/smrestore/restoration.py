@@ -13,9 +13,11 @@ from smrestore.masks import mask_from_indices, read_mask
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.mixing import mixing_orders
 from smrestore.progress import progress_bar
 from smrestore.roughness import roughness
 from smrestore.tasks.scan import ScanTask, scan_task
+from smrestore.twins import combine_twins, twin_groups
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +144,8 @@ def restore_scan(
     sigma_factor: float = 1.0,
     background: str | None = "interpolate",
     memory_bytes: int = MEMORY_BYTES,
+    twins: bool = False,
+    chosen: np.ndarray | None = None,
 ) -> RestorationSummary:
     """Restore a calibration scan and write it as MDF, without changing the source.
 
@@ -172,6 +176,12 @@ def restore_scan(
         How the background is subtracted: ``interpolate``, ``mean`` or None.
     memory_bytes
         For measured and restored components together; at least one component is held.
+    twins
+        Whether each component is averaged with its twin frequencies first, see
+        :mod:`smrestore.twins`. The method is then told the noise that is left.
+    chosen
+        Receive channel and frequency bin of the components to restore, int (n, 2); all others are
+        0 in the file. None restores all.
 
     Raises
     ------
@@ -180,35 +190,49 @@ def restore_scan(
         frames to subtract, or the method does not fit the task.
     """
     task = task or scan_task("denoising")
-    plan = _plan(source, task, memory_bytes)
+    plan = _plan(source, task, memory_bytes, twins)
     summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
-    logger.info("%s: %d components by %s", source, np.prod(plan.shape[:3]), name)
+    wanted = _wanted(plan, chosen)
+    logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
 
     def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
+        block = np.zeros((part.stop - part.start, *plan.shape[3:]), np.complex64)
+        place = np.arange(part.start, part.stop)
+        place = place[wanted[channel, place]]
+        if not len(place):
+            return block
+        needed = plan.with_twins(place)
         measured = mdf.read_system_matrix(
             source,
             channels=[channel],
-            frequencies=plan.frequencies[part],
+            frequencies=plan.frequencies[needed],
             background=background,
             period=period,
         )[0]
-        noise = _noise(source, measured, (period, channel, part), plan)
-        restored = np.empty((len(measured), *plan.shape[3:]), np.complex64)
-        for start in range(0, len(measured), BATCH):
+        noise = _noise(source, measured, (period, channel, needed), plan)
+        images, told = measured, noise
+        if plan.twins is not None:
+            combined = combine_twins(measured, noise, plan.twins.mixing_order[needed])
+            own = np.searchsorted(needed, place)
+            images, told = combined.images[own], combined.noise[own]
+            measured, noise = measured[own], noise[own]
+        restored = np.empty((len(images), *plan.shape[3:]), np.complex64)
+        for start in range(0, len(images), BATCH):
             some = slice(start, start + BATCH)
             restored[some] = restore_components(
-                measured[some],
-                noise[some],
+                images[some],
+                told[some],
                 method,
                 task,
                 size=plan.shape[3:],
                 sigma_factor=sigma_factor,
             )
             bar.update(len(restored[some]))
-        _summarize(summary, (period, channel, part), measured, restored, noise)
-        return restored
+        _summarize(summary, (period, channel, place), measured, restored, noise)
+        block[place - part.start] = restored
+        return block
 
-    with progress_bar(total=int(np.prod(plan.shape[:3])), unit="component") as bar:
+    with progress_bar(total=int(wanted.sum()) * plan.shape[0], unit="component") as bar:
         mdf.write_restored(
             source,
             destination,
@@ -306,9 +330,56 @@ class _Plan:
     n_background: int
     corrected: bool
     rows_at_a_time: int
+    twins: "_Twins | None" = None
+
+    def with_twins(self, place: np.ndarray) -> np.ndarray:
+        """Return the components to read for some, ascending indices into the frequencies."""
+        return place if self.twins is None else self.twins.of(place)
 
 
-def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
+@dataclass(frozen=True, eq=False)
+class _Twins:
+    """The twins among the stored frequencies.
+
+    Attributes
+    ----------
+    mixing_order
+        int64 (K, 3).
+    group
+        Equal numbers for twins, int64 (K,).
+    """
+
+    mixing_order: np.ndarray
+    group: np.ndarray
+
+    def of(self, place: np.ndarray) -> np.ndarray:
+        """Return these components and their twins, ascending."""
+        return np.flatnonzero(np.isin(self.group, self.group[place]))
+
+    @property
+    def largest(self) -> int:
+        """Components of the largest group."""
+        return int(np.bincount(self.group).max())
+
+
+def _twins(file: mdf.MdfFile) -> _Twins:
+    orders = mixing_orders(file.sequence())[file.frequency_indices]
+    group = np.arange(len(orders))
+    for members in twin_groups(orders, len(orders)):
+        group[members] = members[0]
+    return _Twins(orders, group)
+
+
+def _wanted(plan: _Plan, chosen: np.ndarray | None) -> np.ndarray:
+    """Return which components are restored, bool (C, K)."""
+    wanted = np.full(plan.shape[1:3], chosen is None)
+    if chosen is not None:
+        channels, frequencies = np.asarray(chosen).T
+        wanted[channels, np.searchsorted(plan.frequencies, frequencies)] = True
+    return wanted
+
+
+def _plan(source: str | Path, task: ScanTask, memory_bytes: int, use_twins: bool = False) -> _Plan:
     with mdf.open_mdf(source) as file:
         calibration = calibration_of(file)
         size, grid = calibration.size, None
@@ -326,6 +397,10 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
         rows = acquisition.n_periods, acquisition.n_channels, len(file.frequency_indices)
         background = len(file.frames.background)
         row_bytes = 8 * (calibration.n_positions + int(np.prod(size)) + background)
+        twins = _twins(file) if use_twins else None
+        if twins is not None:
+            # All twins of a block are read, and combined in a copy.
+            row_bytes *= 2 * twins.largest
         if background < 2:
             logger.warning(
                 "%s: a standard deviation needs two background frames, there are %d; the noise is "
@@ -340,15 +415,16 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
             background,
             file.flags.background_corrected,
             max(1, memory_bytes // row_bytes),
+            twins,
         )
 
 
 def _noise(
-    source: str | Path, measured: np.ndarray, place: tuple[int, int, slice], plan: _Plan
+    source: str | Path, measured: np.ndarray, place: tuple[int, int, np.ndarray], plan: _Plan
 ) -> np.ndarray:
     """Return the standard deviation of the complex noise of components, float64 (n,).
 
-    ``place`` is their period, channel and slice of the frequencies.
+    ``place`` is their period, channel and places among the frequencies.
     """
     period, channel, part = place
     if plan.n_background >= 2:
@@ -367,7 +443,7 @@ def _noise(
 
 def _summarize(
     summary: RestorationSummary,
-    place: tuple[int, int, slice],
+    place: tuple[int, int, np.ndarray],
     measured: np.ndarray,
     restored: np.ndarray,
     noise: np.ndarray,

@@ -15,7 +15,7 @@ def get_draw_settings(wildcards):
 
 def get_scan_settings(wildcards):
     """Return a virtual scan with everything it names, so that only its own settings matter."""
-    scan = dict(config["scans"][wildcards.scan])
+    scan = dict(SCAN_ENTRIES[wildcards.scan])
     # The frequencies come with the inputs.
     scan.pop("frequencies", None)
     scan["scanner_name"] = scan["scanner"]
@@ -136,7 +136,7 @@ def get_test_settings(wildcards):
 
 def get_baseline(wildcards):
     """Return the options of a classical method without its label, None for a network."""
-    entry = config["baselines"].get(wildcards.method)
+    entry = config["baselines"].get(single_method(wildcards.method))
     return entry and {key: value for key, value in entry.items() if key != "label"}
 
 
@@ -178,12 +178,12 @@ def get_table_settings(wildcards):
 
 
 def get_calibration(wildcards):
-    return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
+    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['calibration']}.mdf"
 
 
 def scan_to_restore(measurement):
     """Return the calibration as it was measured, or as another measurement restored it."""
-    entry = config["measurements"][measurement]
+    entry = MEASUREMENTS[measurement]
     prior = entry.get("prior")
     if prior:
         return matrix_of(prior["measurement"], prior["method"])
@@ -196,7 +196,7 @@ def get_scan_to_restore(wildcards):
 
 def scan_task_of(measurement):
     """Return the task of a measurement with what it needs to know."""
-    entry = config["measurements"][measurement]
+    entry = MEASUREMENTS[measurement]
     keys = ("task", "factor", "decimate", "missing")
     return {key: entry[key] for key in keys if key in entry}
 
@@ -205,9 +205,21 @@ def get_scan_task(wildcards):
     return scan_task_of(wildcards.measurement)
 
 
+def get_rows_to_restore(wildcards):
+    """Return the settings that choose the components of a realization, None to restore all.
+
+    Those are scored, and reconstructed with, here or where this is the prior.
+    """
+    name = wildcards.measurement
+    if name in config["measurements"]:
+        return None
+    users = [e for e in MEASUREMENTS.values() if e.get("prior", {}).get("measurement") == name]
+    return [entry["reconstruction"] for entry in (MEASUREMENTS[name], *users)]
+
+
 def mask_of(measurement):
     """Return the file that says which positions are missing, nothing if the configuration does."""
-    missing = config["measurements"][measurement].get("missing", {})
+    missing = MEASUREMENTS[measurement].get("missing", {})
     return [missing["file"]] if "file" in missing else []
 
 
@@ -217,8 +229,8 @@ def get_mask(wildcards):
 
 def get_sigma_factor(wildcards):
     """Return the noise factor of classical methods; networks are not told the noise."""
-    if wildcards.method in config["baselines"]:
-        return config["measurements"][wildcards.measurement]["baseline_sigma_factor"]
+    if single_method(wildcards.method) in config["baselines"]:
+        return MEASUREMENTS[wildcards.measurement]["baseline_sigma_factor"]
     return 1.0
 
 
@@ -230,12 +242,12 @@ def get_matrix(wildcards):
 
 
 def get_phantom(wildcards):
-    return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
+    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['phantom']}.mdf"
 
 
 def get_phantom_empty(wildcards):
     """Return the empty scan that is subtracted from a phantom scan, nothing if there is none."""
-    empty = config["measurements"][wildcards.measurement].get("empty")
+    empty = MEASUREMENTS[wildcards.measurement].get("empty")
     return [f"results/scans/{empty}.mdf"] if empty else []
 
 
@@ -244,23 +256,93 @@ def get_calibration_truth(wildcards):
 
 
 def get_phantom_truth(wildcards):
-    return truth_of(config["measurements"][wildcards.measurement]["phantom"])
+    return truth_of(MEASUREMENTS[wildcards.measurement]["phantom"])
 
 
 def get_reconstruction_settings(wildcards):
-    return config["measurements"][wildcards.measurement]["reconstruction"]
+    return MEASUREMENTS[wildcards.measurement]["reconstruction"]
+
+
+def get_images(wildcards):
+    """Return the images of a measurement and its realizations."""
+    return [
+        f"results/reconstructions/{name}/{variant}.h5"
+        for name in with_repetitions(wildcards.measurement)
+        for variant in variants(name)
+    ]
+
+
+def scores_of(measurement, methods=None):
+    """Return the component scores of a measurement and its realizations; without truth there are none."""
+    return [
+        f"results/reconstructions/{name}/{variant}.csv"
+        for name in with_repetitions(measurement)
+        if has_truth(true_scan(name))
+        for variant in variants(name)
+        if variant != "truth" and (methods is None or variant in methods)
+    ]
 
 
 def get_scores(wildcards):
-    """Return the component scores of a measurement; without truth there are none."""
-    name = wildcards.measurement
-    if not has_truth(true_scan(name)):
-        return []
-    return [
-        f"results/reconstructions/{name}/{variant}.csv"
-        for variant in variants(name)
-        if variant != "truth"
-    ]
+    return scores_of(wildcards.measurement)
+
+
+def evaluations_of(test_set, methods):
+    """Return the evaluations of a test set by methods."""
+    return [f"results/evaluation/{test_set}/{method}.csv" for method in methods]
+
+
+def get_transfer_panels(wildcards):
+    """Return what each panel of the figure shows."""
+    panels = []
+    for panel in config["figures"]["transfer"]["panels"]:
+        test_set = config["test_sets"][panel["test_set"]]
+        measured = config["measurements"][panel["measurement"]]["methods"]
+        methods = [m for m in measured if m in test_set["methods"] and m != panel["baseline"]]
+        panels.append(
+            {
+                "title": panel["title"],
+                "baseline": panel["baseline"],
+                "baseline_label": label(panel["baseline"]),
+                "labels": {method: label(method) for method in methods},
+                "sigma_convention": test_set["sigma_convention"],
+                "evaluations": evaluations_of(panel["test_set"], [panel["baseline"], *methods]),
+                "scores": scores_of(panel["measurement"], [panel["baseline"], *methods]),
+            }
+        )
+    return panels
+
+
+def get_transfer_rows(wildcards):
+    panels = get_transfer_panels(wildcards)
+    return sorted({p for panel in panels for p in panel["evaluations"] + panel["scores"]})
+
+
+def get_twin_comparisons(wildcards):
+    """Return where methods on twins are compared with the same on single components."""
+    comparisons = []
+    for section, rows_of in (("test_sets", evaluations_of), ("measurements", scores_of)):
+        for name, entry in config[section].items():
+            for method in entry["methods"]:
+                if method not in TWINS or TWINS[method]["of"] not in entry["methods"]:
+                    continue
+                single = TWINS[method]["of"]
+                comparisons.append(
+                    {
+                        "place": name,
+                        "method": method,
+                        "label": label(method),
+                        "single": single,
+                        "single_label": label(single),
+                        "rows": rows_of(name, [single, method]),
+                    }
+                )
+    return comparisons
+
+
+def get_twin_rows(wildcards):
+    comparisons = get_twin_comparisons(wildcards)
+    return sorted({path for comparison in comparisons for path in comparison["rows"]})
 
 
 # figures
