@@ -176,6 +176,11 @@ TABLES = [
         measurement=config["measurements"],
         format=["csv", "md"],
     ),
+    *collect(
+        "results/tables/{table}.{format}",
+        table=["claims", "calibration-time"],
+        format=["csv", "md"],
+    ),
 ]
 FIGURES = collect(
     "results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]
