@@ -30,12 +30,15 @@ class Table:
         As shown; parts by their titles, an empty one for a part without.
     caption, notes
         Above and below, one paragraph per blank line.
+    files
+        The same in other formats, which are linked.
     """
 
     title: str
     rows: pd.DataFrame | Sequence[tuple[str, pd.DataFrame]]
     caption: str = ""
     notes: str = ""
+    files: Sequence[str | Path] = ()
 
     @property
     def parts(self) -> Sequence[tuple[str, pd.DataFrame]]:
@@ -197,14 +200,13 @@ def write_report(
     settings: Mapping[str, object],
     sections: Sequence[Section],
     run_times: pd.DataFrame | None = None,
-    inputs: pd.DataFrame | None = None,
 ) -> None:
-    """Write the report as one HTML file that needs nothing but links to PDFs from elsewhere.
+    """Write the report as one HTML file that needs nothing; it links to PDFs and tables as files.
 
     Parameters
     ----------
     path
-        HTML file. Links to PDFs are relative to its folder.
+        HTML file. Links are relative to its folder.
     title
         Heading of the page.
     settings
@@ -213,8 +215,6 @@ def write_report(
         Results.
     run_times
         For example of :func:`read_run_times`.
-    inputs
-        One row per input file: where it comes from.
 
     Raises
     ------
@@ -236,7 +236,6 @@ def write_report(
         settings=flatten(settings),
         sections=sections,
         run_times=run_times,
-        inputs=inputs,
         embed=_embed,
         link=lambda target: Path(os.path.relpath(target, path.parent)).as_posix(),
     )

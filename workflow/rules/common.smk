@@ -221,6 +221,11 @@ TABLES = [
         format=["csv", "md", "classes.md"],
     ),
     *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS else []),
+    *collect(
+        "results/tables/{table}.{format}",
+        table=["claims", "calibration-time"],
+        format=["csv", "md"],
+    ),
 ]
 FIGURES = collect(
     "results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]

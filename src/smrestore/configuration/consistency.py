@@ -12,6 +12,7 @@ from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
 
 RESERVED_METHODS = ("measured", "reference", "truth")
+RESERVED_TABLES = ("claims", "calibration-time")
 """Variants of a reconstruction that are no restoration methods."""
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
@@ -347,6 +348,8 @@ def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
     if key[1] in [f"transfer-{name}" for name in entries.names("measurements") or []]:
         entries.fault(key, "a measurement has a table of this name", "choose another name")
+    if key[1] in RESERVED_TABLES:
+        entries.fault(key, "the workflow uses this name itself", "choose another name")
     test_sets = [
         entries.refer((*key, "test_sets", i), name, "test_sets", what="test set")
         for i, name in enumerate(entry["test_sets"])
