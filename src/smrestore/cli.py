@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"smrestore {version('smrestore')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_command in (_simulate, _plot, _inspect, _restore, _reconstruct, _check):
+    for add_command in (_simulate, _plot, _inspect, _restore, _reconstruct, _models, _check):
         add_command(commands)
     return parser
 
@@ -385,6 +385,36 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
             f"absolute, squared norm {regularization.squared_norm:.6g}"
         )
         print(f"{arguments.output}\n{picture_of(arguments.output)}")
+
+    parser.set_defaults(run=run)
+
+
+def _models(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "models",
+        help="list trained networks",
+        description="List the trained networks below a folder, and name those that cannot be used.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("results/models"),
+        help="folder to search (default: %(default)s)",
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from tabulate import tabulate
+
+        from smrestore.models import list_models
+
+        rows, broken = list_models(arguments.folder)
+        if rows:
+            print(tabulate(rows, headers="keys", floatfmt=".2f"))
+        for fault in broken:
+            print(f"broken: {fault}")
+        if not rows and not broken:
+            print(f"{arguments.folder}: no trained networks")
 
     parser.set_defaults(run=run)
 

@@ -20,5 +20,6 @@ rule evaluate_method:
         seed=config["seed"],
         settings=get_test_settings,
         baseline=get_baseline,
+        inference=get_inference,
     script:
         "../scripts/evaluate_method.py"

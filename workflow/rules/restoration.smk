@@ -18,6 +18,7 @@ rule restore_scan:
     params:
         code=code("restore_scan"),
         baseline=get_baseline,
+        inference=get_inference,
         task=get_scan_task,
         sigma_factor=get_sigma_factor,
     script:
