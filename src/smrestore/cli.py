@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"smrestore {version('smrestore')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_command in (_simulate, _plot, _inspect, _restore, _reconstruct, _check):
+    for add_command in (_simulate, _plot, _inspect, _restore, _reconstruct, _models, _check):
         add_command(commands)
     return parser
 
@@ -414,6 +414,36 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
 def _period(text: str | None) -> int | str | None:
     """Return a period as the library takes it; what is no number stays text."""
     return int(text) if text is not None and text.isdecimal() else text
+
+
+def _models(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "models",
+        help="list trained networks",
+        description="List the trained networks below a folder, and name those that cannot be used.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("results/models"),
+        help="folder to search (default: %(default)s)",
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from tabulate import tabulate
+
+        from smrestore.models import list_models
+
+        rows, broken = list_models(arguments.folder)
+        if rows:
+            print(tabulate(rows, headers="keys", floatfmt=".2f"))
+        for fault in broken:
+            print(f"broken: {fault}")
+        if not rows and not broken:
+            print(f"{arguments.folder}: no trained networks")
+
+    parser.set_defaults(run=run)
 
 
 def _check(commands: argparse._SubParsersAction) -> None:

@@ -23,7 +23,13 @@ from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
 from smrestore.simulation import ComponentSelection
 from smrestore.tasks import TASKS
-from smrestore.training.settings import PHASES, TrainingSettings
+from smrestore.training.settings import (
+    EXPORTS,
+    OVERSIZE,
+    PHASES,
+    PRECISIONS,
+    TrainingSettings,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
@@ -320,6 +326,9 @@ class TestSchemaFollowsTheLibrary:
             ("noise_pool", "model", noise.PARAMETRIC_MODELS),
             ("baseline", "method", BASELINES),
             ("experiment", "phase", PHASES),
+            ("training", "oversize", OVERSIZE),
+            ("training", "export", EXPORTS),
+            ("training", "precision", PRECISIONS),
             ("reconstruction", "weighting", rows.WEIGHTINGS),
         ],
     )
@@ -371,6 +380,13 @@ class TestSchemaFollowsTheLibrary:
         elsewhere = {"task", "degradation", "dimension", "network", "phase"}
         names = {field.name for field in fields(TrainingSettings)} - elsewhere
         assert {*PARTS["training"]["properties"]} == names
+
+    def test_inference(self) -> None:
+        from smrestore.methods.network import ENSEMBLES, Inference
+
+        inference = PARTS["experiment"]["properties"]["inference"]["properties"]
+        assert {*inference} == {field.name for field in fields(Inference)}
+        assert inference["ensemble"]["items"]["enum"] == list(ENSEMBLES)
 
     def test_reconstruction(self) -> None:
         names = {field.name for field in fields(ReconstructionSettings)}

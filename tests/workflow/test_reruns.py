@@ -56,7 +56,7 @@ def replanned(checkout, tmp_path, settings, *targets):
             },
         ),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
-        ("training/module.py", {"train_network"} | FOLLOWS_TRAINING),
+        ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("simulation.py", EVERYTHING - SCANNING - NOISE - {"sample_parameters"}),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),

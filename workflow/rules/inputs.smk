@@ -110,6 +110,19 @@ def get_recipe(wildcards):
     return {key: entry[key] for key in keys if key in entry}
 
 
+def get_names(wildcards):
+    """Return what the card of a model calls its data."""
+    entry = config["experiments"][wildcards.experiment]
+    names = {key: entry[key] for key in ("dataset", "noise_pool")}
+    return {"experiment": wildcards.experiment, **names}
+
+
+def get_inference(wildcards):
+    """Return how a network is used, nothing for classical methods."""
+    method = single_method(wildcards.method)
+    return config["experiments"].get(method, {}).get("inference", {})
+
+
 # evaluation
 
 

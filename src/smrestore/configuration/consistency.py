@@ -276,13 +276,15 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     for name in ("sigma", "scale"):
         _check_order(entries, (*key, "training", name), *training[name])
     dataset = _check_data(entries, key, entry, "train", "validation")
-    if dataset and training["patch"] < _restored_size(dataset, entry):
+    fits = not dataset or training["patch"] >= _restored_size(dataset, entry)
+    if not fits and training.get("oversize", "error") == "error":
         entries.fault(
             (*key, "training", "patch"),
             f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
             f"up to {_restored_size(dataset, entry)}",
-            "enlarge the patch or limit the grid size",
+            "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
         )
+    _check_use(entries, key, entry)
     factor = _factor(entry)
     if training["patch"] % factor:
         entries.fault(
@@ -324,6 +326,33 @@ def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -
                 f"{len(network['kernels'])} kernels for {count} levels",
                 "give one kernel per entry of channels",
             )
+
+
+def _check_use(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check how batches are divided, and how the trained network is used."""
+    training = entry["training"]
+    parts = training.get("accumulate", 1)
+    if training["batch_size"] % parts:
+        entries.fault(
+            (*key, "training", "batch_size"),
+            f"{training['batch_size']} components cannot be divided into {parts} equal parts",
+            f"give a multiple of accumulate, {parts}",
+        )
+    if "flips" not in entry.get("inference", {}).get("ensemble", []):
+        return
+    place = (*key, "inference", "ensemble")
+    if not training.get("flips", False):
+        entries.fault(
+            place,
+            "the network never sees mirrored components in training",
+            "set training.flips to true, or leave flips out",
+        )
+    if _factor(entry) > 1:
+        entries.fault(
+            place,
+            "mirrored grids of measured voxels do not cover the same restored voxels",
+            "leave flips out",
+        )
 
 
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
