@@ -32,6 +32,7 @@ DEFAULT = read_configuration([ROOT / "config.yaml"])
 PARTS = SCHEMA["$defs"]
 # What the faults below are put into: the entries of the default that they name, and no others.
 KEPT = {
+    "baselines": ["dct-f"],
     "experiments": ["dncnn", "rdn"],
     "test_sets": ["denoising-2d"],
     "tables": ["table2"],
@@ -211,9 +212,12 @@ def test_table_of_two_dimensions(config: dict) -> None:
     }
     assert faults(config) == []
     config["tables"]["table2"]["test_sets"].append("denoising-3d")
+    assert faults(config) == []
+    config["test_sets"]["denoising-again"] = dict(config["test_sets"]["denoising-2d"])
+    config["tables"]["table2"]["test_sets"].append("denoising-again")
     assert faults(config) == [
-        "tables.table2.test_sets: the test sets differ in dimension. "
-        "Make a table for each dimension"
+        "tables.table2.test_sets[2]: another test set of the table has the same dimension, factor "
+        "and particle state. Make a table for each"
     ]
 
 

@@ -20,5 +20,6 @@ rule evaluate_method:
         seed=config["seed"],
         settings=get_test_settings,
         baseline=get_baseline,
+        twins=lambda wildcards: wildcards.method in TWINS,
     script:
         "../scripts/evaluate_method.py"

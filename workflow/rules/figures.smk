@@ -84,3 +84,28 @@ for figure in MEASUREMENT_FIGURES:
             seen_label=seen_label(figure),
         script:
             "../scripts/plot_measurement.py"
+
+
+rule plot_transfer:
+    input:
+        get_transfer_rows,
+    output:
+        pdf="results/figures/transfer.pdf",
+        png=report(
+            "results/figures/transfer.png",
+            caption="../report/transfer_figure.rst",
+            category="Figures",
+            labels={"figure": "transfer"},
+        ),
+    log:
+        "results/logs/figures/transfer.log",
+    benchmark:
+        "results/benchmarks/figures/transfer.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("plot_transfer"),
+        panels=get_transfer_panels,
+    script:
+        "../scripts/plot_transfer.py"

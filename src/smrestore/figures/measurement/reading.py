@@ -184,7 +184,8 @@ def _choose(
         titles.append(title)
     channels, frequencies = (np.array(part) for part in zip(*places, strict=True))
     ratios = snr[channels, frequencies]
-    return Rows(np.array(places), ratios, None, orders[frequencies]), titles
+    period = np.zeros(len(places), int)
+    return Rows(np.array(places), period, ratios, None, orders[frequencies]), titles
 
 
 def _order_text(order: np.ndarray, driven: tuple[bool, bool, bool]) -> str:
