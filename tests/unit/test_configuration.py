@@ -51,7 +51,7 @@ KEPT = {
         *(f"{name}-calibration" for name in ("resolution", "spiral", "nested")),
         "nested-phantom",
     ],
-    "figures": ["figure1", "figure3"],
+    "figures": ["figure1", "figure2", "figure3"],
 }
 METHODS = ["dct-f", "dncnn", "rdn"]
 

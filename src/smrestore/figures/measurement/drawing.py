@@ -20,7 +20,7 @@ from smrestore.figures.components import (
     draw_missing,
     draw_outline,
     draw_scalar,
-    draw_scale_bar,
+    round_length,
 )
 from smrestore.figures.measurement.content import (
     ComponentRow,
@@ -46,6 +46,7 @@ MAX_HEIGHT_MM = 225.0
 _MARGIN = 1.0
 _LETTER = 6.0
 _LEGEND_WIDTH = 20.0
+_LEGEND_HEIGHT = 38.0
 _BAR_WIDTH = 17.0
 _GAP = 1.5
 _LINE = 2.9
@@ -81,8 +82,6 @@ def draw_measurement_figure(
                 # The truth, which has no score itself, says what the numbers are.
                 last = _decibel(row.scores[-1]) or "PSNR"
                 _write_scores(axes, [*map(_decibel, row.scores[:-1]), last])
-        first = next(panel for panel in content.components[0].panels if panel is not None)
-        draw_scale_bar(figure.axes[0], first)
         _draw_legend(figure, layout, content)
         _draw_images(figure, layout, content, letters)
         save(figure, path_pdf, path_png)
@@ -149,7 +148,7 @@ def _layout(content: MeasurementFigure) -> _Layout:
     return _Layout(
         figure_width=max(right + margin, _LETTER + max(text_width_mm(r.title) for r in rows))
         + _MARGIN,
-        figure_height=max(top + scores, header + 28.0),
+        figure_height=max(top + scores, header + _TITLE + _LEGEND_HEIGHT),
         width=width,
         scale=scale,
         lefts=lefts,
@@ -248,16 +247,22 @@ def _decibel(score: float) -> str:
 
 
 def _draw_legend(figure: Figure, layout: _Layout, content: MeasurementFigure) -> None:
-    """Draw the color wheel, and what hatching means."""
+    """Draw the color wheel, a length that holds for all panels, and what hatching means."""
     middle, top = layout.legend_middle, layout.header + _TITLE
     _center(figure, middle, top, "phase and\nmagnitude")
     draw_wheel(add_axes(figure, middle - 5.5, top + 10.5, 11.0, 11.0))
+    length = round_length(layout.width / layout.scale / 2)
+    width = layout.scale * length
+    ax = add_axes(figure, middle - width / 2, top + 27.5, width, 0.7)
+    ax.set_facecolor("black")
+    ax.set(xticks=[], yticks=[])
+    _center(figure, middle, top + 28.7, f"{length:g} mm")
     if content.masked_column is None or all(row.missing is None for row in content.components):
         return
-    ax = add_axes(figure, middle - 7.5, top + 27.5, 4.0, 2.5)
+    ax = add_axes(figure, middle - 7.5, top + 34.0, 4.0, 2.5)
     ax.add_patch(Rectangle((0, 0), 1, 1, **MISSING_STYLE))
     ax.axis("off")
-    add_text(figure, middle - 2.7, top + 29.7, "missing", fontsize=SMALL_PT, va="baseline")
+    add_text(figure, middle - 2.7, top + 36.2, "missing", fontsize=SMALL_PT, va="baseline")
 
 
 def _draw_images(
