@@ -95,7 +95,10 @@ def report_results(
     def table(source: str | Path) -> Table:
         name = Path(source).stem
         kind, _, measurement = name.partition("-")
+        if kind == "twins":
+            return Table("Twin frequencies", read_table(source), caption(name))
         if kind == "transfer":
+            measurement = measurement.replace(".classes", ", by class")
             return Table(
                 f"Transfer to the scan {measurement}",
                 read_table(source),
@@ -115,7 +118,8 @@ def report_results(
                 picture(
                     source,
                     Path(source).stem.replace("figure", "Figure "),
-                    caption(Path(source).stem),
+                    # The tables of transfer have a caption of their own.
+                    caption(Path(source).stem.replace("transfer", "transfer_figure")),
                 )
                 for source in figures
             ],

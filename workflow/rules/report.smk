@@ -11,7 +11,7 @@ rule write_report:
         scans=USED_SCANS,
         captions=[
             ROOT / f"workflow/report/{name}.rst"
-            for name in ("workflow", "table2", "transfer", "figure1", "figure3", "training_curve")
+            for name in ("workflow", "table2", "transfer", "transfer_figure", "twins", "figure1", "figure3", "training_curve")
         ],
     output:
         "results/report.html",
