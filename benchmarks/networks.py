@@ -1,7 +1,8 @@
 """Parameters, speed and memory of every network, at published and at small sizes.
 
-    python benchmarks/networks.py             # about five minutes on two cores
-    python benchmarks/networks.py --small     # small sizes only
+    python benchmarks/networks.py               # some minutes on two idle cores
+    python benchmarks/networks.py --small       # small sizes only
+    python benchmarks/networks.py rdn swinir    # these networks only
 
 Speed is that of this machine's CPU with all its threads and single precision: samples per second of
 a training step (forward, backward, Adam) and of restoration, in 2D for batches of 8 samples of
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from smrestore.networks import Network, build_network
+from smrestore.networks import NETWORKS, Network, build_network
 from smrestore.networks.cost import bytes_per_sample
 
 PATCHES = {2: (32, 32), 3: (16, 16, 16)}
@@ -97,11 +98,16 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="small sizes only")
-    chosen = SMALL if parser.parse_args().small else SMALL + LARGE
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="all if left out")
+    arguments = parser.parse_args()
+    unknown = set(arguments.networks) - NETWORKS.keys()
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(NETWORKS)}")
     cases = [
         (name, size, dimension, sizes)
-        for name, size, dimensions, sizes in chosen
+        for name, size, dimensions, sizes in (SMALL if arguments.small else SMALL + LARGE)
         for dimension in dimensions
+        if name in (arguments.networks or NETWORKS)
     ]
     rows = []
     for name, size, dimension, sizes in tqdm(cases, unit="network", disable=None):

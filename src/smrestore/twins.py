@@ -107,7 +107,8 @@ def combine_twins(
         complex (K, Nx, Ny, Nz): components of **one** receive channel with independent noise, or
         anything that gives them for ascending indices.
     noise
-        Standard deviation of the complex noise of each, float64 (K,), in units of the images. A
+        Standard deviation of the complex noise of each, float64 (K,), in units of the images. If it
+        is overstated, small differences of shape pass for noise and cost quality at high SNR. A
         component with zero noise is taken as it is and gives nothing to others.
     mixing_order
         See :func:`twin_groups`.

@@ -56,7 +56,7 @@ def replanned(checkout, tmp_path, settings, *targets):
             },
         ),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
-        ("training/module.py", {"train_network"} | FOLLOWS_TRAINING),
+        ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("simulation.py", EVERYTHING - SCANNING - NOISE - {"sample_parameters"}),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
@@ -103,7 +103,7 @@ def test_label_trains_and_evaluates_nothing(finished, tmp_path):
     assert ("make_table", "table2") in jobs
     assert ("plot_training_curve", "dncnn") in jobs
     assert not rules(jobs) & {"train_network", "evaluate_method"}
-    assert not [wildcards for _, wildcards in jobs if "dncnn-canonical" in wildcards]
+    assert not [wildcards for _, wildcards in jobs if "unet-canonical" in wildcards]
 
 
 def test_new_dataset_leaves_the_others_alone(finished, tmp_path):

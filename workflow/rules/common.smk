@@ -227,6 +227,11 @@ TABLES = [
         format=["csv", "md", "classes.md"],
     ),
     *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS_USED else []),
+    *collect(
+        "results/tables/{table}.{format}",
+        table=["claims", "calibration-time"],
+        format=["csv", "md"],
+    ),
 ]
 FIGURES = collect(
     "results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]

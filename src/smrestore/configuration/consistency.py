@@ -12,6 +12,7 @@ from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
 
 RESERVED_METHODS = ("measured", "reference", "truth")
+RESERVED_TABLES = ("claims", "calibration-time")
 """Variants of a reconstruction that are no restoration methods."""
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
@@ -275,13 +276,15 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     for name in ("sigma", "scale"):
         _check_order(entries, (*key, "training", name), *training[name])
     dataset = _check_data(entries, key, entry, "train", "validation")
-    if dataset and training["patch"] < _restored_size(dataset, entry):
+    fits = not dataset or training["patch"] >= _restored_size(dataset, entry)
+    if not fits and training.get("oversize", "error") == "error":
         entries.fault(
             (*key, "training", "patch"),
             f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
             f"up to {_restored_size(dataset, entry)}",
-            "enlarge the patch or limit the grid size",
+            "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
         )
+    _check_use(entries, key, entry)
     factor = _factor(entry)
     if training["patch"] % factor:
         entries.fault(
@@ -325,6 +328,33 @@ def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -
             )
 
 
+def _check_use(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check how batches are divided, and how the trained network is used."""
+    training = entry["training"]
+    parts = training.get("accumulate", 1)
+    if training["batch_size"] % parts:
+        entries.fault(
+            (*key, "training", "batch_size"),
+            f"{training['batch_size']} components cannot be divided into {parts} equal parts",
+            f"give a multiple of accumulate, {parts}",
+        )
+    if "flips" not in entry.get("inference", {}).get("ensemble", []):
+        return
+    place = (*key, "inference", "ensemble")
+    if not training.get("flips", False):
+        entries.fault(
+            place,
+            "the network never sees mirrored components in training",
+            "set training.flips to true, or leave flips out",
+        )
+    if _factor(entry) > 1:
+        entries.fault(
+            place,
+            "mirrored grids of measured voxels do not cover the same restored voxels",
+            "leave flips out",
+        )
+
+
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
     _check_data(entries, key, entry, "test")
     _check_methods(entries, key, entry, entry["dimension"])
@@ -347,16 +377,32 @@ def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
     if key[1] in [f"transfer-{name}" for name in entries.names("measurements") or []]:
         entries.fault(key, "a measurement has a table of this name", "choose another name")
+    if key[1] in RESERVED_TABLES:
+        entries.fault(key, "the workflow uses this name itself", "choose another name")
     test_sets = [
         entries.refer((*key, "test_sets", i), name, "test_sets", what="test set")
         for i, name in enumerate(entry["test_sets"])
     ]
     if None in test_sets:
         return
-    for what in ("task", "dimension"):
-        if len({test_set[what] for test_set in test_sets}) > 1:
-            fault = f"the test sets differ in {what}"
-            entries.fault((*key, "test_sets"), fault, f"make a table for each {what}")
+    if len({test_set["task"] for test_set in test_sets}) > 1:
+        fault = "the test sets differ in task"
+        entries.fault((*key, "test_sets"), fault, "make a table for each task")
+    kinds = [(t["dimension"], _factor(t), t.get("particle_state")) for t in test_sets]
+    for i, kind in enumerate(kinds):
+        if kind in kinds[:i]:
+            entries.fault(
+                (*key, "test_sets", i),
+                "another test set of the table has the same dimension, factor and particle state",
+                "make a table for each",
+            )
+    for i, limits in enumerate(entry.get("size_ranges", [])):
+        if limits[0] >= limits[1]:
+            entries.fault(
+                (*key, "size_ranges", i),
+                f"no size lies above {limits[0]:g} and not above {limits[1]:g}",
+                "give the lower limit first, and a greater one",
+            )
     methods = sorted({method for test_set in test_sets for method in test_set["methods"]})
     for method in entry["published"]:
         if method not in methods:
@@ -539,7 +585,7 @@ def _check_frames(
 
 
 def _check_figure(entries: Entries, key: Key, entry: Entry) -> None:
-    _FIGURES[key[1]](entries, key, entry)
+    _FIGURES.get(key[1], _check_measurement_figure)(entries, key, entry)
 
 
 def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
@@ -553,13 +599,37 @@ def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
         )
 
 
-def _check_figure3(entries: Entries, key: Key, entry: Entry) -> None:
+def _check_figure2(entries: Entries, key: Key, entry: Entry) -> None:
+    for i, name in enumerate(entry["phantoms"]):
+        entries.refer((*key, "phantoms", i), name, "phantoms", what="phantom")
+
+
+def _check_measurement_figure(entries: Entries, key: Key, entry: Entry) -> None:
     name = entry["measurement"]
     measurement = entries.refer((*key, "measurement"), name, "measurements", what="measurement")
-    calibration = measurement and entries.get("scans", measurement["calibration"])
-    for i, component in enumerate(entry["components"]):
+    if not measurement:
+        return
+    for i, method in enumerate(entry.get("methods", [])):
+        if method not in measurement["methods"]:
+            entries.fault(
+                (*key, "methods", i),
+                f"measurement {name!r} has no method {method!r}",
+                choice_remedy(method, measurement["methods"]),
+            )
+    calibration = entries.get("scans", measurement["calibration"])
+    for i, component in enumerate(entry.get("components", [])):
         place = (*key, "components", i, "channel")
         _check_channel(entries, place, component["channel"], calibration)
+    grid = calibration and entries.get("grids", calibration.get("grid"))
+    for planes in ("component_planes", "image_planes"):
+        for i, plane in enumerate(entry.get(planes, [])):
+            along = [axis for axis in range(3) if "xyz"[axis] != plane["across"]]
+            if grid and min(grid["size"][axis] for axis in along) == 1:
+                entries.fault(
+                    (*key, planes, i, "across"),
+                    f"the grid of measurement {name!r} has no plane across {plane['across']}",
+                    "choose planes along which the grid extends",
+                )
 
 
 def _check_transfer(entries: Entries, key: Key, entry: Entry) -> None:
@@ -897,7 +967,12 @@ _BASELINES = {
 }
 """Classical methods of each task."""
 
-_FIGURES = {"figure1": _check_figure1, "figure3": _check_figure3, "transfer": _check_transfer}
+_FIGURES = {
+    "figure1": _check_figure1,
+    "figure2": _check_figure2,
+    "transfer": _check_transfer,
+}
+"""Those with checks of their own; all others show a measurement."""
 
 _CHECKS = {
     "datasets": _check_dataset,

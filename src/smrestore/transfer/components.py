@@ -60,8 +60,8 @@ def score_components(
     noise = _background_std(calibration, rows)
     records = []
     for part in _parts(len(rows.chosen), grids):
-        some = dataclasses.replace(rows, chosen=rows.chosen[part])
-        restored = regridded(read_rows(matrix, some), *grids)
+        some = dataclasses.replace(rows, chosen=rows.chosen[part], period=rows.period[part])
+        restored = regridded(read_rows(matrix, some, settings.background_correction), *grids)
         for i, (image, true) in enumerate(
             zip(restored, read_rows(truth, some), strict=True), start=part.start
         ):

@@ -57,6 +57,8 @@ def reconstruct_scan(
         file["image"] = image
         file["image"].attrs["unit"] = "concentration of the delta sample"
         file["rows"] = result.rows.chosen
+        if len(result.rows.periods) > 1:
+            file["row_periods"] = result.rows.period
         file.attrs.update(
             {
                 **provenance(),
