@@ -33,7 +33,11 @@ def test_second_run_has_nothing_to_do(finished):
     [
         "report.html",
         *(f"tables/table2.{ending}" for ending in ("csv", "md", "tex")),
-        *(f"tables/transfer-snake.{ending}" for ending in ("csv", "md")),
+        *(
+            f"tables/{name}.{ending}"
+            for name in ("transfer-snake", "claims", "calibration-time")
+            for ending in ("csv", "md")
+        ),
         *(f"figures/{f}.{ending}" for f in ("figure1", "figure3") for ending in ("pdf", "png")),
         *(f"models/{e}/curve.{ending}" for e in EXPERIMENTS for ending in ("pdf", "png")),
         *(f"models/{e}/{name}" for e in EXPERIMENTS for name in ("card.json", "history.csv")),
@@ -50,6 +54,15 @@ def test_tables_have_all_methods(finished):
     tables = finished / "results" / "tables"
     assert len(pd.read_csv(tables / "transfer-snake.csv")) == len(METHODS) + 3
     assert set(pd.read_csv(tables / "table2.csv")["method"]) == set(METHODS)
+
+
+def test_claims_are_checked_as_far_as_the_run_goes(finished):
+    claims = pd.read_csv(finished / "results/tables/claims.csv").set_index("claim")
+    lead = claims.loc["denoising-2d-lead"]
+    assert set(lead["better"]) == {"dncnn"}
+    assert set(lead["verdict"]) <= {"supported", "not supported", "not decided"}
+    assert claims.loc["ablation", "verdict"] == "not run"
+    assert "transfer-denoising" in claims.index[claims["verdict"] != "not run"]
 
 
 @pytest.mark.parametrize("scan", SCANS)

@@ -83,6 +83,8 @@ TABLES = (
     | _jobs("score_components", *(name for name in VARIANTS if name != "snake/truth"))
     | _jobs("make_table", "table2")
     | _jobs("make_transfer_table", "snake")
+    | _jobs("check_claims", "")
+    | _jobs("tabulate_calibration_times", "")
 )
 FIGURES = (
     CURVES
