@@ -89,6 +89,7 @@ def test_training_settings_retrain_one_experiment(finished, tmp_path):
         ("plot_training_curve", "dncnn"),
         ("evaluate_method", "denoising-2d/dncnn"),
         ("make_table", "table2"),
+        ("check_claims", ""),
         ("restore_scan", "snake/dncnn"),
         ("reconstruct_scan", "snake/dncnn"),
         ("score_components", "snake/dncnn"),
