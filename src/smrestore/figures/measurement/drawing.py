@@ -46,8 +46,9 @@ MAX_HEIGHT_MM = 225.0
 _MARGIN = 1.0
 _LETTER = 6.0
 _LEGEND_WIDTH = 20.0
-_LEGEND_HEIGHT = 38.0
+_LEGEND_HEIGHT = 33.0
 _BAR_WIDTH = 17.0
+_MAX_BAR, _BAR_LABEL = 40.0, 18.0
 _GAP = 1.5
 _LINE = 2.9
 _TITLE = 4.0
@@ -113,6 +114,7 @@ class _Layout:
     rows: tuple[_RowPlace, ...]
     legend_middle: float
     bar_left: float
+    bar_height: float
 
 
 def _layout(content: MeasurementFigure) -> _Layout:
@@ -137,18 +139,24 @@ def _layout(content: MeasurementFigure) -> _Layout:
         _MAX_ASPECT * width / tallest,
         max(MAX_HEIGHT_MM - fixed_height, 1.0) / sum(heights),
     )
+    has_missing = any(row.missing is not None for row in content.components)
+    legend_bottom = header + _TITLE + (_LEGEND_HEIGHT + (5.0 if has_missing else 0.0))
     top, places = header, []
     for number, (extent, height, other) in enumerate(zip(extents, heights, fixed, strict=True)):
         if number == len(content.components):
-            top += _SECTION_GAP
+            # The phantom and the color bar stand below the legend.
+            top = max(top + _SECTION_GAP, legend_bottom)
         places.append(_RowPlace(top, scale * height, extent))
         top += scale * height + other
+    bar = places[len(content.components) :]
+    bar_height = min(bar[-1].top + bar[-1].height - bar[0].top, _MAX_BAR) if bar else 0.0
+    bar_bottom = bar[0].top + _TITLE + (bar_height + _BAR_LABEL) / 2 if bar else 0.0
     lefts = tuple(_MARGIN + place * (width + _GAP) for place in range(n_places))
     right = lefts[-1] + width
     return _Layout(
         figure_width=max(right + margin, _LETTER + max(text_width_mm(r.title) for r in rows))
         + _MARGIN,
-        figure_height=max(top + scores, header + _TITLE + _LEGEND_HEIGHT),
+        figure_height=max(top + scores, legend_bottom, bar_bottom),
         width=width,
         scale=scale,
         lefts=lefts,
@@ -157,6 +165,7 @@ def _layout(content: MeasurementFigure) -> _Layout:
         rows=tuple(places),
         legend_middle=right + (-width / 2 if content.has_phantom else _LEGEND_WIDTH / 2),
         bar_left=right + 1.5,
+        bar_height=bar_height,
     )
 
 
@@ -285,10 +294,9 @@ def _draw_images(
     _write_scores(axes, [_image_score(*s, layout.width) for s in content.image_scores])
     if content.has_phantom:
         _write_scores(axes[-1:], ["phantom"])
-    height = min(places[0].height, 40.0)
     bar = figure.colorbar(
         shown,
-        cax=add_axes(figure, layout.bar_left, places[0].top + _TITLE, 2.0, height),
+        cax=add_axes(figure, layout.bar_left, places[0].top + _TITLE, 2.0, layout.bar_height),
         extend="max" if highest > content.image_peak else "neither",
         ticks=MaxNLocator(4),
         format="%g",
