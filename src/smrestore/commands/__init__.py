@@ -1,0 +1,10 @@
+"""The commands of ``smrestore``, one module each.
+
+A module adds its command with its arguments, and says what runs. Libraries are imported when a
+command runs, because some take seconds, and ``--help`` must not.
+"""
+
+from smrestore.commands import check, inspect, plot, reconstruct, restore, simulate
+
+COMMANDS = (simulate, plot, inspect, restore, reconstruct, check)
+"""In the order of the help."""
