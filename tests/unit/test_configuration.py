@@ -23,13 +23,37 @@ from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
 from smrestore.simulation import ComponentSelection
 from smrestore.tasks import TASKS
-from smrestore.training.settings import PHASES, TrainingSettings
+from smrestore.training.settings import (
+    EXPORTS,
+    OVERSIZE,
+    PHASES,
+    PRECISIONS,
+    TrainingSettings,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 DEFAULT = read_configuration([ROOT / "config.yaml"])
 PARTS = SCHEMA["$defs"]
+# What the faults below are put into: the entries of the default that they name, and no others.
+KEPT = {
+    "baselines": ["dct-f"],
+    "experiments": ["dncnn", "rdn"],
+    "test_sets": ["denoising-2d"],
+    "tables": ["table2"],
+    "measurements": ["snake"],
+    "noise_pools": ["training", "test"],
+    "scans": [
+        "empty-training",
+        "empty-test",
+        *(f"snake-{kind}" for kind in ("calibration", "reference", "phantom")),
+        *(f"{name}-calibration" for name in ("resolution", "spiral", "nested")),
+        "nested-phantom",
+    ],
+    "figures": ["figure1", "figure2", "figure3"],
+}
+METHODS = ["dct-f", "dncnn", "rdn"]
 
 SECOND_DATASET = {**DEFAULT["datasets"]["lissajous-2d"], "dimension": 3}
 SEQUENCE_3D = {
@@ -40,8 +64,16 @@ EMPTY_3D = {**DEFAULT["scans"]["empty-test"], "sequence": "lissajous-xyz"}
 
 
 def fresh() -> dict:
-    """Return a copy of the default without the lists that YAML aliases share between entries."""
-    return json.loads(json.dumps(DEFAULT))
+    """Return the kept part of the default, without what YAML aliases share between entries."""
+    kept = {
+        section: {name: entries[name] for name in KEPT[section]} if section in KEPT else entries
+        for section, entries in DEFAULT.items()
+    }
+    config = json.loads(json.dumps(kept))
+    config["test_sets"]["denoising-2d"]["methods"] = METHODS
+    config["measurements"]["snake"]["methods"] = METHODS
+    config["tables"]["table2"] |= {"test_sets": ["denoising-2d"], "published": {"dct-f": "dct-f"}}
+    return config
 
 
 @pytest.fixture
@@ -74,8 +106,8 @@ def test_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_default_passes(config: dict) -> None:
-    assert faults(config) == []
+def test_default_passes() -> None:
+    assert faults(DEFAULT) == []
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
@@ -84,8 +116,9 @@ def test_overlays_pass(name: str) -> None:
 
 
 def test_configuration_is_not_changed(config: dict) -> None:
+    before = json.dumps(config)
     faults(config)
-    assert config == DEFAULT
+    assert json.dumps(config) == before
 
 
 CASES = yaml.safe_load(Path(__file__).with_name("configuration_faults.yaml").read_text())
@@ -122,6 +155,44 @@ def test_swinir_is_for_planes(config: dict) -> None:
     )
 
 
+def test_twins_are_for_denoising_beside_the_same_method(config: dict) -> None:
+    config["twin_methods"] = {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}}
+    config["test_sets"]["denoising-2d"]["methods"] = ["dct-f", "twin-dct-f"]
+    config["tables"]["table2"]["published"] = {"dct-f": "dct-f"}
+    assert faults(config) == []
+    config["measurements"]["snake"]["methods"] = ["dncnn", "twin-dct-f"]
+    config["measurements"]["nested"]["methods"] = ["biharmonic", "twin-dct-f"]
+    assert faults(config) == [
+        "measurements.nested.methods[1]: twins cannot be used for inpainting. Use 'dct-f'",
+        "measurements.snake.methods[1]: twins are compared with 'dct-f', which is not among the "
+        "methods. Add 'dct-f'",
+    ]
+
+
+def test_repeated_scans_are_realizations_also_of_what_is_restored_first(config: dict) -> None:
+    again = {"source": "virtual", "kind": "calibration", "repeats": "spiral-calibration"}
+    config["scans"]["again"] = again
+    for name in ("spiral", "spiral-denoised"):
+        config["measurements"][name]["realizations"] = ["again"]
+    assert faults(config) == []
+    again["averages"] = 7
+    line = "scan 'again' has other settings than 'spiral-calibration'. Give it "
+    assert [line in fault for fault in faults(config)] == [True, True]
+    del again["averages"], config["measurements"]["spiral-denoised"]["realizations"]
+    assert faults(config) == [
+        "measurements.spiral.realizations[0]: 'spiral-denoised', which is restored first, has no "
+        "such one. Give it the same realizations"
+    ]
+
+
+def test_a_finer_grid_needs_its_truth(config: dict) -> None:
+    del config["measurements"]["spiral"]["truth"]
+    assert faults(config) == [
+        "measurements.spiral.truth: the truth of 'spiral-calibration' has fewer voxels than what "
+        "is restored. Name a virtual calibration on the restored grid"
+    ]
+
+
 def test_missing_keys(config: dict) -> None:
     del config["scans"]["snake-phantom"]["averages"]
     assert faults(config) == [
@@ -144,7 +215,7 @@ def test_dimension_of_dataset(config: dict) -> None:
         "Use a dataset of the same dimension",
         "test_sets.denoising-2d.methods[1]: experiment 'dncnn' has dimension 2, this has 3. "
         "Use experiments of the same dimension",
-        "test_sets.denoising-2d.methods[2]: experiment 'dncnn-canonical' has dimension 2, "
+        "test_sets.denoising-2d.methods[2]: experiment 'rdn' has dimension 2, "
         "this has 3. Use experiments of the same dimension",
     ]
 
@@ -153,7 +224,8 @@ def test_dimension_of_dataset(config: dict) -> None:
     ("average", "n_voxels"), [([8, 16], 16**3), ([8, 50 / 3], 17 * 17 * 16), ([8, 40], 32**3)]
 )
 def test_pool_for_grids_of_limited_average_size(config: dict, average: list, n_voxels: int) -> None:
-    config["datasets"]["lissajous-3d"]["grid"]["average_size"] = average
+    grid = {"minimum_size": 4, "maximum_size": 32, "average_size": average}
+    config["datasets"]["lissajous-3d"]["grid"] = grid
     pool = {"model": "white", "sequence": "lissajous-xyz", "frequencies": "needed"}
     test_set = {**config["test_sets"]["denoising-2d"], "dimension": 3, "dataset": "lissajous-3d"}
     config["test_sets"]["denoising-3d"] = {**test_set, "noise_pool": "3d", "methods": ["dct-f"]}
@@ -241,7 +313,7 @@ WRONG = (None, 7, "text", [], {}, [None], {"x": None})
 def test_any_section_may_be_wrong(start: int) -> None:
     """Faults of structure, wherever they are, never break the checks that build on it."""
     for i, place in enumerate(sections(DEFAULT)[start::2]):
-        config = fresh()
+        config = json.loads(json.dumps(DEFAULT))
         put(config, "/".join(map(str, place)), WRONG[i % len(WRONG)])
         assert all(". " in line for line in faults(config))
 
@@ -292,6 +364,9 @@ class TestSchemaFollowsTheLibrary:
             ("noise_pool", "model", noise.PARAMETRIC_MODELS),
             ("baseline", "method", BASELINES),
             ("experiment", "phase", PHASES),
+            ("training", "oversize", OVERSIZE),
+            ("training", "export", EXPORTS),
+            ("training", "precision", PRECISIONS),
             ("reconstruction", "weighting", rows.WEIGHTINGS),
         ],
     )
@@ -343,6 +418,13 @@ class TestSchemaFollowsTheLibrary:
         elsewhere = {"task", "degradation", "dimension", "network", "phase"}
         names = {field.name for field in fields(TrainingSettings)} - elsewhere
         assert {*PARTS["training"]["properties"]} == names
+
+    def test_inference(self) -> None:
+        from smrestore.methods.network import ENSEMBLES, Inference
+
+        inference = PARTS["experiment"]["properties"]["inference"]["properties"]
+        assert {*inference} == {field.name for field in fields(Inference)}
+        assert inference["ensemble"]["items"]["enum"] == list(ENSEMBLES)
 
     def test_reconstruction(self) -> None:
         names = {field.name for field in fields(ReconstructionSettings)}

@@ -107,7 +107,7 @@ def test_datasets_of_the_store(tmp_path: Path) -> None:
 
 
 def test_parameters_of_reconstructions(world, tmp_path: Path) -> None:
-    choices = {"shuffle_seed": 1, "frames": (0, 9), "max_mixing_order": 20}
+    choices = {"shuffle_seed": 1, "frames": (0, 9), "max_mixing_order": 20, "period": 0}
     settings = ReconstructionSettings(1, 0.1, 1.5, (0,), **choices)
     path = tmp_path / "image.mdf"
     options = {"calibration": world.calibration, "empty": world.empty}

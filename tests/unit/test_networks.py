@@ -1,5 +1,7 @@
 """What all architectures promise: size, shapes, gradients, masks, files."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional
@@ -7,6 +9,8 @@ from torch.nn import functional
 from smrestore.errors import InputError
 from smrestore.models import load_model, save_model
 from smrestore.networks import NETWORKS, build_network
+from smrestore.networks.layers import AlignedInterpolation
+from smrestore.networks.swinir import WindowAttention
 
 SMALL = {
     "dncnn": {"features": 4, "depth": 4},
@@ -254,6 +258,79 @@ def test_checkpoints_change_memory_only(name, mask_features):
     for plain, recomputed in zip(*gradients, strict=True):
         torch.testing.assert_close(recomputed, plain, rtol=0, atol=0)
     assert kept[1] < kept[0] / 2
+
+
+@torch.no_grad()
+def transpose_weights(network: torch.nn.Module, dimension: int) -> None:
+    """Exchange the first two axes of the grid in all weights."""
+    for parameter in network.parameters():
+        if parameter.ndim == 2 + dimension:
+            parameter.copy_(parameter.transpose(2, 3).clone())
+    for module in network.modules():
+        if isinstance(module, WindowAttention):
+            table = module.position_bias.clone()
+            side = math.isqrt(len(table))
+            table = table.reshape(side, side, -1).transpose(0, 1)
+            module.position_bias.copy_(table.reshape(side**2, -1))
+
+
+@pytest.mark.parametrize(("name", "dimension", "sizes"), [*((*c, {}) for c in CASES), *MASKED])
+def test_axes_are_not_confused(name, dimension, sizes):
+    """Exchanging two axes of images and weights exchanges them in results."""
+    network = disturb(small_network(name, dimension, **sizes)).double().eval()
+    image, mask, sigma = (tensor.double() for tensor in sample(dimension, size=(5, 9, 6)))
+    mask[:, :, :2] = 0
+    with torch.no_grad():
+        expected = network(image * mask, mask, sigma).transpose(2, 3)
+        transpose_weights(network, dimension)
+        output = network((image * mask).transpose(2, 3), mask.transpose(2, 3), sigma)
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("blind", [True, False])
+def test_unet_scales_with_image_and_noise(dimension, blind):
+    network = disturb(small_network("unet", dimension, blind=blind)).eval()
+    image, mask, sigma = sample(dimension)
+    with torch.no_grad():
+        expected = 8 * network(image, mask, sigma)
+        torch.testing.assert_close(network(8 * image, mask, 8 * sigma), expected)
+        told = not torch.allclose(network(8 * image, mask, sigma), expected)
+        biased = disturb(small_network("unet", dimension, blind=blind, bias=True)).eval()
+        same = torch.allclose(biased(8 * image, mask, 8 * sigma), 8 * biased(image, mask, sigma))
+    assert told == (not blind)
+    assert not same
+
+
+def test_unet_must_be_told_the_noise_level():
+    image, mask, _ = sample(2)
+    with pytest.raises(InputError, match=r"network unet: the noise level.*blind: true"):
+        small_network("unet", 2)(image, mask)
+    assert small_network("unet", 2, blind=True)(image, mask).shape == image.shape
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"unet"}))
+def test_published_networks_do_not_use_the_noise_level(name):
+    network = small_network(name, 2).eval()
+    image, mask, sigma = sample(2)
+    with torch.no_grad():
+        assert torch.equal(network(image, mask), network(image, mask, sigma))
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_interpolation_skip_is_added(factor):
+    image, mask, _ = sample(3)
+    mask[:, :, 5:] = 0
+    network = small_network("smrnet", 3, factor=factor, interpolation_skip=True)
+    published = small_network("smrnet", 3, factor=factor)
+    published.load_state_dict(network.state_dict())
+    difference = network(image, mask) - published(image, mask)
+    torch.testing.assert_close(difference, AlignedInterpolation(3, factor)(image, mask))
+
+
+def test_initial_weights_of_smrnet_are_small():
+    weight = build_network("smrnet", 2).trunk.weight
+    assert weight.std().item() == pytest.approx(0.1 * (2 / (64 * 9)) ** 0.5, rel=0.02)
 
 
 @pytest.mark.parametrize(("name", "dimension"), CASES)

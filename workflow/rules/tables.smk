@@ -26,6 +26,29 @@ rule make_table:
         "../scripts/make_table.py"
 
 
+rule make_twin_table:
+    input:
+        get_twin_rows,
+    output:
+        csv="results/tables/twins.csv",
+        markdown=report(
+            "results/tables/twins.md",
+            caption="../report/twins.rst",
+            category="Tables",
+            labels={"table": "twin frequencies"},
+        ),
+    log:
+        "results/logs/tables/twins.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("make_twin_table"),
+        comparisons=get_twin_comparisons,
+    script:
+        "../scripts/make_twin_table.py"
+
+
 rule check_claims:
     input:
         evaluations=get_claim_evaluations,

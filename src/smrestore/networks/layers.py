@@ -3,6 +3,7 @@
 Masks of layers are (B, 1, *grid), or None, which leaves features as they are.
 """
 
+import contextlib
 import math
 
 import torch
@@ -23,6 +24,13 @@ def convolution(
 ) -> nn.Module:
     """Return a convolution with an odd kernel that keeps the grid."""
     return CONVOLUTIONS[dimension](inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+
+
+def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """Return a context in which operations on a device keep the precision of their inputs."""
+    if not torch.amp.is_autocast_available(device.type):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def apply_mask(features: torch.Tensor, mask: Mask) -> torch.Tensor:
@@ -104,7 +112,7 @@ class AlignedInterpolation(nn.Module):
 
     def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (B, C, *(factor * grid)) of an image (B, C, *grid) with its mask (B, 1, *grid)."""
-        with torch.autocast(image.device.type, enabled=False):
+        with without_autocast(image.device):
             mask = mask.to(self.kernel.dtype)
             weighted = self._spread(image.to(self.kernel.dtype) * mask)
             weights = self._spread(mask)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from smrestore.errors import InputError
 from smrestore.networks.base import Network
-from smrestore.networks.layers import BATCH_NORMS, CONVOLUTIONS, group_norm
+from smrestore.networks.layers import BATCH_NORMS, CONVOLUTIONS, group_norm, without_autocast
 
 SLOPE = 0.2
 NORMS = ("batch", "group", "none")
@@ -64,7 +64,7 @@ class PartialConvolution(nn.Module):
     def _count(self, masks: Sequence[torch.Tensor]) -> Part:
         """Return |window| / sum(m), 0 in empty windows, and the mask of windows that are not."""
         # Counts exceed the integers that half precision can hold.
-        with torch.autocast(masks[0].device.type, enabled=False):
+        with without_autocast(masks[0].device):
             counts = [
                 width
                 * COUNTING[self.dimension](
@@ -99,6 +99,7 @@ class Level(nn.Module):
             dimension, widths, outputs, kernel, stride, bias=norm == "none"
         )
         self.norm = nn.Identity()
+        self.normalizes_batch = norm == "batch"
         if norm == "batch":
             self.norm = BATCH_NORMS[dimension](outputs)
         elif norm == "group":
@@ -106,8 +107,21 @@ class Level(nn.Module):
         self.slope = slope
 
     def forward(self, *parts: Part) -> Part:
-        """Return activated features and their mask."""
+        """Return activated features and their mask.
+
+        Raises
+        ------
+        InputError
+            If batch normalization is to be trained on a single value per channel.
+        """
         features, known = self.convolution(*parts)
+        if self.training and self.normalizes_batch and known.numel() == 1:
+            raise InputError(
+                "a batch of one patch leaves a single voxel on the coarsest grid, whose values "
+                "cannot be normalized",
+                field="network pconv-unet.norm",
+                remedy="use larger batches or patches, fewer levels, or norm: group",
+            )
         return functional.leaky_relu(self.norm(features), self.slope), known
 
 
@@ -159,7 +173,7 @@ class PConvUNet(Network):
                 field="network pconv-unet.norm",
                 remedy=f"use one of {', '.join(NORMS)}",
             )
-        self.norm, self.known_skip = norm, known_skip
+        self.known_skip = known_skip
         widths = [2, *channels]
         self.encoder = nn.ModuleList(
             Level(
@@ -181,25 +195,11 @@ class PConvUNet(Network):
     def forward(
         self, image: torch.Tensor, mask: torch.Tensor, sigma: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Restore ``image``; see :class:`~smrestore.networks.base.Network`.
-
-        Raises
-        ------
-        InputError
-            If batch normalization is to be trained on a single voxel.
-        """
+        """Restore ``image``; see :class:`~smrestore.networks.base.Network`."""
         passed: list[Part] = [(image, mask)]
         for level in self.encoder:
             passed.append(level(passed[-1]))
-        deepest = passed.pop()
-        if self.training and self.norm == "batch" and deepest[0][:, 0].numel() == 1:
-            raise InputError(
-                f"a batch of one patch of {tuple(image.shape[2:])} voxels leaves a single value to "
-                "normalize",
-                field="network pconv-unet.norm",
-                remedy="use larger batches or patches, fewer levels, or norm: group",
-            )
-        part = deepest
+        part = passed.pop()
         for layer in (*self.decoder, self.last):
             skip = passed.pop()
             part = layer(resized(part, skip[0].shape[2:]), skip)
