@@ -278,7 +278,7 @@ def get_claim_settings(wildcards):
             }
             for name, entry in experiments.items()
         },
-        "labels": {name: label(name) for name in [*config["baselines"], *experiments]},
+        "labels": {name: label(name) for name in published_names()},
     }
 
 
