@@ -322,7 +322,8 @@ def component_values(
         out = np.empty((len(positions), len(components)), dtype=dtype)
     threads = threads or numba.get_num_threads()
     plan = make_plan(simulation, positions, transform, fields)
-    job = _Job(simulation, plan, components, *_evaluator(simulation, plan, evaluator))
+    factor = simulation.component_factor()[components.channel, components.frequency]
+    job = _Job(simulation, plan, components, factor, *_evaluator(simulation, plan, evaluator))
 
     def blocks() -> Iterator[Callable[[], int]]:
         for group in plan.groups:
@@ -371,11 +372,20 @@ os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class _Job(NamedTuple):
-    """What is the same for all blocks; table and nodes as ``sample_moment`` wants them."""
+    """What is the same for all blocks.
+
+    Attributes
+    ----------
+    factor
+        i S over the moment spectrum for each component, (S,).
+    table, nodes
+        As :func:`smrestore.physics.block.sample_moment` wants them.
+    """
 
     simulation: Simulation
     plan: Plan
     components: Components
+    factor: np.ndarray
     table: np.ndarray
     nodes: np.ndarray
 
@@ -450,9 +460,8 @@ def _fill_block(job: _Job, samples: _Samples, rows: np.ndarray, values: np.ndarr
     if samples.pattern is None:
         _fill_by_fft(job, places, fields, sensitivity, memory, values)
         return len(rows)
-    factor = job.simulation.component_factor()[job.components.channel, job.components.frequency]
     # The second part of the weights is imaginary.
-    factor = np.stack([factor, 1j * factor] if len(samples.folding.weight) == 2 else [factor])
+    factor = np.stack([job.factor, 1j * job.factor][: len(samples.folding.weight)])
     chosen = Chosen(job.components.channel, job.components.frequency, factor)
     fill_components(
         places, *fields, sensitivity, samples.pattern, chosen, samples.folding, memory, values
@@ -470,7 +479,6 @@ def _fill_by_fft(
 ) -> None:
     """Write components from the samples of whole periods in time."""
     sequence = job.simulation.sequence
-    factor = job.simulation.component_factor() / sequence.n_samples
     for first in range(0, len(places.row), LANES):
         some = Places(*(array[first : first + LANES] for array in places))
         signal = memory.moment.reshape(3, -1, LANES)
@@ -484,7 +492,7 @@ def _fill_by_fft(
             spectra = scipy.fft.rfft(signal[channel, :, : len(some.row)], axis=0)
             if sequence.even_in_time:
                 spectra = spectra.real
-            part = spectra[frequency].T * factor[channel, frequency]
+            part = spectra[frequency].T * (job.factor[chosen] / sequence.n_samples)
             values[np.ix_(some.row, chosen)] = part
 
 
