@@ -291,6 +291,25 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--empty", type=Path, metavar="SCAN", help="empty scan with the background of the phantom"
     )
+    parser.add_argument(
+        "--background",
+        choices=("interpolate", "mean", "none"),
+        default="interpolate",
+        help="how the background frames of SM and calibration are subtracted, unless they are "
+        "already (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--period",
+        metavar="N",
+        help="drive-field period of frames with several, from 0, or mean (default: all of them, "
+        "if both scans have equally many)",
+    )
+    parser.add_argument(
+        "--spectral-leakage",
+        choices=("ignore", "correct"),
+        default="ignore",
+        help="of phantom and empty scan (default: %(default)s)",
+    )
     parser.add_argument("--sweeps", type=int, default=10, help="default: %(default)s")
     convention = parser.add_mutually_exclusive_group()
     convention.add_argument(
@@ -365,6 +384,9 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
             max_mixing_order=arguments.max_mixing_order,
             shuffle_seed=arguments.shuffle_seed,
             frames=arguments.frames and tuple(arguments.frames),
+            background=arguments.background,
+            period=_period(arguments.period),
+            spectral_leakage=arguments.spectral_leakage,
         )
         result = reconstruct_to_mdf(
             arguments.matrix,
@@ -417,6 +439,11 @@ def _models(commands: argparse._SubParsersAction) -> None:
             print(f"{arguments.folder}: no trained networks")
 
     parser.set_defaults(run=run)
+
+
+def _period(text: str | None) -> int | str | None:
+    """Return a period as the library takes it; what is no number stays text."""
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _check(commands: argparse._SubParsersAction) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from smrestore.errors import InputError
 from smrestore.files import memory_map, new_hdf5, open_result, provenance, reserve_space
 from smrestore.parameters import simulation_of
+from smrestore.physics.mixing import mixing_orders
 from smrestore.staging import NormalizedImages
 
 FORMAT = "smrestore system matrix store 1"
@@ -183,6 +184,10 @@ class SystemMatrixStore:
         """Return the number of frequencies of the complete spectrum of a matrix."""
         return simulation_of(self.parameters(matrix)).sequence.n_frequencies
 
+    def mixing_orders(self, matrix: int) -> np.ndarray:
+        """Return the mixing orders of the complete spectrum of a matrix, int64 (K, 3)."""
+        return mixing_orders(simulation_of(self.parameters(matrix)).sequence)
+
     def frequencies(self) -> np.ndarray:
         """Return the frequency bins of all components kept of all matrices, ascending."""
         return np.unique(np.concatenate([index["frequency"] for index in self._index]))
@@ -205,11 +210,6 @@ class SystemMatrixStore:
             (index["channel"] == channel) & (index["mixing_order"] == mixing_order).all(axis=1)
         )
         return int(hits[0]) if hits.size else None
-
-    def draw(self, rng: np.random.Generator) -> Component:
-        """Draw a matrix, then one of its components, both uniformly."""
-        matrix = int(rng.integers(len(self)))
-        return self.read(matrix, int(rng.integers(self.n_components(matrix))))
 
 
 def case_of(group: h5py.Group) -> dict[str, object]:

@@ -12,6 +12,7 @@ import yaml
 
 from smrestore import degradation, noise
 from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
+from smrestore.configuration.consistency import PCONV_CHANNELS, SMRNET_FACTOR, SWINIR_SIZES
 from smrestore.errors import InputError
 from smrestore.mdf.imported import KINDS
 from smrestore.methods import BASELINES
@@ -35,6 +36,24 @@ SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 DEFAULT = read_configuration([ROOT / "config.yaml"])
 PARTS = SCHEMA["$defs"]
+# What the faults below are put into: the entries of the default that they name, and no others.
+KEPT = {
+    "baselines": ["dct-f"],
+    "experiments": ["dncnn", "rdn"],
+    "test_sets": ["denoising-2d"],
+    "tables": ["table2"],
+    "measurements": ["snake"],
+    "noise_pools": ["training", "test"],
+    "scans": [
+        "empty-training",
+        "empty-test",
+        *(f"snake-{kind}" for kind in ("calibration", "reference", "phantom")),
+        *(f"{name}-calibration" for name in ("resolution", "spiral", "nested")),
+        "nested-phantom",
+    ],
+    "figures": ["figure1", "figure3"],
+}
+METHODS = ["dct-f", "dncnn", "rdn"]
 
 SECOND_DATASET = {**DEFAULT["datasets"]["lissajous-2d"], "dimension": 3}
 SEQUENCE_3D = {
@@ -45,8 +64,16 @@ EMPTY_3D = {**DEFAULT["scans"]["empty-test"], "sequence": "lissajous-xyz"}
 
 
 def fresh() -> dict:
-    """Return a copy of the default without the lists that YAML aliases share between entries."""
-    return json.loads(json.dumps(DEFAULT))
+    """Return the kept part of the default, without what YAML aliases share between entries."""
+    kept = {
+        section: {name: entries[name] for name in KEPT[section]} if section in KEPT else entries
+        for section, entries in DEFAULT.items()
+    }
+    config = json.loads(json.dumps(kept))
+    config["test_sets"]["denoising-2d"]["methods"] = METHODS
+    config["measurements"]["snake"]["methods"] = METHODS
+    config["tables"]["table2"] |= {"test_sets": ["denoising-2d"], "published": {"dct-f": "dct-f"}}
+    return config
 
 
 @pytest.fixture
@@ -79,8 +106,8 @@ def test_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_default_passes(config: dict) -> None:
-    assert faults(config) == []
+def test_default_passes() -> None:
+    assert faults(DEFAULT) == []
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
@@ -89,8 +116,9 @@ def test_overlays_pass(name: str) -> None:
 
 
 def test_configuration_is_not_changed(config: dict) -> None:
+    before = json.dumps(config)
     faults(config)
-    assert config == DEFAULT
+    assert json.dumps(config) == before
 
 
 CASES = yaml.safe_load(Path(__file__).with_name("configuration_faults.yaml").read_text())
@@ -119,6 +147,14 @@ def test_one_fault_one_line(extended: dict, case: dict) -> None:
     assert faults(extended) == [case["line"].format(base=ROOT)]
 
 
+def test_swinir_is_for_planes(config: dict) -> None:
+    config["experiments"]["dncnn"] |= {"dimension": 3, "network": {"name": "swinir"}}
+    assert (
+        "experiments.dncnn.network.name: swinir does not exist in 3D. Choose another network"
+        in faults(config)
+    )
+
+
 def test_missing_keys(config: dict) -> None:
     del config["scans"]["snake-phantom"]["averages"]
     assert faults(config) == [
@@ -141,8 +177,27 @@ def test_dimension_of_dataset(config: dict) -> None:
         "Use a dataset of the same dimension",
         "test_sets.denoising-2d.methods[1]: experiment 'dncnn' has dimension 2, this has 3. "
         "Use experiments of the same dimension",
-        "test_sets.denoising-2d.methods[2]: experiment 'dncnn-canonical' has dimension 2, "
+        "test_sets.denoising-2d.methods[2]: experiment 'rdn' has dimension 2, "
         "this has 3. Use experiments of the same dimension",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("average", "n_voxels"), [([8, 16], 16**3), ([8, 50 / 3], 17 * 17 * 16), ([8, 40], 32**3)]
+)
+def test_pool_for_grids_of_limited_average_size(config: dict, average: list, n_voxels: int) -> None:
+    grid = {"minimum_size": 4, "maximum_size": 32, "average_size": average}
+    config["datasets"]["lissajous-3d"]["grid"] = grid
+    pool = {"model": "white", "sequence": "lissajous-xyz", "frequencies": "needed"}
+    test_set = {**config["test_sets"]["denoising-2d"], "dimension": 3, "dataset": "lissajous-3d"}
+    config["test_sets"]["denoising-3d"] = {**test_set, "noise_pool": "3d", "methods": ["dct-f"]}
+    config["noise_pools"]["3d"] = {**pool, "frames": n_voxels}
+    assert faults(config) == []
+    config["noise_pools"]["3d"]["frames"] -= 1
+    assert faults(config) == [
+        f"test_sets.denoising-3d.noise_pool: the {n_voxels - 1} frames of pool '3d' are too few "
+        f"for grids of up to {n_voxels} voxels. Scan more frames, or limit the grid size of the "
+        "dataset"
     ]
 
 
@@ -163,9 +218,12 @@ def test_table_of_two_dimensions(config: dict) -> None:
     }
     assert faults(config) == []
     config["tables"]["table2"]["test_sets"].append("denoising-3d")
+    assert faults(config) == []
+    config["test_sets"]["denoising-again"] = dict(config["test_sets"]["denoising-2d"])
+    config["tables"]["table2"]["test_sets"].append("denoising-again")
     assert faults(config) == [
-        "tables.table2.test_sets: the test sets differ in dimension. "
-        "Make a table for each dimension"
+        "tables.table2.test_sets[2]: another test set of the table has the same dimension, factor "
+        "and particle state. Make a table for each"
     ]
 
 
@@ -217,7 +275,7 @@ WRONG = (None, 7, "text", [], {}, [None], {"x": None})
 def test_any_section_may_be_wrong(start: int) -> None:
     """Faults of structure, wherever they are, never break the checks that build on it."""
     for i, place in enumerate(sections(DEFAULT)[start::2]):
-        config = fresh()
+        config = json.loads(json.dumps(DEFAULT))
         put(config, "/".join(map(str, place)), WRONG[i % len(WRONG)])
         assert all(". " in line for line in faults(config))
 
@@ -304,6 +362,19 @@ class TestSchemaFollowsTheLibrary:
         options = {name for task in TASKS.values() for name in inspect.signature(task).parameters}
         assert {*PARTS["degradation"]["properties"]} == options
         assert PARTS["baseline"]["properties"]["method"]["enum"] == list(BASELINES)
+
+    def test_sizes_of_networks(self) -> None:
+        from smrestore.networks import NETWORKS
+        from smrestore.networks.pconv_unet import NORMS
+        from smrestore.networks.smrnet import FACTORS
+
+        swinir = inspect.signature(NETWORKS["swinir"]).parameters
+        assert {size: swinir[size].default for size in SWINIR_SIZES} == SWINIR_SIZES
+        assert inspect.signature(NETWORKS["smrnet"]).parameters["factor"].default == SMRNET_FACTOR
+        pconv_unet = inspect.signature(NETWORKS["pconv-unet"]).parameters
+        assert pconv_unet["channels"].default == PCONV_CHANNELS
+        assert PARTS["pconv-unet"]["properties"]["norm"]["enum"] == list(NORMS)
+        assert PARTS["smrnet"]["properties"]["factor"]["enum"] == list(FACTORS)
 
     def test_training(self) -> None:
         elsewhere = {"task", "degradation", "dimension", "network", "phase"}

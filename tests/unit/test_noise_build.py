@@ -510,3 +510,71 @@ def test_scan_of_the_virtual_scanner(world, tmp_path):
     scans = [world.empty, tmp_path / "more.mdf"]
     build_noise_pool(scans, tmp_path / "pool.h5", background_level="remove")
     assert NoisePool(tmp_path / "pool.h5").shape == (3, 817, 210)
+
+
+class TestPartsOfTheSpectrum:
+    @pytest.fixture
+    def scans(self, world, tmp_path):
+        """Two scans of the virtual scanner that store different frequencies."""
+        paths = [tmp_path / "low.mdf", tmp_path / "some.mdf"]
+        options = {"frames": 20, "seed": 5}
+        scan_empty(paths[0], world.scanner, world.sequence, max_mixing_order=6, **options)
+        some = [40, 7, 16, 33, 7]
+        scan_empty(paths[1], world.scanner, world.sequence, frequencies=some, **options)
+        return paths
+
+    def build(self, scans, path, **options):
+        build_noise_pool(scans, path, background_level="keep", **options)
+        return NoisePool(path)
+
+    def test_pool_holds_what_the_scan_stores(self, scans, tmp_path):
+        pool = self.build(scans[1], tmp_path / "pool.h5")
+        assert pool.frequencies.tolist() == [7, 16, 33, 40]
+        assert pool.shape == (3, 4, 20)
+        spectra = mdf.read_spectra(scans[1], frequencies=[33])
+        image = pool.draw_image(1, 33, (4, 5, 1), generator(0, "x"))
+        np.testing.assert_array_equal(image.ravel(order="F"), spectra[:, 1, 0])
+        pool.check_fits([(4, 4, 1)], 817, [16, 40])
+
+    def test_missing_frequencies_are_named_by_pool_and_number(self, scans, tmp_path):
+        pool = self.build(scans[1], tmp_path / "pool.h5")
+        fault = r"pool\.h5: frequency: frequency 8 is not among the 4 of the pool \(7 to 40\)"
+        for absent in (8, 817, -1):
+            with pytest.raises(InputError, match=fault.replace("8", str(absent), 1)):
+                pool.draw_image(0, absent, (2, 2, 1), generator(1, "x"))
+        fault = r"pool\.h5: .*2 of 3 frequencies that are needed are missing: frequency 8 is not"
+        with pytest.raises(InputError, match=fault):
+            pool.check_fits([(4, 4, 1)], 817, [9, 7, 8, 8])
+
+    def test_several_scans_give_what_all_of_them_store(self, scans, tmp_path):
+        with mdf.open_mdf(scans[0]) as file:
+            low = set(file.frequency_indices.tolist())
+        common = sorted(low & {7, 16, 33, 40})
+        assert 0 < len(common) < 4
+        for order in (scans, scans[::-1]):
+            pool = self.build(order, tmp_path / "pool.h5")
+            assert pool.frequencies.tolist() == common
+            assert pool.shape[2] == 40
+
+    def test_frequency_that_a_scan_does_not_store(self, scans, tmp_path):
+        fault = (
+            r"some\.mdf: /measurement/frequencySelection: 2 of 3 frequencies that are needed are "
+            r"not stored, the first is 1\. Record"
+        )
+        with pytest.raises(InputError, match=fault):
+            self.build(scans, tmp_path / "pool.h5", frequencies=np.array([16, 2, 1]))
+        assert not (tmp_path / "pool.h5").exists()
+
+    def test_scans_without_a_common_frequency(self, world, scans, tmp_path):
+        other = tmp_path / "other.mdf"
+        scan_empty(other, world.scanner, world.sequence, frames=5, seed=1, frequencies=[8])
+        with pytest.raises(InputError, match=r"other\.mdf: .*none of its frequencies is stored in"):
+            self.build([scans[1], other], tmp_path / "pool.h5")
+
+    @pytest.mark.parametrize("frequencies", [[], [-1], [0, 817]])
+    def test_frequencies_that_no_scan_can_store(self, world, tmp_path, frequencies):
+        with pytest.raises(InputError, match=r"frequencies: .*the sequence has 817"):
+            scan_empty(
+                tmp_path / "x.mdf", world.scanner, world.sequence,
+                frames=5, seed=1, frequencies=frequencies,
+            )  # fmt: skip

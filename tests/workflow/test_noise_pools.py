@@ -23,6 +23,8 @@ POOLS = {
         "correlation_frames": 10.0,
     },
     "needed": {"scans": ["empty-test"], "background_level": "remove", "frequencies": "needed"},
+    # The scan itself records the needed frequencies only.
+    "recorded": {"scans": ["empty-needed"], "background_level": "remove"},
 }
 
 
@@ -32,7 +34,15 @@ def overlay(tmp_path):
     entry = read_configuration([ROOT / "config.yaml", ROOT / CI])["test_sets"]["denoising-2d"]
     entry |= {"components_per_matrix": 30, "methods": ["dct-f"]}
     test_sets = {f"denoising-{n}": {**entry, "noise_pool": n} for n in POOLS}
-    settings = {"noise_pools": POOLS, "test_sets": test_sets}
+    empty = {
+        "source": "virtual",
+        "kind": "empty",
+        "scanner": "virtual",
+        "sequence": "lissajous-xy",
+        "frames": 150,
+        "frequencies": "needed",
+    }
+    settings = {"scans": {"empty-needed": empty}, "noise_pools": POOLS, "test_sets": test_sets}
     return write_overlay(tmp_path / "overlay.yaml", settings)
 
 
@@ -46,6 +56,7 @@ def test_needed_frequencies_come_from_the_matrices(empty_checkout, overlay, tmp_
     assert plan("white") == {"draw_noise_pool"} | simulation
     assert plan("drifting") == {"draw_noise_pool"}
     assert plan("needed") == {"build_noise_pool", "scan_empty"} | simulation
+    assert plan("recorded") == {"build_noise_pool", "scan_empty"} | simulation
     assert plan("test") == {"build_noise_pool", "scan_empty"}
 
 
@@ -59,9 +70,11 @@ def test_one_entry_compares_measured_and_parametric_noise(empty_checkout, overla
     assert result.returncode == 0, result.stdout[-20000:]
     tables = [pd.read_csv(folder / target) for target in targets]
     # Drift is smooth, as the signal is: a filter removes less of it.
-    white, drifting, _ = (table["psnr"].mean() for table in tables)
+    white, drifting, *_ = (table["psnr"].mean() for table in tables)
     assert white > drifting
-    with h5py.File(folder / "results/noise/needed.h5") as file:
-        frequencies = file["frequency"][()]
-        assert len(frequencies) < file.attrs["n_frequencies"] == 817
-    assert {*tables[-1]["frequency"]} <= {*frequencies.tolist()}
+    for name, table in zip(POOLS, tables, strict=True):
+        if name in ("needed", "recorded"):
+            with h5py.File(folder / f"results/noise/{name}.h5") as file:
+                frequencies = file["frequency"][()]
+                assert len(frequencies) < file.attrs["n_frequencies"] == 817
+            assert {*table["frequency"]} <= {*frequencies.tolist()}

@@ -103,7 +103,7 @@ def test_label_trains_and_evaluates_nothing(finished, tmp_path):
     assert ("make_table", "table2") in jobs
     assert ("plot_training_curve", "dncnn") in jobs
     assert not rules(jobs) & {"train_network", "evaluate_method"}
-    assert not [wildcards for _, wildcards in jobs if "dncnn-canonical" in wildcards]
+    assert not [wildcards for _, wildcards in jobs if "unet-canonical" in wildcards]
 
 
 def test_new_dataset_leaves_the_others_alone(finished, tmp_path):

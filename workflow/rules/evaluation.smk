@@ -21,5 +21,6 @@ rule evaluate_method:
         settings=get_test_settings,
         baseline=get_baseline,
         inference=get_inference,
+        twins=lambda wildcards: wildcards.method in TWINS,
     script:
         "../scripts/evaluate_method.py"

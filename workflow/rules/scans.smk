@@ -2,6 +2,8 @@
 
 
 rule scan_empty:
+    input:
+        matrices=get_scan_matrices,
     output:
         "results/scans/{scan}.mdf",
     log:
@@ -29,7 +31,7 @@ rule scan_calibration:
     benchmark:
         "results/benchmarks/scans/{scan}.jsonl"
     wildcard_constraints:
-        scan=names("scans", source="virtual", kind="calibration"),
+        scan=names("scans", source="virtual", kind="calibration", repeats=None),
     conda:
         "../../envs/simulation.yaml"
     threads: 4
@@ -39,6 +41,28 @@ rule scan_calibration:
         settings=get_scan_settings,
     script:
         "../scripts/scan_calibration.py"
+
+
+# The same signal with other noise: nothing is simulated again.
+rule repeat_calibration:
+    input:
+        lambda wildcards: truth_of(wildcards.scan),
+    output:
+        "results/scans/{scan}.mdf",
+    log:
+        "results/logs/scans/{scan}.log",
+    benchmark:
+        "results/benchmarks/scans/{scan}.jsonl"
+    wildcard_constraints:
+        scan="|".join(scan for scan in SCAN_ENTRIES if "repeats" in SCAN_ENTRIES[scan]) or "(?!)",
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("repeat_calibration"),
+        seed=config["seed"],
+        settings=get_scan_settings,
+    script:
+        "../scripts/repeat_calibration.py"
 
 
 rule scan_phantom:

@@ -15,6 +15,7 @@ def main(smk):
         matrices=list(smk.input.matrices),
         noise_pool=smk.input.noise_pool,
         trained_with=optional(smk.input.training_pool),
+        twins=smk.params.twins,
         seed=smk.params.seed,
         path=smk.output[0],
     )

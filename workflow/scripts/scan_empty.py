@@ -1,5 +1,6 @@
 """Measure an empty scan with the virtual scanner."""
 
+from smrestore.noise.build import frequencies_of
 from smrestore.scanner import load_scanner, load_sequence, scan_empty
 from smrestore.workflow import job
 
@@ -14,6 +15,7 @@ def main(smk):
         frames=settings["frames"],
         seed=smk.params.seed,
         max_mixing_order=settings.get("max_mixing_order"),
+        frequencies=frequencies_of(smk.input.matrices) if smk.input.matrices else None,
     )
 
 

@@ -7,13 +7,19 @@ from pathlib import Path
 from smrestore.configuration.datasets import resolved_dataset
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.faults import Fault, Key, choice_remedy
+from smrestore.configuration.scans import resolved_scan
 from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
 
 RESERVED_METHODS = ("measured", "reference", "truth")
+RESERVED_TABLES = ("claims", "calibration-time")
 """Variants of a reconstruction that are no restoration methods."""
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
+SWINIR_SIZES = {"features": 180, "heads": 6}
+SMRNET_FACTOR = 2
+PCONV_CHANNELS = (32, 64, 128, 256)
+"""Sizes of networks if an experiment leaves them out."""
 N_VIRTUAL_CHANNELS = 3
 SMALLEST_AMPLITUDE_MT = 0.1
 SMALLEST_FOV_MM = 0.1
@@ -30,6 +36,7 @@ def consistency_faults(
         return []
     entries = Entries(config, base_directory, {fault.key[:2] for fault in structure_faults})
     _resolve_datasets(entries)
+    _resolve_scans(entries)
     _read_stores(entries)
     for section, check in _CHECKS.items():
         for name, entry in entries.sound(section):
@@ -68,6 +75,27 @@ def _resolve_datasets(entries: Entries) -> None:
             resolved[name] = resolved_dataset(entries.config["datasets"], name)
     if resolved:
         entries.config = {**entries.config, "datasets": {**entries.config["datasets"], **resolved}}
+
+
+def _resolve_scans(entries: Entries) -> None:
+    """Complete scans that repeat others; those that cannot are set aside with a fault."""
+    resolved = {}
+    for name, entry in entries.sound("scans"):
+        if "repeats" not in entry:
+            continue
+        key = ("scans", name, "repeats")
+        original = entries.scan(key, entry["repeats"], "calibration")
+        if original and (original["source"] != "virtual" or "repeats" in original):
+            what = "repeats another one" if "repeats" in original else "is not virtual"
+            remedy = original.get("repeats", "a virtual calibration that is measured itself")
+            entries.fault(key, f"scan {entry['repeats']!r} {what}", f"name {remedy}")
+            original = None
+        if original:
+            resolved[name] = resolved_scan(entries.config["scans"], name)
+        else:
+            entries.broken.add(("scans", name))
+    if resolved:
+        entries.config = {**entries.config, "scans": {**entries.config["scans"], **resolved}}
 
 
 def _check_sequence(entries: Entries, key: Key, entry: Entry) -> None:
@@ -116,11 +144,15 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
             remedy = "check the path (relative to the working directory)"
             entries.fault((*key, "path"), f"{fault}: {path}", remedy)
         return
+    if "repeats" in entry:
+        return  # Its original is checked itself.
     for part in ("scanner", "sequence", "grid", "phantom"):
         if part in entry:
             entries.refer((*key, part), entry[part], f"{part}s", what=part)
 
     grid = entries.get("grids", entry.get("grid"))
+    if entry.get("frequencies") == "needed":
+        _check_needed_frequencies(entries, key, entry)
     run = entry.get("corruption")
     if run and grid and run["first"] + run["count"] > math.prod(grid["size"]):
         entries.fault(
@@ -128,6 +160,28 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
             f"{run['count']} positions from number {run['first']} on go beyond the "
             f"{math.prod(grid['size'])} of grid {entry['grid']!r}",
             "end the run with the grid",
+        )
+
+
+def _check_needed_frequencies(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that a scan that stores the needed frequencies only has pools that need some."""
+    if "max_mixing_order" in entry:
+        entries.fault(
+            (*key, "frequencies"), "given together with max_mixing_order", "leave out one of both"
+        )
+    pools = [n for n, e in entries.sound("noise_pools") if key[1] in e.get("scans", [])]
+    _check_users(entries, (*key, "frequencies"), pools)
+
+
+def _check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
+    """Check that an experiment or a test set takes its noise from one of the pools."""
+    users = [*entries.sound("experiments"), *entries.sound("test_sets")]
+    broken = any(name[0] in ("experiments", "test_sets", "noise_pools") for name in entries.broken)
+    if not broken and not any(entry["noise_pool"] in pools for _, entry in users):
+        entries.fault(
+            key,
+            "no experiment or test set takes noise from here, so that no frequency is needed",
+            "use all, or let one use it",
         )
 
 
@@ -185,6 +239,9 @@ def _check_download(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
     if "model" in entry:
         entries.refer((*key, "sequence"), entry["sequence"], "sequences", what="sequence")
+    if entry.get("frequencies") == "needed":
+        _check_users(entries, (*key, "frequencies"), [key[1]])
+    if "model" in entry:
         return
     for i, name in enumerate(entry["scans"]):
         scan = entries.refer((*key, "scans", i), name, "scans", what="scan")
@@ -194,12 +251,6 @@ def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
                 (*key, "scans", i),
                 f"scan {name!r} is of kind {scan['kind']}, not {' or '.join(NOISE_KINDS)}",
                 f"use one of {', '.join(others)}" if others else "add an empty scan",
-            )
-        if scan and "max_mixing_order" in scan:
-            entries.fault(
-                (*key, "scans", i),
-                f"scan {name!r} stores some frequencies only",
-                "remove its max_mixing_order, since a pool needs all",
             )
     if "frame_range" in entry and entry["frame_range"][1] - entry["frame_range"][0] < 2:
         first, stop = entry["frame_range"]
@@ -212,6 +263,11 @@ def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
 
 def _check_baseline(entries: Entries, key: Key, _: Entry) -> None:
     _check_method_name(entries, key)
+
+
+def _check_twin_method(entries: Entries, key: Key, entry: Entry) -> None:
+    _check_method_name(entries, key)
+    entries.refer((*key, "of"), entry["of"], "baselines", "experiments", what="method")
 
 
 def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
@@ -236,12 +292,40 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
             f"{training['patch']} voxels are no multiple of the factor {factor}",
             f"give a multiple of {factor}",
         )
-    if entry["network"].get("factor", 1) != factor and entry["network"]["name"] == "smrnet":
+    network = entry["network"]
+    refines = network.get("factor", SMRNET_FACTOR) if network["name"] == "smrnet" else 1
+    if refines != factor:
         entries.fault(
-            (*key, "network", "factor"),
-            f"{entry['network'].get('factor')}, but the task has factor {factor}",
-            f"set it to {factor}",
+            (*key, "network"),
+            f"{network['name']} gives {refines} voxels per measured one and axis, {entry['task']} "
+            f"wants {factor}",
+            f"use smrnet with factor {factor}" if factor > 1 else "use another network",
         )
+    _check_network(entries, (*key, "network"), network, entry["dimension"])
+
+
+def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -> None:
+    name = network["name"]
+    if name == "swinir":
+        if dimension != 2:
+            entries.fault(
+                (*key, "name"), f"{name} does not exist in {dimension}D", "choose another network"
+            )
+        features, heads = (network.get(size, SWINIR_SIZES[size]) for size in SWINIR_SIZES)
+        if features % heads:
+            entries.fault(
+                (*key, "features"),
+                f"{features} features cannot be shared by {heads} heads",
+                "make features a multiple of heads",
+            )
+    if name == "pconv-unet" and "kernels" in network:
+        count = len(network.get("channels", PCONV_CHANNELS))
+        if len(network["kernels"]) != count:
+            entries.fault(
+                (*key, "kernels"),
+                f"{len(network['kernels'])} kernels for {count} levels",
+                "give one kernel per entry of channels",
+            )
 
 
 def _check_use(entries: Entries, key: Key, entry: Entry) -> None:
@@ -275,7 +359,8 @@ def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
     _check_data(entries, key, entry, "test")
     _check_methods(entries, key, entry, entry["dimension"])
     noise = _noise_frames(entries, entry["noise_pool"])
-    learned = {name: entries.get("experiments", name) for name in entry["methods"]}
+    single = {n: (entries.get("twin_methods", n) or {}).get("of", n) for n in entry["methods"]}
+    learned = {name: entries.get("experiments", single[name]) for name in entry["methods"]}
     leaks = [
         name
         for name, experiment in learned.items()
@@ -292,16 +377,32 @@ def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
     if key[1] in [f"transfer-{name}" for name in entries.names("measurements") or []]:
         entries.fault(key, "a measurement has a table of this name", "choose another name")
+    if key[1] in RESERVED_TABLES:
+        entries.fault(key, "the workflow uses this name itself", "choose another name")
     test_sets = [
         entries.refer((*key, "test_sets", i), name, "test_sets", what="test set")
         for i, name in enumerate(entry["test_sets"])
     ]
     if None in test_sets:
         return
-    for what in ("task", "dimension"):
-        if len({test_set[what] for test_set in test_sets}) > 1:
-            fault = f"the test sets differ in {what}"
-            entries.fault((*key, "test_sets"), fault, f"make a table for each {what}")
+    if len({test_set["task"] for test_set in test_sets}) > 1:
+        fault = "the test sets differ in task"
+        entries.fault((*key, "test_sets"), fault, "make a table for each task")
+    kinds = [(t["dimension"], _factor(t), t.get("particle_state")) for t in test_sets]
+    for i, kind in enumerate(kinds):
+        if kind in kinds[:i]:
+            entries.fault(
+                (*key, "test_sets", i),
+                "another test set of the table has the same dimension, factor and particle state",
+                "make a table for each",
+            )
+    for i, limits in enumerate(entry.get("size_ranges", [])):
+        if limits[0] >= limits[1]:
+            entries.fault(
+                (*key, "size_ranges", i),
+                f"no size lies above {limits[0]:g} and not above {limits[1]:g}",
+                "give the lower limit first, and a greater one",
+            )
     methods = sorted({method for test_set in test_sets for method in test_set["methods"]})
     for method in entry["published"]:
         if method not in methods:
@@ -315,17 +416,21 @@ def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     calibration = entries.scan((*key, "calibration"), entry["calibration"], "calibration")
     phantom = entries.scan((*key, "phantom"), entry["phantom"], "phantom")
-    _check_same_setup(entries, (*key, "phantom"), phantom, calibration)
+    _check_same_setup(entries, (*key, "phantom"), phantom, calibration, ("scanner", "sequence"))
+    _check_outer_voxels(entries, (*key, "phantom"), phantom, calibration)
     if "empty" in entry:
         empty = entries.scan((*key, "empty"), entry["empty"], "empty")
-        _check_same_setup(entries, (*key, "empty"), empty, calibration, ("scanner", "sequence"))
+        _check_same_setup(entries, (*key, "empty"), empty, calibration)
     if entry["reference"] is not None:
         reference = entries.scan((*key, "reference"), entry["reference"], "calibration")
-        _check_same_setup(entries, (*key, "reference"), reference, calibration)
+        parts = ("scanner", "sequence", "grid")
+        _check_same_setup(entries, (*key, "reference"), reference, calibration, parts)
     grid = calibration and entries.get("grids", calibration.get("grid"))
     dimension = grid and (3 if grid["size"][2] > 1 else 2)
     _check_methods(entries, key, entry, dimension)
     _check_scan_task(entries, key, entry, grid)
+    if "realizations" in entry:
+        _check_realizations(entries, key, entry)
     settings = entry["reconstruction"]
     _check_order(
         entries,
@@ -337,6 +442,38 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
     _check_regularization(entries, (*key, "reconstruction"), settings)
     _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
+
+
+def _check_realizations(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that further calibrations differ from the first in noise alone."""
+    calibration = entries.get("scans", entry["calibration"])
+    prior = entries.get("measurements", entry.get("prior", {}).get("measurement"))
+    for i, name in enumerate(entry["realizations"]):
+        place = (*key, "realizations", i)
+        scan = entries.scan(place, name, "calibration")
+        if not scan or not calibration:
+            continue
+        if name == entry["calibration"]:
+            entries.fault(place, "is the calibration itself", "name another scan of the setting")
+        elif _setting(scan) != _setting(calibration):
+            entries.fault(
+                place,
+                f"scan {name!r} has other settings than {entry['calibration']!r}",
+                f"give it `repeats: {entry['calibration']}`, or the same settings",
+            )
+        elif prior and name not in prior.get("realizations", []):
+            entries.fault(
+                place,
+                f"{entry['prior']['measurement']!r}, which is restored first, has no such one",
+                "give it the same realizations",
+            )
+
+
+def _setting(scan: Entry) -> Entry:
+    """Return what a virtual scan was measured with; scans from elsewhere all count as alike."""
+    if scan["source"] != "virtual":
+        return {}
+    return {what: value for what, value in scan.items() if what != "repeats"}
 
 
 def _check_scan_task(entries: Entries, key: Key, entry: Entry, grid: Entry | None) -> None:
@@ -367,9 +504,37 @@ def _check_scan_task(entries: Entries, key: Key, entry: Entry, grid: Entry | Non
             "check the path (relative to the working directory)",
         )
     if "truth" in entry:
-        entries.scan((*key, "truth"), entry["truth"], "calibration")
+        truth = entries.scan((*key, "truth"), entry["truth"], "calibration")
+        calibration = entries.get("scans", entry["calibration"])
+        parts = ("scanner", "sequence")
+        _check_same_setup(entries, (*key, "truth"), truth, calibration, parts)
+        _check_outer_voxels(entries, (*key, "truth"), truth, calibration)
+        _check_restored_size(entries, key, entry, grid, truth)
+    elif refines and not entry.get("decimate", False) and grid:
+        entries.fault(
+            (*key, "truth"),
+            f"the truth of {entry['calibration']!r} has fewer voxels than what is restored",
+            "name a virtual calibration on the restored grid",
+        )
     if "prior" in entry:
         _check_prior(entries, (*key, "prior"), entry)
+
+
+def _check_restored_size(
+    entries: Entries, key: Key, entry: Entry, measured: Entry | None, truth: Entry | None
+) -> None:
+    grid = truth and entries.get("grids", truth.get("grid"))
+    if not grid or not measured:
+        return
+    factor = 1 if entry.get("decimate", False) else entry.get("factor", 1)
+    restored = [factor * (n - 1) + 1 for n in measured["size"]]
+    if grid["size"] != restored:
+        entries.fault(
+            (*key, "truth"),
+            f"grid {truth['grid']!r} has {' x '.join(map(str, grid['size']))} voxels, what is "
+            f"restored {' x '.join(map(str, restored))}",
+            "name a virtual calibration on the restored grid",
+        )
 
 
 def _check_prior(entries: Entries, key: Key, entry: Entry) -> None:
@@ -420,7 +585,7 @@ def _check_frames(
 
 
 def _check_figure(entries: Entries, key: Key, entry: Entry) -> None:
-    _FIGURES[key[1]](entries, key, entry)
+    _FIGURES.get(key[1], _check_measurement_figure)(entries, key, entry)
 
 
 def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
@@ -434,21 +599,80 @@ def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
         )
 
 
-def _check_figure3(entries: Entries, key: Key, entry: Entry) -> None:
+def _check_figure2(entries: Entries, key: Key, entry: Entry) -> None:
+    for i, name in enumerate(entry["phantoms"]):
+        entries.refer((*key, "phantoms", i), name, "phantoms", what="phantom")
+
+
+def _check_measurement_figure(entries: Entries, key: Key, entry: Entry) -> None:
     name = entry["measurement"]
     measurement = entries.refer((*key, "measurement"), name, "measurements", what="measurement")
-    calibration = measurement and entries.get("scans", measurement["calibration"])
-    for i, component in enumerate(entry["components"]):
+    if not measurement:
+        return
+    for i, method in enumerate(entry.get("methods", [])):
+        if method not in measurement["methods"]:
+            entries.fault(
+                (*key, "methods", i),
+                f"measurement {name!r} has no method {method!r}",
+                choice_remedy(method, measurement["methods"]),
+            )
+    calibration = entries.get("scans", measurement["calibration"])
+    for i, component in enumerate(entry.get("components", [])):
         place = (*key, "components", i, "channel")
         _check_channel(entries, place, component["channel"], calibration)
+    grid = calibration and entries.get("grids", calibration.get("grid"))
+    for planes in ("component_planes", "image_planes"):
+        for i, plane in enumerate(entry.get(planes, [])):
+            along = [axis for axis in range(3) if "xyz"[axis] != plane["across"]]
+            if grid and min(grid["size"][axis] for axis in along) == 1:
+                entries.fault(
+                    (*key, planes, i, "across"),
+                    f"the grid of measurement {name!r} has no plane across {plane['across']}",
+                    "choose planes along which the grid extends",
+                )
+
+
+def _check_transfer(entries: Entries, key: Key, entry: Entry) -> None:
+    for i, panel in enumerate(entry["panels"]):
+        place = (*key, "panels", i)
+        measurement, test_set = (
+            entries.refer((*place, what), panel[what], f"{what}s", what=what.replace("_", " "))
+            for what in ("measurement", "test_set")
+        )
+        if not measurement or not test_set:
+            continue
+        if measurement["task"] != test_set["task"]:
+            entries.fault(
+                (*place, "test_set"),
+                f"its task is {test_set['task']}, that of the measurement {measurement['task']}",
+                "name a test set of the same task",
+            )
+            continue
+        true_scan = measurement.get("truth", measurement["calibration"])
+        if (entries.get("scans", true_scan) or {}).get("source", "virtual") != "virtual":
+            entries.fault(
+                (*place, "measurement"),
+                f"nobody knows the truth of {true_scan!r}",
+                "name a measurement of the virtual scanner",
+            )
+        both = [name for name in measurement["methods"] if name in test_set["methods"]]
+        if panel["baseline"] not in both or len(both) < 2:
+            entries.fault(
+                (*place, "baseline"),
+                f"measurement and test set have the methods {', '.join(both) or 'none'} in common",
+                "name one of at least two",
+            )
 
 
 def _check_method_name(entries: Entries, key: Key) -> None:
     section, name = key
     if name in RESERVED_METHODS:
         entries.fault(key, "reconstructions use this name themselves", "choose another name")
-    if section == "experiments" and name in (entries.names("baselines") or []):
-        entries.fault(key, "a baseline has the same name", "rename one of them")
+    for other in _METHOD_SECTIONS[: _METHOD_SECTIONS.index(section)]:
+        if name in (entries.names(other) or []):
+            what = other.replace("_", " ").removesuffix("s")
+            article = "an" if what[0] == "e" else "a"
+            entries.fault(key, f"{article} {what} has the same name", "rename one of them")
 
 
 def _factor(entry: Entry) -> int:
@@ -458,14 +682,14 @@ def _factor(entry: Entry) -> int:
     return {**entry, **entry.get("degradation", {})}.get("factor", 1)
 
 
+def _truth_spacing(entry: Entry) -> int:
+    """Return the voxels of a stored component from one voxel of its ground truth to the next."""
+    return entry.get("degradation", {}).get("truth_spacing", 1)
+
+
 def _restored_size(dataset: Entry, entry: Entry) -> int:
     """Return the largest side of the ground truths of an experiment or a test set in voxels."""
-    size = dataset["grid"]["maximum_size"] * dataset["refinement"]
-    return -(-size // entry.get("degradation", {}).get("truth_spacing", 1))
-
-
-def _measured_size(dataset: Entry, entry: Entry) -> int:
-    return -(-_restored_size(dataset, entry) // _factor(entry))
+    return -(-dataset["grid"]["maximum_size"] * dataset["refinement"] // _truth_spacing(entry))
 
 
 def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
@@ -491,6 +715,18 @@ def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
             _check_order(entries, (*key, "degradation", name), *degradation[name])
 
 
+def _most_voxels(dataset: Entry, entry: Entry) -> int:
+    """Return the most voxels that are measured of a component of an experiment or a test set."""
+    grid, dimension = dataset["grid"], dataset["dimension"]
+    # Of all grids of the same average size, the most regular one has the most voxels.
+    total = dimension * grid["maximum_size"]
+    if "average_size" in grid:
+        total = min(total, math.floor(dimension * grid["average_size"][1]))
+    side, larger = divmod(total, dimension)
+    finer = dataset["refinement"] / (_truth_spacing(entry) * _factor(entry))
+    return math.ceil((side + 1) * finer) ** larger * math.ceil(side * finer) ** (dimension - larger)
+
+
 def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
     """Check task, dataset with its splits, dimension and noise pool of what uses them."""
     _check_degradation(entries, key, entry)
@@ -513,13 +749,13 @@ def _check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry
             "use a dataset of the same dimension",
         )
     if pool:
-        size = _measured_size(dataset, entry)
-        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset, size)
+        voxels = _most_voxels(dataset, entry)
+        _check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset, voxels)
     return dataset
 
 
 def _check_noise(
-    entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, size: int
+    entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, n_voxels: int
 ) -> None:
     """Check that a pool covers grids of a size and the frequencies, as far as they are known."""
     dimension = dataset["dimension"]
@@ -528,12 +764,12 @@ def _check_noise(
     else:
         sources = {f"scan {scan!r}": entries.get("scans", scan) for scan in pool["scans"]}
     frames = {source: _frames(entries, pool, entry) for source, entry in sources.items()}
-    if frames and None not in frames.values() and max(frames.values()) < size**dimension:
+    if frames and None not in frames.values() and max(frames.values()) < n_voxels:
         longest = max(frames, key=frames.get)
         entries.fault(
             key,
             f"the {frames[longest]} frames of {longest} are too few for grids of up to "
-            f"{size}^{dimension} = {size**dimension} voxels",
+            f"{n_voxels} voxels",
             "scan more frames, or limit the grid size of the dataset",
         )
     simulated = _samples(dataset["sequence"], _axes(dimension))
@@ -592,7 +828,11 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
     """Check that methods exist and are for this task, its factor and the dimension, if known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
-        method = entries.refer(place, name, "baselines", "experiments", what="method")
+        sections = _METHOD_SECTIONS if entries.config.get("twin_methods") else _METHOD_SECTIONS[:2]
+        method = entries.refer(place, name, *sections, what="method")
+        if method and "of" in method:
+            _check_twins(entries, place, method, entry)
+            continue
         if method and "method" in method and method["method"] not in _BASELINES[entry["task"]]:
             entries.fault(
                 place,
@@ -612,12 +852,25 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
                 )
 
 
+def _check_twins(entries: Entries, place: Key, method: Entry, user: Entry) -> None:
+    """Check that twins are used for denoising, beside the same method without them."""
+    if user["task"] != "denoising" or "prior" in user:
+        what = f"for {user['task']}" if user["task"] != "denoising" else "of a restored scan"
+        entries.fault(place, f"twins cannot be used {what}", f"use {method['of']!r}")
+    elif method["of"] not in user["methods"]:
+        entries.fault(
+            place,
+            f"twins are compared with {method['of']!r}, which is not among the methods",
+            f"add {method['of']!r}",
+        )
+
+
 def _check_same_setup(
     entries: Entries,
     key: Key,
     scan: Entry | None,
     calibration: Entry | None,
-    parts: Iterable[str] = ("scanner", "sequence", "grid"),
+    parts: Iterable[str] = ("scanner", "sequence"),
 ) -> None:
     """Check that a virtual scan was measured as the calibration was."""
     if not scan or not calibration or not scan["source"] == calibration["source"] == "virtual":
@@ -629,6 +882,34 @@ def _check_same_setup(
                 f"scan has {part} {scan[part]!r}, the calibration {calibration[part]!r}",
                 f"use scans of the same {part}",
             )
+
+
+def _check_outer_voxels(
+    entries: Entries, key: Key, scan: Entry | None, calibration: Entry | None
+) -> None:
+    """Check that the grid of a virtual scan reaches as far as that of a calibration.
+
+    Voxels may be finer: the outer ones have the same centers, so that the tracer, whose anisotropy
+    grows with the field up to the edge of the grid, is the same.
+    """
+    grids = [scan and entries.get("grids", scan.get("grid")) for scan in (scan, calibration)]
+    if None in grids:
+        return
+    ours, theirs = ([*_outer_centers(grid)] for grid in grids)
+    if not all(math.isclose(a, b, abs_tol=0.01) for a, b in zip(ours, theirs, strict=True)):
+        entries.fault(
+            key,
+            f"the outer voxels of grid {scan['grid']!r} lie elsewhere than those of "
+            f"{calibration['grid']!r}, the calibration",
+            "use the same grid, or a finer one with the same outer voxel centers",
+        )
+
+
+def _outer_centers(grid: Entry) -> Iterable[float]:
+    """Yield the centers of the first and last voxels along x, y and z in mm."""
+    for size, fov, center in zip(grid["size"], grid["fov_mm"], grid["center_mm"], strict=True):
+        reach = fov / 2 * (1 - 1 / size)
+        yield from (center - reach, center + reach)
 
 
 def _check_channel(entries: Entries, key: Key, channel: int, scan: Entry | None) -> None:
@@ -670,6 +951,7 @@ def _samples(sequence: Entry, driven: Sequence[bool]) -> int | None:
     return whole if whole and abs(samples - whole) <= 1e-6 * samples else None
 
 
+_METHOD_SECTIONS = ("baselines", "experiments", "twin_methods")
 _DEGRADATION = {
     "denoising": ((), ()),
     "accelerated-calibration": (("factor",), ("factor",)),
@@ -685,7 +967,12 @@ _BASELINES = {
 }
 """Classical methods of each task."""
 
-_FIGURES = {"figure1": _check_figure1, "figure3": _check_figure3}
+_FIGURES = {
+    "figure1": _check_figure1,
+    "figure2": _check_figure2,
+    "transfer": _check_transfer,
+}
+"""Those with checks of their own; all others show a measurement."""
 
 _CHECKS = {
     "datasets": _check_dataset,
@@ -696,6 +983,7 @@ _CHECKS = {
     "noise_pools": _check_noise_pool,
     "baselines": _check_baseline,
     "experiments": _check_experiment,
+    "twin_methods": _check_twin_method,
     "test_sets": _check_test_set,
     "tables": _check_table,
     "measurements": _check_measurement,

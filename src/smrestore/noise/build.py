@@ -9,7 +9,7 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
-from smrestore.mdf.layout import IS_BACKGROUND_FRAME
+from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, IS_BACKGROUND_FRAME
 from smrestore.noise.origin import Origin, origin_of
 from smrestore.noise.pool import check_background_level
 from smrestore.noise.workfile import Block, write_pool
@@ -54,7 +54,8 @@ def build_noise_pool(
         frames is taken away, as the background correction of a calibration does. ``keep``: runs
         are used as they were measured, with the constant signal of the empty scanner.
     frequencies
-        Bins of the complete spectrum to keep; all by default.
+        Bins of the complete spectrum to keep; by default all that every scan stores, which may be
+        a part of the spectrum.
     averages
         Averages that drawn noise shall stand for; by default those of the first scan. Noise falls
         with the square root of the averages.
@@ -68,7 +69,8 @@ def build_noise_pool(
     ------
     InputError
         If a scan is not readable, has fewer than two frames to use or values that are not finite,
-        or if the scans differ in receive channels or frequency axis.
+        or does not store a frequency that is wanted, or if the scans differ in receive channels or
+        frequency axis or have no frequency in common.
     """
     check_background_level(background_level)
     paths = [Path(scans)] if isinstance(scans, str | Path) else [Path(scan) for scan in scans]
@@ -76,11 +78,13 @@ def build_noise_pool(
         raise InputError("no scan is given", path=path, field="scans", remedy="name at least one")
     origins: list[Origin] = []
     parts: list[_Part] = []
-    axis = None
+    axis = kept = None
     for scan in paths:
         with open_mdf(scan) as file:
             axis = _same_axis(file, axis)
-            kept = _kept_frequencies(file, frequencies)
+            kept = _kept_frequencies(file, frequencies, kept)
+    for scan in paths:
+        with open_mdf(scan) as file:
             frames = _noise_frames(file, frame_range)
             step = block_frames or _block_frames(file, len(kept))
             start = sum(len(origin.frames) for origin in origins)
@@ -149,12 +153,29 @@ def _same_axis(file: MdfFile, former: tuple[int, np.ndarray] | None) -> tuple[in
     return channels, former[1]
 
 
-def _kept_frequencies(file: MdfFile, frequencies: np.ndarray | None) -> np.ndarray:
-    """Return the bins to keep, ascending; they must be stored."""
+def _kept_frequencies(
+    file: MdfFile, frequencies: np.ndarray | None, former: np.ndarray | None
+) -> np.ndarray:
+    """Return the bins to keep, ascending: those wanted, or all that this and former scans store."""
+    stored = np.sort(file.frequency_indices)
     if frequencies is None:
-        return np.sort(file.frequency_indices)
+        kept = stored if former is None else np.intersect1d(stored, former, assume_unique=True)
+        if len(kept) == 0:
+            raise file.error(
+                "none of its frequencies is stored in all scans before",
+                FREQUENCY_SELECTION,
+                "build a pool from scans that store the same frequencies",
+            )
+        return kept
     kept = np.unique(np.asarray(frequencies, dtype=np.int64))
-    file.stored_frequencies(kept)
+    missing = np.setdiff1d(kept, stored)
+    if len(missing):
+        raise file.error(
+            f"{len(missing)} of {len(kept)} frequencies that are needed are not stored, the first "
+            f"is {missing[0]}",
+            FREQUENCY_SELECTION if file.flags.frequency_selection else DATA,
+            "record these frequencies too, or use a scan that stores all",
+        )
     return kept
 
 
@@ -189,7 +210,9 @@ def _noise_frames(file: MdfFile, frame_range: tuple[int, int] | None) -> np.ndar
 
 def _block_frames(file: MdfFile, n_frequencies: int) -> int:
     """Return how many frames fit into a block."""
-    acquisition = file.acquisition
-    # One channel at a time is transformed, as float64 and complex128.
-    spectra = 8 * acquisition.n_channels * n_frequencies
-    return max(1, BLOCK_BYTES // max(spectra, 8 * acquisition.n_samples))
+    spectra = 8 * file.acquisition.n_channels * n_frequencies
+    # One channel at a time is read: stored spectra, or signals that are transformed as float64 and
+    # complex128.
+    stored = len(file.frequency_indices)
+    channel = 16 * stored if file.flags.fourier_transformed else 8 * file.acquisition.n_samples
+    return max(1, BLOCK_BYTES // max(spectra, channel))

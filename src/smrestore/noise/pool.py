@@ -109,8 +109,11 @@ class NoisePool:
                 field="noise",
                 remedy="use an empty scan of the same sequence and bandwidth",
             )
-        for frequency in frequencies:
-            self._row(frequency)
+        wanted = np.unique(np.fromiter(frequencies, dtype=np.int64))
+        missing = np.setdiff1d(wanted, self.frequencies)
+        if len(missing):
+            count = f"{len(missing)} of {len(wanted)} frequencies that are needed are missing: "
+            raise self._misses(missing[0], count)
         largest = max(grid_sizes, key=np.prod)
         longest = max(len(origin.frames) for origin in self.origins)
         if np.prod(largest) > longest:
@@ -123,15 +126,20 @@ class NoisePool:
             )
 
     def _row(self, frequency: int) -> int:
-        row = self._place[frequency]
+        row = self._place[frequency] if 0 <= frequency < len(self._place) else -1
         if row < 0:
-            raise InputError(
-                f"frequency {frequency} is not among the {len(self.frequencies)} of the pool",
-                path=self.path,
-                field="frequency",
-                remedy="build the pool with all frequencies, or with this dataset's",
-            )
+            raise self._misses(frequency)
         return row
+
+    def _misses(self, frequency: int, others: str = "") -> InputError:
+        held = self.frequencies
+        return InputError(
+            f"{others}frequency {frequency} is not among the {len(held)} of the pool "
+            f"({held[0]} to {held[-1]})",
+            path=self.path,
+            field="frequency",
+            remedy="build the pool from scans that store it, and with `frequencies: needed` or all",
+        )
 
     def draw_image(
         self, channel: int, frequency: int, shape: tuple[int, int, int], rng: np.random.Generator

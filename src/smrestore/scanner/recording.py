@@ -11,6 +11,7 @@ import numpy as np
 import scipy.fft
 
 from smrestore import mdf
+from smrestore.errors import InputError
 from smrestore.mdf.layout import (
     DATA,
     FRAME_PERMUTATION,
@@ -42,6 +43,25 @@ def stored_frequencies(sequence: Sequence, max_mixing_order: int | None) -> np.n
         return None
     order = total_order(mixing_orders(sequence))
     return np.flatnonzero((order >= 0) & (order <= max_mixing_order))
+
+
+def checked_frequencies(sequence: Sequence, frequencies: np.ndarray) -> np.ndarray:
+    """Return frequency bins of a sequence ascending and once each, int64 (F,).
+
+    Raises
+    ------
+    InputError
+        If there are none, or one is not in its spectrum.
+    """
+    bins = np.unique(np.asarray(frequencies, dtype=np.int64))
+    if len(bins) == 0 or bins[0] < 0 or bins[-1] >= sequence.n_frequencies:
+        found = f"{bins[0]} to {bins[-1]}" if len(bins) else "none"
+        raise InputError(
+            f"frequencies to store are {found}, but the sequence has {sequence.n_frequencies}",
+            field="frequencies",
+            remedy="use the driven axes, dividers and sampling rate of the datasets",
+        )
+    return bins
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,42 @@
+"""What all restoration networks have in common."""
+
+import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    """A network that restores a batch of components in one call.
+
+    Attributes
+    ----------
+    factor
+        The restored grid has ``factor`` times as many voxels along each axis as the image; above 1
+        for super-resolution only. Voxel j of the image lies at voxel ``factor * j`` of the result.
+    dimensions
+        Dimensions in which the architecture exists.
+    """
+
+    factor: int = 1
+    dimensions: tuple[int, ...] = (2, 3)
+
+    def forward(
+        self, image: torch.Tensor, mask: torch.Tensor, sigma: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Restore components on a grid of any size.
+
+        Parameters
+        ----------
+        image
+            Real and imaginary part as channels, (B, 2, *grid); 0 where ``mask`` is 0.
+        mask
+            (B, 1, *grid), 1 where a voxel was measured, 0 in the padding and in holes.
+        sigma
+            Standard deviation of the complex noise of each image, in its units, (B,). Only
+            networks that are told the noise level read it.
+
+        Returns
+        -------
+        Tensor
+            (B, 2, *(factor * grid)). Outside the grid of the component it has no meaning.
+        """
+        raise NotImplementedError

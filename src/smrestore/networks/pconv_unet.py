@@ -1,0 +1,218 @@
+"""PConvUNet: a U-Net of partial convolutions, which see known voxels only.
+
+Liu et al., Image inpainting for irregular holes using partial convolutions, ECCV 2018. Layout of
+levels and the handling of known voxels in the decoder as there; losses on features of photographs
+have no meaning here.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from smrestore.errors import InputError
+from smrestore.networks.base import Network
+from smrestore.networks.layers import BATCH_NORMS, CONVOLUTIONS, group_norm, without_autocast
+
+SLOPE = 0.2
+NORMS = ("batch", "group", "none")
+COUNTING = {2: functional.conv2d, 3: functional.conv3d}
+
+Part = tuple[torch.Tensor, torch.Tensor]
+
+
+class PartialConvolution(nn.Module):
+    """Convolution over known voxels: (W (x m)) |window| / sum(m) + b, and 0 where nothing is known.
+
+    The result is known where the window holds a known voxel. Beyond the border of the array
+    nothing is known. Several inputs are concatenated; each has a mask of its own, and the window
+    counts the channels of all.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        widths: Sequence[int],
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.dimension, self.widths, self.stride = dimension, tuple(widths), stride
+        self.window = sum(widths) * kernel**dimension
+        self.convolution = CONVOLUTIONS[dimension](
+            sum(widths), outputs, kernel, stride, padding=kernel // 2, bias=False
+        )
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        ones = torch.ones(1, 1, *[kernel] * dimension)
+        self.register_buffer("ones", ones, persistent=False)
+
+    def forward(self, *parts: Part) -> Part:
+        """Return features and mask of pairs of features (B, C, *grid) and masks (B, 1, *grid)."""
+        ratio, known = self._count([mask for _, mask in parts])
+        masked = [features * mask.to(features.dtype) for features, mask in parts]
+        features = self.convolution(torch.cat(masked, dim=1) if len(masked) > 1 else masked[0])
+        features = features * ratio.to(features.dtype)
+        if self.bias is not None:
+            bias = self.bias.to(features.dtype).reshape(-1, *[1] * self.dimension)
+            features = features + bias * known.to(features.dtype)
+        return features, known
+
+    @torch.no_grad()
+    def _count(self, masks: Sequence[torch.Tensor]) -> Part:
+        """Return |window| / sum(m), 0 in empty windows, and the mask of windows that are not."""
+        # Counts exceed the integers that half precision can hold.
+        with without_autocast(masks[0].device):
+            counts = [
+                width
+                * COUNTING[self.dimension](
+                    mask.float(),
+                    self.ones.float(),
+                    stride=self.stride,
+                    padding=self.ones.shape[-1] // 2,
+                )
+                for width, mask in zip(self.widths, masks, strict=True)
+            ]
+            # A sum of floats 0 and 1: rounding makes it an exact count on every device.
+            count = torch.stack(counts).sum(dim=0).round()
+            known = (count > 0).float()
+            return known * self.window / count.clamp(min=1), known
+
+
+class Level(nn.Module):
+    """A partial convolution with normalization and activation."""
+
+    def __init__(
+        self,
+        dimension: int,
+        widths: Sequence[int],
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        norm: str = "none",
+        slope: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.convolution = PartialConvolution(
+            dimension, widths, outputs, kernel, stride, bias=norm == "none"
+        )
+        self.norm = nn.Identity()
+        self.normalizes_batch = norm == "batch"
+        if norm == "batch":
+            self.norm = BATCH_NORMS[dimension](outputs)
+        elif norm == "group":
+            self.norm = group_norm(outputs)
+        self.slope = slope
+
+    def forward(self, *parts: Part) -> Part:
+        """Return activated features and their mask.
+
+        Raises
+        ------
+        InputError
+            If batch normalization is to be trained on a single value per channel.
+        """
+        features, known = self.convolution(*parts)
+        if self.training and self.normalizes_batch and known.numel() == 1:
+            raise InputError(
+                "a batch of one patch leaves a single voxel on the coarsest grid, whose values "
+                "cannot be normalized",
+                field="network pconv-unet.norm",
+                remedy="use larger batches or patches, fewer levels, or norm: group",
+            )
+        return functional.leaky_relu(self.norm(features), self.slope), known
+
+
+class PConvUNet(Network):
+    """U-Net of partial convolutions in two or three dimensions.
+
+    Parameters
+    ----------
+    dimension
+        2 or 3.
+    channels
+        Width of each level of the encoder, which halves the grid; (32, 64, 128, 256) has 2 907 982
+        parameters in 3D. Published in 2D: 64, 128, 256, then 512 on all further levels.
+    kernels
+        Kernel of each level of the encoder, odd; 3 everywhere if not given. Published in 2D: 7, 5,
+        5, then 3.
+    norm
+        ``batch``, as published, ``group`` or ``none``; first and last layer have none.
+    known_skip
+        Known voxels of the result are those of the image plus a correction. As published, the
+        network repeats all of the image itself.
+    """
+
+    def __init__(
+        self,
+        dimension: int = 3,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        kernels: Sequence[int] | None = None,
+        norm: str = "batch",
+        known_skip: bool = False,
+    ) -> None:
+        super().__init__()
+        kernels = [3] * len(channels) if kernels is None else kernels
+        if len(kernels) != len(channels):
+            raise InputError(
+                f"{len(kernels)} kernels for {len(channels)} levels",
+                field="network pconv-unet.kernels",
+                remedy="give one kernel per entry of channels",
+            )
+        if any(kernel % 2 == 0 for kernel in kernels):
+            raise InputError(
+                f"even kernels in {list(kernels)}",
+                field="network pconv-unet.kernels",
+                remedy="use odd kernels",
+            )
+        if norm not in NORMS:
+            raise InputError(
+                f"unknown norm {norm!r}",
+                field="network pconv-unet.norm",
+                remedy=f"use one of {', '.join(NORMS)}",
+            )
+        self.known_skip = known_skip
+        widths = [2, *channels]
+        self.encoder = nn.ModuleList(
+            Level(
+                dimension,
+                [widths[i]],
+                widths[i + 1],
+                kernel=kernels[i],
+                stride=2,
+                norm=norm if i else "none",
+            )
+            for i in range(len(channels))
+        )
+        self.decoder = nn.ModuleList(
+            Level(dimension, [widths[i + 1], widths[i]], widths[i], norm=norm, slope=SLOPE)
+            for i in reversed(range(1, len(channels)))
+        )
+        self.last = PartialConvolution(dimension, [widths[1], 2], 2)
+
+    def forward(
+        self, image: torch.Tensor, mask: torch.Tensor, sigma: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Restore ``image``; see :class:`~smrestore.networks.base.Network`."""
+        passed: list[Part] = [(image, mask)]
+        for level in self.encoder:
+            passed.append(level(passed[-1]))
+        part = passed.pop()
+        for layer in (*self.decoder, self.last):
+            skip = passed.pop()
+            part = layer(resized(part, skip[0].shape[2:]), skip)
+        restored, _ = part
+        if self.known_skip:
+            restored = restored + image * mask
+        return restored
+
+
+def resized(part: Part, grid: torch.Size) -> Part:
+    """Return features and mask on a finer grid of any size, each voxel taken from the nearest."""
+    features, mask = part
+    return (
+        functional.interpolate(features, size=grid, mode="nearest"),
+        functional.interpolate(mask, size=grid, mode="nearest"),
+    )

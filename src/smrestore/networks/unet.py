@@ -1,0 +1,157 @@
+"""A residual U-Net that is told the noise level.
+
+Layout after DRUNet (Zhang et al., Plug-and-play image restoration with deep denoiser prior, IEEE
+Trans. Pattern Anal. Mach. Intell. 44(10), 2022): no normalization, strided and transposed
+convolutions, sums as skips. Without biases, as there, restoring an image times a positive number
+gives the restored image times this number, and denoisers carry over to noise levels that they were
+not trained for (Mohan et al., Robust and interpretable blind image denoising via bias-free
+convolutional neural networks, ICLR 2020).
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from smrestore.errors import InputError
+from smrestore.networks.base import Network
+from smrestore.networks.layers import (
+    CONVOLUTIONS,
+    MAX_POOLS,
+    TRANSPOSED_CONVOLUTIONS,
+    Mask,
+    apply_mask,
+    convolution,
+    crop,
+    first_voxels,
+    pad_to_multiple,
+    roll_each,
+    start_with_zero,
+)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions with a rectifier between them; residual."""
+
+    def __init__(self, dimension: int, features: int, bias: bool) -> None:
+        super().__init__()
+        self.first = convolution(dimension, features, features, bias=bias)
+        self.second = convolution(dimension, features, features, bias=bias)
+
+    def forward(self, features: torch.Tensor, known: Mask) -> torch.Tensor:
+        """Return features of the same shape."""
+        inner = functional.relu(apply_mask(self.first(features), known), inplace=True)
+        return features + apply_mask(self.second(inner), known)
+
+
+class Stage(nn.ModuleList):
+    """Residual blocks one after the other."""
+
+    def __init__(self, dimension: int, features: int, blocks: int, bias: bool) -> None:
+        super().__init__(ResidualBlock(dimension, features, bias) for _ in range(blocks))
+
+    def forward(self, features: torch.Tensor, known: Mask) -> torch.Tensor:
+        """Return features of the same shape."""
+        for block in self:
+            features = block(features, known)
+        return features
+
+
+class UNet(Network):
+    """Residual U-Net in two or three dimensions; the result is the image plus a correction.
+
+    Parameters
+    ----------
+    dimension
+        2 or 3.
+    channels
+        Width of each level; from one to the next the grid is halved. DRUNet: 64, 128, 256, 512.
+    blocks
+        Residual blocks per level, on the way down and on the way up; DRUNet: 4.
+    blind
+        Do not tell the network the noise level. Otherwise a third channel holds it at every known
+        voxel.
+    bias
+        Give convolutions biases.
+    mask_features
+        Set features outside the known voxels to zero after every layer. Cells of coarser levels
+        begin at the first known voxel of each image and are known if one of their voxels is, so
+        that the result does not depend on the padding.
+    zero_last
+        Start with a last convolution of zeros: the untrained network is the identity.
+    """
+
+    def __init__(
+        self,
+        dimension: int = 2,
+        channels: Sequence[int] = (16, 32, 64, 128),
+        blocks: int = 2,
+        blind: bool = False,
+        bias: bool = False,
+        mask_features: bool = True,
+        zero_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.dimension, self.blind, self.mask_features = dimension, blind, mask_features
+        steps = list(itertools.pairwise(channels))
+        self.first = convolution(dimension, 2 if blind else 3, channels[0], bias=bias)
+        self.encoder = nn.ModuleList(Stage(dimension, n, blocks, bias) for n in channels[:-1])
+        self.down = nn.ModuleList(
+            CONVOLUTIONS[dimension](fine, coarse, 2, stride=2, bias=bias) for fine, coarse in steps
+        )
+        self.deepest = Stage(dimension, channels[-1], blocks, bias)
+        self.up = nn.ModuleList(
+            TRANSPOSED_CONVOLUTIONS[dimension](coarse, fine, 2, stride=2, bias=bias)
+            for fine, coarse in reversed(steps)
+        )
+        self.decoder = nn.ModuleList(
+            Stage(dimension, n, blocks, bias) for n in reversed(channels[:-1])
+        )
+        self.last = convolution(dimension, channels[0], 2, bias=bias)
+        if zero_last:
+            start_with_zero(self.last)
+
+    def forward(
+        self, image: torch.Tensor, mask: torch.Tensor, sigma: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Restore ``image``; see :class:`~smrestore.networks.base.Network`.
+
+        Raises
+        ------
+        InputError
+            If the noise level is missing and the network is not blind.
+        """
+        inputs = image
+        if not self.blind:
+            if sigma is None:
+                raise InputError(
+                    "the noise level of the images is not known",
+                    field="network unet",
+                    remedy="give sigma, or train the network with blind: true",
+                )
+            level = sigma.to(image.dtype).reshape(-1, *[1] * (image.ndim - 1)) * mask
+            inputs = torch.cat([image, level], dim=1)
+        if not self.mask_features:
+            return image + self._correction(inputs, None)
+        start = first_voxels(mask)
+        known = roll_each(mask, -start)
+        return image + roll_each(self._correction(roll_each(inputs * mask, -start), known), start)
+
+    def _correction(self, inputs: torch.Tensor, mask: Mask) -> torch.Tensor:
+        grid, cell = inputs.shape[2:], 2 ** len(self.down)
+        known = None if mask is None else pad_to_multiple(mask, cell)
+        features = apply_mask(self.first(pad_to_multiple(inputs, cell)), known)
+        skips, masks = [features], [known]
+        for stage, down in zip(self.encoder, self.down, strict=True):
+            features = stage(features, known)
+            skips.append(features)
+            masks.append(known)
+            known = None if known is None else MAX_POOLS[self.dimension](known, 2)
+            features = apply_mask(down(features), known)
+        features = self.deepest(features, known)
+        for stage, up in zip(self.decoder, self.up, strict=True):
+            skip, known = skips.pop(), masks.pop()
+            features = stage(apply_mask(up(features), known) + skip, known)
+        return crop(self.last(features + skips.pop()), grid)
