@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from smrestore.errors import InputError
@@ -28,8 +28,9 @@ def save_model(network: nn.Module, card: Mapping[str, object], path: str | Path)
 def save_weights(weights: Mapping[str, torch.Tensor], path: str | Path) -> None:
     """Write the state of a network, by name, to ``path``."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    # save_file of the library would make files that only their owner can read.
     with atomic_path(path) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))
 
 
 def save_card(card: Mapping[str, object], path: str | Path) -> None:
