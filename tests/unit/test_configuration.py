@@ -51,7 +51,7 @@ KEPT = {
         *(f"{name}-calibration" for name in ("resolution", "spiral", "nested")),
         "nested-phantom",
     ],
-    "figures": ["figure1", "figure3"],
+    "figures": ["figure1", "figure2", "figure3"],
 }
 METHODS = ["dct-f", "dncnn", "rdn"]
 
@@ -153,6 +153,44 @@ def test_swinir_is_for_planes(config: dict) -> None:
         "experiments.dncnn.network.name: swinir does not exist in 3D. Choose another network"
         in faults(config)
     )
+
+
+def test_twins_are_for_denoising_beside_the_same_method(config: dict) -> None:
+    config["twin_methods"] = {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}}
+    config["test_sets"]["denoising-2d"]["methods"] = ["dct-f", "twin-dct-f"]
+    config["tables"]["table2"]["published"] = {"dct-f": "dct-f"}
+    assert faults(config) == []
+    config["measurements"]["snake"]["methods"] = ["dncnn", "twin-dct-f"]
+    config["measurements"]["nested"]["methods"] = ["biharmonic", "twin-dct-f"]
+    assert faults(config) == [
+        "measurements.nested.methods[1]: twins cannot be used for inpainting. Use 'dct-f'",
+        "measurements.snake.methods[1]: twins are compared with 'dct-f', which is not among the "
+        "methods. Add 'dct-f'",
+    ]
+
+
+def test_repeated_scans_are_realizations_also_of_what_is_restored_first(config: dict) -> None:
+    again = {"source": "virtual", "kind": "calibration", "repeats": "spiral-calibration"}
+    config["scans"]["again"] = again
+    for name in ("spiral", "spiral-denoised"):
+        config["measurements"][name]["realizations"] = ["again"]
+    assert faults(config) == []
+    again["averages"] = 7
+    line = "scan 'again' has other settings than 'spiral-calibration'. Give it "
+    assert [line in fault for fault in faults(config)] == [True, True]
+    del again["averages"], config["measurements"]["spiral-denoised"]["realizations"]
+    assert faults(config) == [
+        "measurements.spiral.realizations[0]: 'spiral-denoised', which is restored first, has no "
+        "such one. Give it the same realizations"
+    ]
+
+
+def test_a_finer_grid_needs_its_truth(config: dict) -> None:
+    del config["measurements"]["spiral"]["truth"]
+    assert faults(config) == [
+        "measurements.spiral.truth: the truth of 'spiral-calibration' has fewer voxels than what "
+        "is restored. Name a virtual calibration on the restored grid"
+    ]
 
 
 def test_missing_keys(config: dict) -> None:

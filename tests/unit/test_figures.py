@@ -7,7 +7,7 @@ import struct
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -170,6 +170,7 @@ def test_round_length_is_1_2_or_5(length):
 # Text
 
 
+@settings(deadline=None)
 @given(st.text("ab -", max_size=30), st.floats(1, 40))
 def test_wrapped_text_keeps_its_words_and_its_width(text, width):
     lines = wrap_text(text, width).split("\n")

@@ -79,9 +79,7 @@ def assert_whole_study(jobs, config):
         assert planned(jobs, rule) == set(config[section])
     evaluations = {f"{s}/{m}" for s, entry in config["test_sets"].items() for m in entry["methods"]}
     assert planned(jobs, "evaluate_method") == evaluations
-    restored = {
-        f"{s}/{m}" for s, entry in config["measurements"].items() for m in entry["methods"]
-    }
+    restored = {f"{s}/{m}" for s, entry in config["measurements"].items() for m in entry["methods"]}
     assert planned(jobs, "restore_scan") >= restored
     assert planned(jobs, "reconstruct_scan") > restored
     for name, dataset in config["datasets"].items():

@@ -34,10 +34,12 @@ def get_scan_matrices(wildcards):
     """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
     if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
         return []
-    pools = (
-        pool for pool, e in config["noise_pools"].items() if wildcards.scan in e.get("scans", [])
-    )
+    pools = pools_of(wildcards.scan)
     return sorted({path for pool in pools for path in needed_matrices(pool)})
+
+
+def pools_of(scan):
+    return [pool for pool, e in config["noise_pools"].items() if scan in e.get("scans", [])]
 
 
 def get_scan_file(wildcards):
@@ -72,6 +74,12 @@ def needed_matrices(pool):
     ]
     users += [(t["dataset"], "test") for t in pool_users("test_sets", pool)]
     return sorted({path for dataset, split in users for path in batches(dataset, split)})
+
+
+def needs_twins(pool):
+    """Tell whether noise of the twins of all components is drawn from a pool."""
+    users = pool_users("test_sets", pool)
+    return any(method in TWINS for entry in users for method in entry["methods"])
 
 
 def pool_users(section, pool):
@@ -119,7 +127,8 @@ def get_names(wildcards):
 
 def get_inference(wildcards):
     """Return how a network is used, nothing for classical methods."""
-    return config["experiments"].get(wildcards.method, {}).get("inference", {})
+    method = single_method(wildcards.method)
+    return config["experiments"].get(method, {}).get("inference", {})
 
 
 # evaluation
@@ -234,7 +243,7 @@ def get_claim_scores(wildcards):
 
 def scan_dimension(scan):
     """Return the driven axes of a virtual scan."""
-    sequence = config["sequences"][config["scans"][scan]["sequence"]]
+    sequence = config["sequences"][SCAN_ENTRIES[scan]["sequence"]]
     return sum(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
 
 

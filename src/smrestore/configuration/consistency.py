@@ -10,6 +10,7 @@ from smrestore.configuration.faults import Fault, Key, choice_remedy
 from smrestore.configuration.scans import resolved_scan
 from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
+from smrestore.shapes import shape_faults
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 RESERVED_TABLES = ("claims", "calibration-time")
@@ -187,25 +188,8 @@ def _check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
 
 def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
     for i, shape in enumerate(entry):
-        kind = shape.get("shape", "tube")
-        if kind == "rod":
-            if shape["start_mm"] == shape["stop_mm"]:
-                entries.fault(
-                    (*key, i, "stop_mm"), "both ends are the same", "give the rod a length"
-                )
-            if shape.get("inner_radius_mm", 0) >= shape["radius_mm"]:
-                entries.fault(
-                    (*key, i, "inner_radius_mm"),
-                    f"{shape['inner_radius_mm']:g} is not below the radius of "
-                    f"{shape['radius_mm']:g} mm",
-                    "give the rod a wall",
-                )
-        elif kind == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
-            entries.fault(
-                (*key, i, "wall_mm"),
-                f"walls of {shape['wall_mm']:g} mm fill the box",
-                "make them thinner, or leave them out for a solid box",
-            )
+        for name, fault, remedy in shape_faults(shape):
+            entries.fault((*key, i, name), fault, remedy)
 
 
 def _read_stores(entries: Entries) -> Mapping[str, Store] | None:

@@ -246,8 +246,10 @@ def draw_missing(ax: Axes, missing: Panel) -> None:
 def draw_outline(ax: Axes, missing: Panel) -> None:
     """Draw a line around the voxels of a bool panel."""
     lines = _border(missing)
-    ax.add_collection(LineCollection(lines, colors="black", linewidths=1.3, capstyle="projecting"))
-    ax.add_collection(LineCollection(lines, colors="white", linewidths=0.6, capstyle="projecting"))
+    for color, width in (("black", 1.3), ("white", 0.6)):
+        # Lines at the end of the grid are not cut in half.
+        settings = {"linewidths": width, "capstyle": "projecting", "clip_on": False}
+        ax.add_collection(LineCollection(lines, colors=color, **settings))
 
 
 def draw_directions(ax: Axes) -> None:

@@ -20,7 +20,7 @@ from smrestore.figures.components import (
     draw_missing,
     draw_outline,
     draw_scalar,
-    draw_scale_bar,
+    round_length,
 )
 from smrestore.figures.measurement.content import (
     ComponentRow,
@@ -46,7 +46,9 @@ MAX_HEIGHT_MM = 225.0
 _MARGIN = 1.0
 _LETTER = 6.0
 _LEGEND_WIDTH = 20.0
+_LEGEND_HEIGHT = 33.0
 _BAR_WIDTH = 17.0
+_MAX_BAR, _BAR_LABEL = 40.0, 18.0
 _GAP = 1.5
 _LINE = 2.9
 _TITLE = 4.0
@@ -81,8 +83,6 @@ def draw_measurement_figure(
                 # The truth, which has no score itself, says what the numbers are.
                 last = _decibel(row.scores[-1]) or "PSNR"
                 _write_scores(axes, [*map(_decibel, row.scores[:-1]), last])
-        first = next(panel for panel in content.components[0].panels if panel is not None)
-        draw_scale_bar(figure.axes[0], first)
         _draw_legend(figure, layout, content)
         _draw_images(figure, layout, content, letters)
         save(figure, path_pdf, path_png)
@@ -114,6 +114,7 @@ class _Layout:
     rows: tuple[_RowPlace, ...]
     legend_middle: float
     bar_left: float
+    bar_height: float
 
 
 def _layout(content: MeasurementFigure) -> _Layout:
@@ -138,18 +139,24 @@ def _layout(content: MeasurementFigure) -> _Layout:
         _MAX_ASPECT * width / tallest,
         max(MAX_HEIGHT_MM - fixed_height, 1.0) / sum(heights),
     )
+    has_missing = any(row.missing is not None for row in content.components)
+    legend_bottom = header + _TITLE + (_LEGEND_HEIGHT + (5.0 if has_missing else 0.0))
     top, places = header, []
     for number, (extent, height, other) in enumerate(zip(extents, heights, fixed, strict=True)):
         if number == len(content.components):
-            top += _SECTION_GAP
+            # The phantom and the color bar stand below the legend.
+            top = max(top + _SECTION_GAP, legend_bottom)
         places.append(_RowPlace(top, scale * height, extent))
         top += scale * height + other
+    bar = places[len(content.components) :]
+    bar_height = min(bar[-1].top + bar[-1].height - bar[0].top, _MAX_BAR) if bar else 0.0
+    bar_bottom = bar[0].top + _TITLE + (bar_height + _BAR_LABEL) / 2 if bar else 0.0
     lefts = tuple(_MARGIN + place * (width + _GAP) for place in range(n_places))
     right = lefts[-1] + width
     return _Layout(
         figure_width=max(right + margin, _LETTER + max(text_width_mm(r.title) for r in rows))
         + _MARGIN,
-        figure_height=max(top + scores, header + 28.0),
+        figure_height=max(top + scores, legend_bottom, bar_bottom),
         width=width,
         scale=scale,
         lefts=lefts,
@@ -158,6 +165,7 @@ def _layout(content: MeasurementFigure) -> _Layout:
         rows=tuple(places),
         legend_middle=right + (-width / 2 if content.has_phantom else _LEGEND_WIDTH / 2),
         bar_left=right + 1.5,
+        bar_height=bar_height,
     )
 
 
@@ -248,16 +256,22 @@ def _decibel(score: float) -> str:
 
 
 def _draw_legend(figure: Figure, layout: _Layout, content: MeasurementFigure) -> None:
-    """Draw the color wheel, and what hatching means."""
+    """Draw the color wheel, a length that holds for all panels, and what hatching means."""
     middle, top = layout.legend_middle, layout.header + _TITLE
     _center(figure, middle, top, "phase and\nmagnitude")
     draw_wheel(add_axes(figure, middle - 5.5, top + 10.5, 11.0, 11.0))
+    length = round_length(layout.width / layout.scale / 2)
+    width = layout.scale * length
+    ax = add_axes(figure, middle - width / 2, top + 27.5, width, 0.7)
+    ax.set_facecolor("black")
+    ax.set(xticks=[], yticks=[])
+    _center(figure, middle, top + 28.7, f"{length:g} mm")
     if content.masked_column is None or all(row.missing is None for row in content.components):
         return
-    ax = add_axes(figure, middle - 7.5, top + 27.5, 4.0, 2.5)
+    ax = add_axes(figure, middle - 7.5, top + 34.0, 4.0, 2.5)
     ax.add_patch(Rectangle((0, 0), 1, 1, **MISSING_STYLE))
     ax.axis("off")
-    add_text(figure, middle - 2.7, top + 29.7, "missing", fontsize=SMALL_PT, va="baseline")
+    add_text(figure, middle - 2.7, top + 36.2, "missing", fontsize=SMALL_PT, va="baseline")
 
 
 def _draw_images(
@@ -280,10 +294,9 @@ def _draw_images(
     _write_scores(axes, [_image_score(*s, layout.width) for s in content.image_scores])
     if content.has_phantom:
         _write_scores(axes[-1:], ["phantom"])
-    height = min(places[0].height, 40.0)
     bar = figure.colorbar(
         shown,
-        cax=add_axes(figure, layout.bar_left, places[0].top + _TITLE, 2.0, height),
+        cax=add_axes(figure, layout.bar_left, places[0].top + _TITLE, 2.0, layout.bar_height),
         extend="max" if highest > content.image_peak else "neither",
         ticks=MaxNLocator(4),
         format="%g",

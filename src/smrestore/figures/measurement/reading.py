@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -118,8 +118,9 @@ def read_measurement_figure(
     ]
     images = [None if column.image is None else _read_image(column.image) for column in columns]
     truth = None if phantom is None else _read_volume(phantom, "concentration")
-    # The phantom, or the best image, sets the color range.
+    # The phantom, or the best image, sets the color range and the size of a voxel.
     brightest = truth or next((image for image in reversed(images) if image is not None), None)
+    images = [image and _in_voxels_of(image, brightest.grid) for image in images]
     return MeasurementFigure(
         columns=tuple(column.label for column in columns),
         components=tuple(rows),
@@ -326,6 +327,19 @@ def _places(
             text = f", plane ${choice.across}$ = {at} mm (${horizontal}$ right, ${vertical}$ up)"
         places.append((across, float(axis[index]), text))
     return places
+
+
+def _in_voxels_of(image: _Volume, grid: CalibrationGrid) -> _Volume:
+    """Return an image with the concentrations that voxels of another grid would have.
+
+    A voxel of 1 holds the tracer of one delta sample, however large it is: the same tracer gives
+    smaller numbers in smaller voxels.
+    """
+    ratio = 1.0
+    for ours, theirs in zip(image.grid.voxel, grid.voxel, strict=True):
+        if ours > 0 and theirs > 0:
+            ratio *= theirs / ours
+    return replace(image, values=ratio * image.values)
 
 
 def _read_image(path: str | Path) -> _Volume:
