@@ -87,7 +87,9 @@ def test_network_of_another_task_or_dimension(world, tmp_path, model, capsys):
         capsys.readouterr().err
     )
     card = model.with_name("card.json")
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"task": "upsampling"}))
+    entries = json.loads(card.read_text())
+    entries["settings"] |= {"task": "upsampling", "degradation": {"factor": 2}}
+    card.write_text(json.dumps(entries | {"task": "upsampling"}))
     assert restore(world.calibration, tmp_path / "r.mdf", "--model", model) == 2
     assert "task: the network was trained for upsampling, not for denoising. Give" in (
         capsys.readouterr().err
