@@ -35,6 +35,8 @@ MASKED = [
     ("smrnet", 2, {"mask_features": True, "factor": 4, "interpolation_skip": True}),
     ("unet", 2, {"mask_features": True, "bias": True}),
     ("unet", 3, {"mask_features": True, "bias": True}),
+    ("unet", 2, {"mask_features": True, "bias": True, "cell": 2}),
+    ("unet", 3, {"mask_features": True, "cell": 3}),
 ]
 """Settings under which a network does not see the padding."""
 
@@ -150,6 +152,7 @@ GRADIENT_CASES = [
     *MASKED,
     ("dncnn", 2, {"batch_norm": False}),
     ("unet", 2, {"mask_features": False, "blind": True}),
+    ("unet", 3, {"mask_features": False, "cell": 2}),
     ("pconv-unet", 2, {"norm": "group", "known_skip": True}),
     ("pconv-unet", 3, {"norm": "none"}),
 ]
