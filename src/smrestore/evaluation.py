@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from smrestore.progress import progress_bar
 from smrestore.seeds import generator
 from smrestore.store import Component, SystemMatrixStore
 from smrestore.tasks import Task, make_task
+from smrestore.twin_pairs import degrade_with_twins
 
 logger = logging.getLogger(__name__)
 
@@ -87,12 +89,17 @@ class EvaluationPair:
 
 
 def evaluation_pairs(
-    test_set: EvaluationSet, store: SystemMatrixStore, pool: NoisePool, seed: int
+    test_set: EvaluationSet,
+    store: SystemMatrixStore,
+    pool: NoisePool,
+    seed: int,
+    twins: bool = False,
 ) -> Iterator[EvaluationPair]:
     """Yield the pairs of a test set; the same ones for every method.
 
     The truth has unit maximum and a random global phase. Noise levels of one component share phase
-    and noise, so that they differ in strength alone.
+    and noise, so that they differ in strength alone. With ``twins``, the components are averaged
+    with their twin frequencies, see :func:`smrestore.twin_pairs.degrade_with_twins`.
     """
     task = test_set.make_task()
     for matrix in test_set.matrices(store):
@@ -103,15 +110,16 @@ def evaluation_pairs(
             component = store.read(matrix, int(index))
             truth, _ = unit_maximum(task.ground_truth(component.image))
             truth = (truth * np.exp(2j * np.pi * rng.random())).astype(np.complex64)
+            noise_rng = partial(generator, seed, "test noise", test_set.name, matrix, int(index))
             for sigma in test_set.sigma:
-                noise_rng = generator(seed, "test noise", test_set.name, matrix, int(index))
-                pair = task.degrade(
-                    component,
-                    truth,
-                    pool,
-                    sigma=complex_sigma(sigma, test_set.sigma_convention),
-                    rng=noise_rng,
-                )
+                strength = complex_sigma(sigma, test_set.sigma_convention)
+                if twins:
+                    orders = store.mixing_orders(matrix)
+                    pair = degrade_with_twins(
+                        component, truth, pool, sigma=strength, mixing_order=orders, rng=noise_rng
+                    )
+                else:
+                    pair = task.degrade(component, truth, pool, sigma=strength, rng=noise_rng())
                 yield EvaluationPair(component, pair, sigma)
 
 
@@ -159,10 +167,13 @@ def evaluate(
     seed: int,
     path: str | Path,
     trained_with: str | Path | None = None,
+    twins: bool = False,
 ) -> None:
     """Restore a whole test set with one method and write a CSV with a row per component.
 
-    ``trained_with`` is the noise pool that the method was trained with, if it was trained.
+    ``trained_with`` is the noise pool that the method was trained with, if it was trained. With
+    ``twins``, the method gets components that are averaged with their twin frequencies, which is
+    defined for denoising.
 
     Raises
     ------
@@ -170,6 +181,12 @@ def evaluate(
         If the noise pool does not fit the matrices or shares frames with that of the training, or a
         restored image is not finite.
     """
+    if twins and test_set.task != "denoising":
+        raise InputError(
+            f"twins are averaged for denoising, not for {test_set.task}",
+            field="task",
+            remedy="use the method on single components",
+        )
     store, pool = SystemMatrixStore(matrices), NoisePool(noise_pool)
     task = test_set.make_task()
     shapes = [task.measured_size(store.shape(m)) for m in range(len(store))]
@@ -191,7 +208,7 @@ def evaluate(
             progress.update(len(batch))
             batch.clear()
 
-        for item in evaluation_pairs(test_set, store, pool, seed):
+        for item in evaluation_pairs(test_set, store, pool, seed, twins):
             batch.append(item)
             if len(batch) == BATCH:
                 restore_batch()

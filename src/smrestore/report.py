@@ -14,17 +14,55 @@ import pandas as pd
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, provenance
 
+LONG = 40
+"""Rows from which on a part of a table is folded."""
 PNG_DPI = 300
 """Resolution of the figures; gives them their printed size on the page."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table of the report; ``rows`` as shown, ``caption`` one paragraph per blank line."""
+    """A table of the report, or several parts of one under their titles.
+
+    Attributes
+    ----------
+    title
+        Heading.
+    rows
+        As shown; parts by their titles, an empty one for a part without.
+    caption, notes
+        Above and below, one paragraph per blank line.
+    files
+        The same in other formats, which are linked.
+    """
 
     title: str
-    rows: pd.DataFrame
+    rows: pd.DataFrame | Sequence[tuple[str, pd.DataFrame]]
     caption: str = ""
+    notes: str = ""
+    files: Sequence[str | Path] = ()
+
+    @property
+    def parts(self) -> Sequence[tuple[str, pd.DataFrame]]:
+        """The parts, a single one without title if there are no others."""
+        return [("", self.rows)] if isinstance(self.rows, pd.DataFrame) else self.rows
+
+
+@dataclass(frozen=True, eq=False)
+class MarkdownPage:
+    """A Markdown file of tables.
+
+    Attributes
+    ----------
+    before, after
+        Paragraphs before the first and after the last table.
+    tables
+        Title and rows as text of each; the title is a paragraph in bold right above.
+    """
+
+    before: str
+    tables: tuple[tuple[str, pd.DataFrame], ...]
+    after: str
 
 
 @dataclass(frozen=True)
@@ -56,12 +94,38 @@ def read_table(path: str | Path) -> pd.DataFrame:
         The file is missing or holds no table.
     """
     path = Path(path)
+    if path.suffix == ".md":
+        return read_markdown(path).tables[0][1]
     try:
-        if path.suffix == ".md":
-            return _markdown_table(path.read_text(encoding="utf-8"))
         return pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"no table ({error})", path=path, remedy="make the table again") from None
+
+
+def read_markdown(path: str | Path) -> MarkdownPage:
+    """Read the tables and paragraphs of a Markdown file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or holds no table.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        parts = [part.strip() for part in text.split("\n\n") if part.strip()]
+        places = [i for i, part in enumerate(parts) if part.startswith("|")]
+        tables = []
+        for place in places:
+            above = parts[place - 1] if place else ""
+            bold = above.startswith("**") and above.endswith("**")
+            tables.append((above.strip("*") if bold else "", _markdown_table(parts[place])))
+        if not tables:
+            raise ValueError("no line starts with |")
+    except (OSError, ValueError) as error:
+        raise InputError(f"no table ({error})", path=path, remedy="make the table again") from None
+    first = places[0] - (1 if tables[0][0] else 0)
+    after = "\n\n".join(parts[places[-1] + 1 :])
+    return MarkdownPage("\n\n".join(parts[:first]), tuple(tables), after)
 
 
 def read_caption(
@@ -138,14 +202,13 @@ def write_report(
     settings: Mapping[str, object],
     sections: Sequence[Section],
     run_times: pd.DataFrame | None = None,
-    inputs: pd.DataFrame | None = None,
 ) -> None:
-    """Write the report as one HTML file that needs nothing but links to PDFs from elsewhere.
+    """Write the report as one HTML file that needs nothing; it links to PDFs and tables as files.
 
     Parameters
     ----------
     path
-        HTML file. Links to PDFs are relative to its folder.
+        HTML file. Links are relative to its folder.
     title
         Heading of the page.
     settings
@@ -154,8 +217,6 @@ def write_report(
         Results.
     run_times
         For example of :func:`read_run_times`.
-    inputs
-        One row per input file: where it comes from.
 
     Raises
     ------
@@ -170,6 +231,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = lambda cell: str(cell).replace(" ± ", "\u00a0±\u00a0")
     environment.filters["paragraphs"] = lambda text: [p for p in text.split("\n\n") if p.strip()]
     html = environment.get_template("report.html.j2").render(
         title=title,
@@ -177,8 +239,8 @@ def write_report(
         settings=flatten(settings),
         sections=sections,
         run_times=run_times,
-        inputs=inputs,
         embed=_embed,
+        long=LONG,
         link=lambda target: Path(os.path.relpath(target, path.parent)).as_posix(),
     )
     with atomic_path(path) as temporary:
@@ -219,7 +281,7 @@ def _embed(path: str | Path) -> _Embedded:
 def _markdown_table(text: str) -> pd.DataFrame:
     lines = [line.strip() for line in text.splitlines() if line.strip().startswith("|")]
     if len(lines) < 2:
-        raise ValueError("no line starts with |")
+        raise ValueError("a table has one line")
     header, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return pd.DataFrame(body, columns=header)
 

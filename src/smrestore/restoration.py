@@ -9,13 +9,15 @@ import numpy as np
 
 from smrestore import mdf
 from smrestore.errors import InputError
-from smrestore.masks import mask_from_indices, read_mask
+from smrestore.masks import MaskProposal, mask_from_indices, propose_mask, read_mask
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.mixing import mixing_orders
 from smrestore.progress import progress_bar
 from smrestore.roughness import roughness
 from smrestore.tasks.scan import ScanTask, scan_task
+from smrestore.twins import combine_twins, twin_groups
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +28,13 @@ MEMORY_BYTES = 1 << 29
 WITH_SIGNAL = 5.0
 """Smallest signal-to-noise ratio of a component that summaries count."""
 
+PROPOSING = 5.0
+"""Smallest ratio of peak and noise of a component that a proposal of missing voxels looks at."""
+
 
 @dataclass(frozen=True, eq=False)
 class RestorationSummary:
-    """What a restoration did, component by component; all float64 (C, K).
+    """What a restoration did, component by component; all float64 (J, C, K) for J periods.
 
     Attributes
     ----------
@@ -50,24 +55,29 @@ class RestorationSummary:
 
     @property
     def with_signal(self) -> np.ndarray:
-        """Components with a measured signal-to-noise ratio of 5 or more, bool (C, K)."""
+        """Components with a measured signal-to-noise ratio of 5 or more, bool (J, C, K)."""
         return self.snr_before >= WITH_SIGNAL
 
     def channel_rows(self) -> list[dict[str, float]]:
-        """Return for each receive channel the medians over its components with signal."""
+        """Return for each receive channel the medians over its components with signal.
+
+        If a frame has several periods, each of them has rows of its own.
+        """
         rows = []
-        for channel, chosen in enumerate(self.with_signal):
+        for period, channel in np.ndindex(self.with_signal.shape[:2]):
+            chosen = self.with_signal[period, channel]
             columns = {
                 "SNR before": self.snr_before,
                 "SNR after": self.snr_after,
                 "removed / noise": self.removed,
             }
             medians = {
-                name: float(np.median(values[channel][chosen])) if chosen.any() else np.nan
+                name: float(np.median(values[period, channel][chosen])) if chosen.any() else np.nan
                 for name, values in columns.items()
             }
             counts = {"components": chosen.size, "with signal": int(chosen.sum())}
-            rows.append({"channel": channel, **counts, **medians})
+            place = {"period": period} if len(self.with_signal) > 1 else {}
+            rows.append({**place, "channel": channel, **counts, **medians})
         return rows
 
 
@@ -137,12 +147,18 @@ def restore_scan(
     sigma_factor: float = 1.0,
     background: str | None = "interpolate",
     memory_bytes: int = MEMORY_BYTES,
+    twins: bool = False,
+    chosen: np.ndarray | None = None,
 ) -> RestorationSummary:
     """Restore a calibration scan and write it as MDF, without changing the source.
 
     The scan is read, restored and written block by block. Processed scans are read once; of a raw
     scan (time signals) each block reads the signals of one receive channel, so that it is read as
     often as its spectra exceed the memory.
+
+    Frames of several drive-field periods, such as the patches of a multi-patch scan, are restored
+    period by period: each period is a system matrix of its own over the same positions, with its
+    own background and noise. The restored scan holds all of them.
 
     The noise that classical methods are told is the standard deviation of the background frames. A
     scan with fewer than two of them tells the noise by its own roughness, with a warning.
@@ -163,6 +179,12 @@ def restore_scan(
         How the background is subtracted: ``interpolate``, ``mean`` or None.
     memory_bytes
         For measured and restored components together; at least one component is held.
+    twins
+        Whether each component is averaged with its twin frequencies first, see
+        :mod:`smrestore.twins`. The method is then told the noise that is left.
+    chosen
+        Receive channel and frequency bin of the components to restore, int (n, 2); all others are
+        0 in the file. None restores all.
 
     Raises
     ------
@@ -171,34 +193,49 @@ def restore_scan(
         frames to subtract, or the method does not fit the task.
     """
     task = task or scan_task("denoising")
-    plan = _plan(source, task, memory_bytes)
-    summary = RestorationSummary(*(np.full(plan.shape[:2], np.nan) for _ in range(4)))
-    logger.info("%s: %d components by %s", source, np.prod(plan.shape[:2]), name)
+    plan = _plan(source, task, memory_bytes, twins)
+    summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
+    wanted = _wanted(plan, chosen)
+    logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
 
-    def restore_block(channel: int, part: slice) -> np.ndarray:
+    def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
+        block = np.zeros((part.stop - part.start, *plan.shape[3:]), np.complex64)
+        place = np.arange(part.start, part.stop)
+        place = place[wanted[channel, place]]
+        if not len(place):
+            return block
+        needed = plan.with_twins(place)
         measured = mdf.read_system_matrix(
             source,
             channels=[channel],
-            frequencies=plan.frequencies[part],
+            frequencies=plan.frequencies[needed],
             background=background,
+            period=period,
         )[0]
-        noise = _noise(source, measured, channel, plan, part)
-        restored = np.empty((len(measured), *plan.shape[2:]), np.complex64)
-        for start in range(0, len(measured), BATCH):
+        noise = _noise(source, measured, (period, channel, needed), plan)
+        images, told = measured, noise
+        if plan.twins is not None:
+            combined = combine_twins(measured, noise, plan.twins.mixing_order[needed])
+            own = np.searchsorted(needed, place)
+            images, told = combined.images[own], combined.noise[own]
+            measured, noise = measured[own], noise[own]
+        restored = np.empty((len(images), *plan.shape[3:]), np.complex64)
+        for start in range(0, len(images), BATCH):
             some = slice(start, start + BATCH)
             restored[some] = restore_components(
-                measured[some],
-                noise[some],
+                images[some],
+                told[some],
                 method,
                 task,
-                size=plan.shape[2:],
+                size=plan.shape[3:],
                 sigma_factor=sigma_factor,
             )
             bar.update(len(restored[some]))
-        _summarize(summary, (channel, part), measured, restored, noise)
-        return restored
+        _summarize(summary, (period, channel, place), measured, restored, noise)
+        block[place - part.start] = restored
+        return block
 
-    with progress_bar(total=int(np.prod(plan.shape[:2])), unit="component") as bar:
+    with progress_bar(total=int(wanted.sum()) * plan.shape[0], unit="component") as bar:
         mdf.write_restored(
             source,
             destination,
@@ -246,6 +283,35 @@ def configured_task(
     return scan_task(entry["task"], missing=missing, **options)
 
 
+def propose_missing(scan: str | Path) -> MaskProposal:
+    """Return which positions of a calibration scan look wrong: :func:`smrestore.masks.propose_mask`.
+
+    The strongest components of all receive channels decide.
+
+    Raises
+    ------
+    InputError
+        If the scan is no calibration, has fewer than two background frames, or too few components
+        with signal.
+    """
+    with mdf.open_mdf(scan) as file:
+        grid, stored = calibration_of(file), file.frequency_indices
+    images, noise = [], []
+    for start in range(0, len(stored), BATCH):
+        frequencies = stored[start : start + BATCH]
+        part = mdf.read_system_matrix(scan, frequencies=frequencies).reshape(-1, *grid.size)
+        std = mdf.background_std(scan, frequencies=frequencies).ravel()
+        kept = np.abs(part).max(axis=(1, 2, 3)) > PROPOSING * std
+        images.append(part[kept])
+        noise.append(std[kept])
+    return propose_mask(
+        np.concatenate(images),
+        np.concatenate(noise),
+        order=grid.order,
+        meandering=grid.is_meandering,
+    )
+
+
 @dataclass(eq=False)
 class _RestoredMatrix:
     """A system matrix that is restored while it is read, in ascending order, like an array.
@@ -253,33 +319,34 @@ class _RestoredMatrix:
     Attributes
     ----------
     shape
-        (C, K, Nx, Ny, Nz).
+        (J, C, K, Nx, Ny, Nz).
     rows_at_a_time
         Components of a block. One block is held.
     restore_block
-        Returns the components of a channel in a slice of the frequencies.
+        Returns the components of a period and channel in a slice of the frequencies.
     """
 
     shape: tuple[int, ...]
     rows_at_a_time: int
-    restore_block: Callable[[int, slice], np.ndarray]
-    _place: tuple[int, int] | None = None
+    restore_block: Callable[[int, int, slice], np.ndarray]
+    _place: tuple[int, int, int] | None = None
     _block: np.ndarray | None = None
 
-    def __getitem__(self, place: tuple[int, slice]) -> np.ndarray:
-        """Return components of one channel, complex64 (n, Nx, Ny, Nz)."""
-        channel, part = place
-        first, stop, _ = part.indices(self.shape[1])
+    def __getitem__(self, place: tuple[int, int, slice]) -> np.ndarray:
+        """Return components of one period and channel, complex64 (n, Nx, Ny, Nz)."""
+        period, channel, part = place
+        n_frequencies = self.shape[2]
+        first, stop, _ = part.indices(n_frequencies)
         pieces = []
         while first < stop:
             number, offset = divmod(first, self.rows_at_a_time)
-            if self._place != (channel, number):
+            if self._place != (period, channel, number):
                 start = number * self.rows_at_a_time
-                end = min(start + self.rows_at_a_time, self.shape[1])
+                end = min(start + self.rows_at_a_time, n_frequencies)
                 # The former block goes first.
                 self._block = None
-                self._block = self.restore_block(channel, slice(start, end))
-                self._place = channel, number
+                self._block = self.restore_block(period, channel, slice(start, end))
+                self._place = period, channel, number
             pieces.append(self._block[offset : offset + stop - first])
             first += len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -295,9 +362,56 @@ class _Plan:
     n_background: int
     corrected: bool
     rows_at_a_time: int
+    twins: "_Twins | None" = None
+
+    def with_twins(self, place: np.ndarray) -> np.ndarray:
+        """Return the components to read for some, ascending indices into the frequencies."""
+        return place if self.twins is None else self.twins.of(place)
 
 
-def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
+@dataclass(frozen=True, eq=False)
+class _Twins:
+    """The twins among the stored frequencies.
+
+    Attributes
+    ----------
+    mixing_order
+        int64 (K, 3).
+    group
+        Equal numbers for twins, int64 (K,).
+    """
+
+    mixing_order: np.ndarray
+    group: np.ndarray
+
+    def of(self, place: np.ndarray) -> np.ndarray:
+        """Return these components and their twins, ascending."""
+        return np.flatnonzero(np.isin(self.group, self.group[place]))
+
+    @property
+    def largest(self) -> int:
+        """Components of the largest group."""
+        return int(np.bincount(self.group).max())
+
+
+def _twins(file: mdf.MdfFile) -> _Twins:
+    orders = mixing_orders(file.sequence())[file.frequency_indices]
+    group = np.arange(len(orders))
+    for members in twin_groups(orders, len(orders)):
+        group[members] = members[0]
+    return _Twins(orders, group)
+
+
+def _wanted(plan: _Plan, chosen: np.ndarray | None) -> np.ndarray:
+    """Return which components are restored, bool (C, K)."""
+    wanted = np.full(plan.shape[1:3], chosen is None)
+    if chosen is not None:
+        channels, frequencies = np.asarray(chosen).T
+        wanted[channels, np.searchsorted(plan.frequencies, frequencies)] = True
+    return wanted
+
+
+def _plan(source: str | Path, task: ScanTask, memory_bytes: int, use_twins: bool = False) -> _Plan:
     with mdf.open_mdf(source) as file:
         calibration = calibration_of(file)
         size, grid = calibration.size, None
@@ -311,9 +425,14 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
                 "/calibration/fieldOfView",
                 "add the outer edge lengths of the grid in m",
             )
-        shape = (file.acquisition.n_channels, len(file.frequency_indices), *size)
+        acquisition = file.acquisition
+        rows = acquisition.n_periods, acquisition.n_channels, len(file.frequency_indices)
         background = len(file.frames.background)
         row_bytes = 8 * (calibration.n_positions + int(np.prod(size)) + background)
+        twins = _twins(file) if use_twins else None
+        if twins is not None:
+            # All twins of a block are read, and combined in a copy.
+            row_bytes *= 2 * twins.largest
         if background < 2:
             logger.warning(
                 "%s: a standard deviation needs two background frames, there are %d; the noise is "
@@ -322,21 +441,26 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int) -> _Plan:
                 background,
             )
         return _Plan(
-            shape,
+            (*rows, *size),
             grid,
             file.frequency_indices,
             background,
             file.flags.background_corrected,
             max(1, memory_bytes // row_bytes),
+            twins,
         )
 
 
 def _noise(
-    source: str | Path, measured: np.ndarray, channel: int, plan: _Plan, part: slice
+    source: str | Path, measured: np.ndarray, place: tuple[int, int, np.ndarray], plan: _Plan
 ) -> np.ndarray:
-    """Return the standard deviation of the complex noise of components, float64 (n,)."""
+    """Return the standard deviation of the complex noise of components, float64 (n,).
+
+    ``place`` is their period, channel and places among the frequencies.
+    """
+    period, channel, part = place
     if plan.n_background >= 2:
-        return mdf.background_std(source, [channel], plan.frequencies[part])[0]
+        return mdf.background_std(source, [channel], plan.frequencies[part], period=period)[0]
     noise = _roughness(measured)
     if np.isnan(noise).any():
         raise InputError(
@@ -351,7 +475,7 @@ def _noise(
 
 def _summarize(
     summary: RestorationSummary,
-    place: tuple[int, slice],
+    place: tuple[int, int, np.ndarray],
     measured: np.ndarray,
     restored: np.ndarray,
     noise: np.ndarray,

@@ -1,60 +1,29 @@
 """The report of a run: which results it shows, in which order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from smrestore import mdf
+from smrestore.configuration import read_configuration
 from smrestore.report import (
     Picture,
     Section,
     Table,
     read_caption,
+    read_markdown,
     read_run_times,
-    read_table,
     write_report,
 )
+from smrestore.run_inputs import (
+    describe_datasets,
+    describe_networks,
+    describe_pools,
+    describe_scans,
+    describe_software,
+)
+from smrestore.run_scale import scale_differences
 
 TITLE = "Restoration of system matrices"
-
-
-def describe_scans(
-    scans: Sequence[str | Path], settings: Mapping[str, Mapping[str, object]] | None = None
-) -> pd.DataFrame:
-    """Return a row per scan: what it is and where it comes from.
-
-    ``settings`` are the entries of scans in the configuration, by name.
-    """
-    records = []
-    for path in scans:
-        with mdf.open_mdf(path) as file:
-            acquisition, calibration = file.acquisition, file.calibration
-            background = int(file.is_background.sum())
-        grid = "" if calibration is None else " × ".join(map(str, calibration.size))
-        records.append(
-            {
-                "scan": Path(path).stem,
-                "file": _origin(Path(path), (settings or {}).get(Path(path).stem, {})),
-                "grid": grid,
-                "frames": acquisition.n_frames,
-                "background frames": background,
-                "averages": acquisition.n_averages,
-                "started": acquisition.start_time,
-            }
-        )
-    return pd.DataFrame(records)
-
-
-def _origin(path: Path, settings: Mapping[str, object]) -> str:
-    """Return where a scan comes from; slices are files of their own, other files are links."""
-    if path.is_symlink():
-        return str(path.resolve())
-    if "slice" not in settings:
-        return "virtual scanner"
-    place = ("path",) if settings["source"] == "file" else ("store", "file")
-    names = ", ".join(str(settings[key]) for key in place)
-    return f"{names}, slice {settings['slice']}"
+Captions = Callable[..., str]
 
 
 def report_results(
@@ -63,11 +32,15 @@ def report_results(
     tables: Sequence[str | Path],
     figures: Sequence[str | Path],
     curves: Sequence[str | Path],
+    noise: Sequence[str | Path],
     scans: Sequence[str | Path],
+    cards: Sequence[str | Path],
     captions: Sequence[str | Path],
     config: Mapping[str, object],
+    datasets: Mapping[str, Mapping[str, object]],
+    study: Sequence[str | Path],
     labels: Mapping[str, str],
-    benchmarks: str | Path,
+    results: str | Path,
 ) -> None:
     """Write the page with all tables and figures of a run.
 
@@ -75,60 +48,60 @@ def report_results(
     ----------
     path
         HTML file.
-    tables, figures, curves, scans
-        Markdown, PNG, PNG (in the folder of their experiment) and MDF files.
+    tables, figures, curves, noise, scans, cards
+        Markdown, PNG, PNG (in the folder of their experiment), PNG, MDF and JSON files. Tables are
+        told apart by their names: ``table{number}``, ``claims``, ``calibration-time``, others.
     captions
-        Texts by file name: ``workflow``, and one for each kind of table and figure.
+        Texts by file name: ``workflow``, ``table``, and one for each kind of other table and
+        figure. A figure that shares its name with a table has ``{name}_figure``.
     config
         The whole configuration, which is shown.
+    datasets
+        Its entries of datasets with all their settings.
+    study
+        Configuration files that together have the scale of the study; what differs is listed.
     labels
         Names of methods for readers.
-    benchmarks
-        Folder with the benchmark files of Snakemake.
+    results
+        Folder with ``benchmarks``, ``system_matrices`` and ``noise``.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
     """
-    texts = {Path(caption).stem: caption for caption in captions}
-
-    def caption(name: str, **wildcards: str) -> str:
-        kind = name.split("-")[0]
-        return read_caption(texts[kind], config=config, wildcards=wildcards)
-
-    def table(source: str | Path) -> Table:
-        name = Path(source).stem
-        kind, _, measurement = name.partition("-")
-        if kind == "transfer":
-            return Table(
-                f"Transfer to the scan {measurement}",
-                read_table(source),
-                caption(name, measurement=measurement),
-            )
-        return Table(kind.replace("table", "Table "), read_table(source), caption(name))
-
-    def picture(source: str | Path, title: str, text: str) -> Picture:
-        return Picture(title, source, Path(source).with_suffix(".pdf"), text)
-
-    experiments = {source: Path(source).parent.name for source in curves}
+    results = Path(results)
+    caption = _captions(captions, config)
+    named = {Path(table).stem: table for table in tables}
+    claims = [named.pop(name) for name in ("claims",) if name in named]
+    times = [named.pop(name) for name in ("calibration-time",) if name in named]
+    numbered = [named[name] for name in named if name.startswith("table")]
+    others = [named[name] for name in named if not name.startswith("table")]
+    pools = [
+        p for p in (results / "noise" / f"{n}.h5" for n in config["noise_pools"]) if p.exists()
+    ]
     sections = [
-        Section("Tables", tables=[table(source) for source in tables]),
+        Section("What this is", caption("workflow")),
+        Section("Claims of the study", tables=[_page_of(table, "Verdicts") for table in claims]),
+        _scale_section(config, study),
+        Section("Tables", caption("table"), [_page_of(table) for table in numbered]),
+        Section("Time of calibrations", tables=[_page_of(table, "Scans") for table in times]),
+        Section("Transfer", tables=[_other_table(table, caption) for table in others]),
+        Section("Figures", pictures=[_figure(figure, caption) for figure in figures]),
+        Section("Noise", pictures=[_noise_picture(source, caption) for source in noise]),
+        Section("Training", pictures=[_curve(curve, labels, caption) for curve in curves]),
         Section(
-            "Figures",
-            pictures=[
-                picture(
-                    source,
-                    Path(source).stem.replace("figure", "Figure "),
-                    caption(Path(source).stem),
-                )
-                for source in figures
-            ],
-        ),
-        Section(
-            "Training",
-            pictures=[
-                picture(
-                    source,
-                    labels[experiment],
-                    caption("training_curve", experiment=labels[experiment]),
-                )
-                for source, experiment in experiments.items()
+            "Inputs",
+            f"All random numbers derive from the seed {config['seed']}.",
+            [
+                Table("Scans", describe_scans(scans, config.get("scans"))),
+                Table(
+                    "Simulated system matrices",
+                    describe_datasets(datasets, results / "system_matrices"),
+                ),
+                Table("Noise pools", describe_pools(pools)),
+                Table("Networks", describe_networks(cards, labels)),
+                Table("Software", describe_software()),
             ],
         ),
     ]
@@ -136,7 +109,73 @@ def report_results(
         path,
         title=TITLE,
         settings=config,
-        sections=[Section("What this is", read_caption(texts["workflow"])), *sections],
-        run_times=read_run_times(sorted(Path(benchmarks).rglob("*.jsonl"))),
-        inputs=describe_scans(scans, config.get("scans")),
+        sections=[s for s in sections if s.text or s.tables or s.pictures],
+        run_times=read_run_times(sorted((results / "benchmarks").rglob("*.jsonl"))),
     )
+
+
+def _captions(paths: Sequence[str | Path], config: Mapping[str, object]) -> Captions:
+    """Return a function that gives the caption of a kind with wildcards filled in."""
+    texts = {Path(path).stem: path for path in paths}
+
+    def caption(*kinds: str, **wildcards: str) -> str:
+        """Return the first of the captions that exists."""
+        kind = next((kind for kind in kinds if kind in texts), kinds[0])
+        return read_caption(texts.get(kind, f"{kind}.rst"), config=config, wildcards=wildcards)
+
+    return caption
+
+
+def _page_of(source: str | Path, title: str | None = None) -> Table:
+    """Return a Markdown page of tables as one table; by default under its own heading."""
+    page = read_markdown(source)
+    others = [Path(source).with_suffix(suffix) for suffix in (".csv", ".tex")]
+    files = [path for path in others if path.exists()]
+    if title is None:
+        return Table(page.before, page.tables, notes=page.after, files=files)
+    return Table(title, page.tables, page.before, page.after, files)
+
+
+def _other_table(source: str | Path, caption: Captions) -> Table:
+    """Return a table of ``{kind}-{measurement}.{part}.md``, whose caption is that of its kind."""
+    name, _, part = Path(source).stem.partition(".")
+    kind, _, measurement = name.partition("-")
+    title = f"Transfer to the scan {measurement}" if kind == "transfer" else kind.capitalize()
+    text = caption(f"{kind}_{part}", kind, measurement=measurement)
+    page = read_markdown(source)
+    files = [path for path in [Path(source).with_name(f"{name}.csv")] if path.exists()]
+    return Table(f"{title}, {part}" if part else title, page.tables, text, page.after, files)
+
+
+def _figure(source: str | Path, caption: Captions) -> Picture:
+    name = Path(source).stem
+    title = name.replace("figure", "Figure ").capitalize()
+    return _picture(source, title, caption(f"{name}_figure", name, name.split("-")[0]))
+
+
+def _noise_picture(source: str | Path, caption: Captions) -> Picture:
+    pool = Path(source).stem
+    return _picture(source, f"Noise pool {pool}", caption("noise_pool", pool=pool))
+
+
+def _curve(source: str | Path, labels: Mapping[str, str], caption: Captions) -> Picture:
+    name = labels[Path(source).parent.name]
+    return _picture(source, name, caption("training_curve", experiment=name))
+
+
+def _picture(source: str | Path, title: str, text: str) -> Picture:
+    return Picture(title, source, Path(source).with_suffix(".pdf"), text)
+
+
+def _scale_section(config: Mapping[str, object], study: Sequence[str | Path]) -> Section:
+    """Return what the run reduces, or otherwise changes, against the scale of the study."""
+    title = "Scale of this run"
+    table = scale_differences(config, read_configuration(study))
+    names = " with ".join(Path(path).name for path in study)
+    if table.empty:
+        return Section(title, f"Every setting is that of the scale of the study ({names}).")
+    text = (
+        f"Settings that differ from the scale of the study, as {names} have it. The study does not "
+        "state all of them; docs/configuration.md says which. Everything else is the same."
+    )
+    return Section(title, text, [Table(f"{len(table)} settings differ", table)])

@@ -17,6 +17,7 @@ import numpy as np
 from smrestore.errors import InputError
 from smrestore.files import memory_map, new_hdf5, open_result, provenance, reserve_space
 from smrestore.parameters import simulation_of
+from smrestore.physics.mixing import mixing_orders
 from smrestore.staging import NormalizedImages
 
 FORMAT = "smrestore system matrix store 1"
@@ -182,6 +183,10 @@ class SystemMatrixStore:
     def n_frequencies(self, matrix: int) -> int:
         """Return the number of frequencies of the complete spectrum of a matrix."""
         return simulation_of(self.parameters(matrix)).sequence.n_frequencies
+
+    def mixing_orders(self, matrix: int) -> np.ndarray:
+        """Return the mixing orders of the complete spectrum of a matrix, int64 (K, 3)."""
+        return mixing_orders(simulation_of(self.parameters(matrix)).sequence)
 
     def frequencies(self) -> np.ndarray:
         """Return the frequency bins of all components kept of all matrices, ascending."""

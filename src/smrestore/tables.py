@@ -1,18 +1,44 @@
 """Tables of the study: evaluation rows in, means with confidence intervals out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
-from smrestore.metrics import confidence_interval, interval_text
+from smrestore.metrics import confidence_interval
+from smrestore.table_layout import latex_table, layout, markdown_table, notes
 
 KEY = ["table", "task", "dimension", "test_set", "method", "sigma", "scale", "size_range", "metric"]
 PUBLISHED_COLUMNS = [*KEY, "mean", "ci95"]
-METRICS = ("psnr", "ssim")
-DIGITS = {"psnr": 2, "ssim": 4}
+METRICS = ("psnr", "psnr_missing", "ssim")
+"""Columns of evaluation rows that become rows of a table, where a test set has them."""
+ALL_SIZES = "all"
+
+
+@dataclass(frozen=True)
+class TabulatedSet:
+    """What a table must know of a test set beyond its evaluation rows.
+
+    Attributes
+    ----------
+    name, task, dimension, particle_state, sigma_convention
+        As configured; ``dimension`` is the number of driven axes.
+    """
+
+    name: str
+    task: str
+    dimension: int
+    sigma_convention: str
+    particle_state: str | None = None
+
+    @property
+    def published_name(self) -> str:
+        """Name of a test set of this kind in the published table."""
+        return "test" if self.particle_state is None else f"test-{self.particle_state}"
 
 
 def read_published(path: str | Path) -> pd.DataFrame:
@@ -26,80 +52,111 @@ def read_published(path: str | Path) -> pd.DataFrame:
     return published
 
 
-def summarize(rows: pd.DataFrame, *, number: int, task: str, dimension: int) -> pd.DataFrame:
-    """Return mean, 95 % confidence interval and n per method, noise level and metric."""
+def read_evaluations(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read evaluation rows of several methods and test sets, in the order of the files.
+
+    Raises
+    ------
+    InputError
+        If one holds no rows.
+    """
+    parts = []
+    for path in paths:
+        part = pd.read_csv(path)
+        if part.empty:
+            raise InputError("no rows", path=path, remedy="evaluate again")
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def size_name(size_range: Sequence[float]) -> str:
+    """Return the name of a range of average sizes as the study writes it."""
+    low, high = size_range
+    return f"({low:g}, {high:g}]"
+
+
+def average_sizes(rows: pd.DataFrame, dimension: int) -> np.ndarray:
+    """Return the mean side length over the driven axes of each row, float64 (n,) in voxels."""
+    sides = [f"size_{axis}" for axis in "xyz"[:dimension]]
+    return rows[sides].to_numpy(dtype=np.float64).mean(axis=1)
+
+
+def in_range(sizes: np.ndarray, size_range: Sequence[float]) -> np.ndarray:
+    """Tell which sizes lie above the lower and not above the upper limit."""
+    return (sizes > size_range[0]) & (sizes <= size_range[1])
+
+
+def summarize(
+    rows: pd.DataFrame,
+    test_set: TabulatedSet,
+    *,
+    number: int,
+    size_ranges: Sequence[Sequence[float]] = (),
+) -> pd.DataFrame:
+    """Return mean, 95 % confidence interval and n per method, noise level, size and metric.
+
+    Parameters
+    ----------
+    rows
+        Evaluation rows of one test set.
+    test_set
+        What they belong to.
+    number
+        Of the table.
+    size_ranges
+        Above the first and not above the second average side length in voxels. A range without
+        components gets no rows. All components together follow last, also those of other sizes.
+    """
     records = []
     for (method, sigma), group in rows.groupby(["method", "sigma"], sort=False):
-        for metric in METRICS:
-            mean, ci95, n = confidence_interval(group[metric].to_numpy())
-            records.append(
-                {
-                    "table": number,
-                    "task": task,
-                    "dimension": dimension,
-                    "test_set": "test",
-                    "method": method,
-                    "sigma": sigma,
-                    "scale": None,
-                    "size_range": "all",
-                    "metric": metric,
-                    "mean": mean,
-                    "ci95": ci95,
-                    "n": n,
-                }
-            )
+        sizes = average_sizes(group, test_set.dimension) if size_ranges else np.zeros(len(group))
+        parts = {size_name(limits): in_range(sizes, limits) for limits in size_ranges}
+        parts[ALL_SIZES] = np.ones(len(group), dtype=bool)
+        (scale,) = group["scale"].unique() if "scale" in group else (1,)
+        for size_range, chosen in parts.items():
+            for metric in METRICS:
+                if metric not in group or not chosen.any():
+                    continue
+                mean, ci95, n = confidence_interval(group.loc[chosen, metric].to_numpy())
+                records.append(
+                    {
+                        "table": number,
+                        "task": test_set.task,
+                        "dimension": test_set.dimension,
+                        "test_set": test_set.published_name,
+                        "method": method,
+                        "sigma": sigma,
+                        "scale": np.nan if scale == 1 else float(scale),
+                        "size_range": size_range,
+                        "metric": metric,
+                        "mean": mean,
+                        "ci95": ci95,
+                        "n": n,
+                    }
+                )
     return pd.DataFrame(records)
 
 
 def compare(
     summary: pd.DataFrame, published: pd.DataFrame, published_names: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Add ``paper_mean`` and ``paper_ci95`` where the study has the number.
+    """Add the published value and ours minus it, where the study has the number.
+
+    The columns are ``paper_mean``, ``paper_ci95``, ``difference`` and ``difference_ci95``, the
+    latter for independent means: the root of the sum of both squared intervals.
 
     ``published_names`` maps our methods to those of the published table; others get no value.
     """
-    join = ["table", "task", "dimension", "published", "sigma", "size_range", "metric"]
+    join = [key if key != "method" else "published" for key in KEY]
     paper = published.rename(
         columns={"method": "published", "mean": "paper_mean", "ci95": "paper_ci95"}
     )
-    paper = paper[[*join, "paper_mean", "paper_ci95"]]
+    paper = paper[[*join, "paper_mean", "paper_ci95"]].astype({"scale": float})
     names = [published_names.get(method, "") for method in summary["method"]]
-    named = summary.assign(published=names)
-    return named.merge(paper, on=join, how="left").drop(columns="published")
-
-
-def layout(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """Return the table for readers: a row per metric, noise level and method, as formatted text."""
-    records = []
-    for row in table.sort_values(["metric", "sigma"], kind="stable").itertuples():
-        digits = DIGITS[row.metric]
-        records.append(
-            {
-                "metric": {"psnr": "PSNR in dB", "ssim": "SSIM"}[row.metric],
-                "σ": f"{row.sigma:g}",
-                "method": labels[row.method],
-                "this run": interval_text(row.mean, row.ci95, digits),
-                "n": row.n,
-                "study": interval_text(row.paper_mean, row.paper_ci95, digits),
-            }
-        )
-    return pd.DataFrame(records)
-
-
-LATEX = str.maketrans(
-    {
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "σ": r"$\sigma$",
-        "±": r"$\pm$",
-    }
-)
-
-
-def _latex(text: str) -> str:
-    return text.translate(LATEX)
+    table = summary.assign(published=names).merge(paper, on=join, how="left")
+    table["difference"] = table["mean"] - table["paper_mean"]
+    table["difference_ci95"] = np.hypot(table["ci95"], table["paper_ci95"])
+    return table.drop(columns="published")
 
 
 def make_table(
@@ -107,10 +164,11 @@ def make_table(
     published: str | Path,
     *,
     number: int,
-    task: str,
-    dimension: int,
+    test_sets: Sequence[Mapping[str, object]],
+    size_ranges: Sequence[Sequence[float]],
     published_names: Mapping[str, str],
     labels: Mapping[str, str],
+    alignments: Mapping[str, str],
     caption: str,
     csv: str | Path,
     markdown: str | Path,
@@ -118,27 +176,57 @@ def make_table(
 ) -> None:
     """Write one table of the study as CSV, Markdown and LaTeX.
 
+    Parameters
+    ----------
+    evaluations
+        Evaluation rows of all methods and test sets of the table.
+    published
+        Published values.
+    number, size_ranges
+        See :func:`summarize`.
+    test_sets
+        Fields of :class:`TabulatedSet`, in the order in which they are shown.
+    published_names
+        See :func:`compare`.
+    labels
+        Names of methods for readers.
+    alignments
+        Rule of alignment of those methods that interpolate.
+    caption
+        Without the number of the table.
+    csv, markdown, latex
+        Files to write.
+
     Raises
     ------
     InputError
         If an evaluation holds no rows.
     """
-    parts = []
-    for path in evaluations:
-        part = pd.read_csv(path)
-        if part.empty:
-            raise InputError("no rows", path=path, remedy="evaluate again")
-        parts.append(part)
-    summary = summarize(pd.concat(parts), number=number, task=task, dimension=dimension)
-    table = compare(summary, read_published(published), published_names)
+    rows = read_evaluations(evaluations)
+    sets = [TabulatedSet(**fields) for fields in test_sets]
+    parts = [(s, rows[rows["test_set"] == s.name]) for s in sets]
+    summaries = [summarize(part, s, number=number, size_ranges=size_ranges) for s, part in parts]
+    table = compare(pd.concat(summaries), read_published(published), published_names)
     with atomic_path(csv) as temporary:
         table.to_csv(temporary, index=False)
-    readable = layout(table, labels)
-    heading = f"Table {number}. {caption} Mean with 95 % confidence interval over n components."
+    other_sizes = sum(
+        len(part) - sum(in_range(average_sizes(part, s.dimension), r).sum() for r in size_ranges)
+        for s, part in parts
+        if size_ranges
+    )
+    blocks = layout(table, labels)
+    texts = notes(
+        table,
+        labels,
+        sigma_conventions=[s.sigma_convention for s in sets],
+        size_names=[size_name(limits) for limits in size_ranges],
+        other_sizes=other_sizes / len(rows),
+        alignments=alignments,
+    )
+    heading = f"Table {number}. {caption}"
     with atomic_path(markdown) as temporary:
-        temporary.write_text(f"{heading}\n\n{readable.to_markdown(index=False)}\n")
-    body = readable.rename(columns=_latex).map(lambda cell: _latex(str(cell)))
+        temporary.write_text(markdown_table(heading, blocks, texts), encoding="utf-8")
     with atomic_path(latex) as temporary:
         temporary.write_text(
-            body.to_latex(index=False, escape=False, caption=_latex(heading), label=f"tab:{number}")
+            latex_table(heading, blocks, texts, label=f"tab:{number}"), encoding="utf-8"
         )

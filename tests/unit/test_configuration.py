@@ -23,7 +23,13 @@ from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
 from smrestore.simulation import ComponentSelection
 from smrestore.tasks import TASKS
-from smrestore.training.settings import PHASES, TrainingSettings
+from smrestore.training.settings import (
+    EXPORTS,
+    OVERSIZE,
+    PHASES,
+    PRECISIONS,
+    TrainingSettings,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
@@ -45,7 +51,7 @@ KEPT = {
         *(f"{name}-calibration" for name in ("resolution", "spiral", "nested")),
         "nested-phantom",
     ],
-    "figures": ["figure1", "figure3"],
+    "figures": ["figure1", "figure2", "figure3"],
 }
 METHODS = ["dct-f", "dncnn", "rdn"]
 
@@ -149,6 +155,44 @@ def test_swinir_is_for_planes(config: dict) -> None:
     )
 
 
+def test_twins_are_for_denoising_beside_the_same_method(config: dict) -> None:
+    config["twin_methods"] = {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}}
+    config["test_sets"]["denoising-2d"]["methods"] = ["dct-f", "twin-dct-f"]
+    config["tables"]["table2"]["published"] = {"dct-f": "dct-f"}
+    assert faults(config) == []
+    config["measurements"]["snake"]["methods"] = ["dncnn", "twin-dct-f"]
+    config["measurements"]["nested"]["methods"] = ["biharmonic", "twin-dct-f"]
+    assert faults(config) == [
+        "measurements.nested.methods[1]: twins cannot be used for inpainting. Use 'dct-f'",
+        "measurements.snake.methods[1]: twins are compared with 'dct-f', which is not among the "
+        "methods. Add 'dct-f'",
+    ]
+
+
+def test_repeated_scans_are_realizations_also_of_what_is_restored_first(config: dict) -> None:
+    again = {"source": "virtual", "kind": "calibration", "repeats": "spiral-calibration"}
+    config["scans"]["again"] = again
+    for name in ("spiral", "spiral-denoised"):
+        config["measurements"][name]["realizations"] = ["again"]
+    assert faults(config) == []
+    again["averages"] = 7
+    line = "scan 'again' has other settings than 'spiral-calibration'. Give it "
+    assert [line in fault for fault in faults(config)] == [True, True]
+    del again["averages"], config["measurements"]["spiral-denoised"]["realizations"]
+    assert faults(config) == [
+        "measurements.spiral.realizations[0]: 'spiral-denoised', which is restored first, has no "
+        "such one. Give it the same realizations"
+    ]
+
+
+def test_a_finer_grid_needs_its_truth(config: dict) -> None:
+    del config["measurements"]["spiral"]["truth"]
+    assert faults(config) == [
+        "measurements.spiral.truth: the truth of 'spiral-calibration' has fewer voxels than what "
+        "is restored. Name a virtual calibration on the restored grid"
+    ]
+
+
 def test_missing_keys(config: dict) -> None:
     del config["scans"]["snake-phantom"]["averages"]
     assert faults(config) == [
@@ -212,9 +256,12 @@ def test_table_of_two_dimensions(config: dict) -> None:
     }
     assert faults(config) == []
     config["tables"]["table2"]["test_sets"].append("denoising-3d")
+    assert faults(config) == []
+    config["test_sets"]["denoising-again"] = dict(config["test_sets"]["denoising-2d"])
+    config["tables"]["table2"]["test_sets"].append("denoising-again")
     assert faults(config) == [
-        "tables.table2.test_sets: the test sets differ in dimension. "
-        "Make a table for each dimension"
+        "tables.table2.test_sets[2]: another test set of the table has the same dimension, factor "
+        "and particle state. Make a table for each"
     ]
 
 
@@ -317,6 +364,9 @@ class TestSchemaFollowsTheLibrary:
             ("noise_pool", "model", noise.PARAMETRIC_MODELS),
             ("baseline", "method", BASELINES),
             ("experiment", "phase", PHASES),
+            ("training", "oversize", OVERSIZE),
+            ("training", "export", EXPORTS),
+            ("training", "precision", PRECISIONS),
             ("reconstruction", "weighting", rows.WEIGHTINGS),
         ],
     )
@@ -368,6 +418,13 @@ class TestSchemaFollowsTheLibrary:
         elsewhere = {"task", "degradation", "dimension", "network", "phase"}
         names = {field.name for field in fields(TrainingSettings)} - elsewhere
         assert {*PARTS["training"]["properties"]} == names
+
+    def test_inference(self) -> None:
+        from smrestore.methods.network import ENSEMBLES, Inference
+
+        inference = PARTS["experiment"]["properties"]["inference"]["properties"]
+        assert {*inference} == {field.name for field in fields(Inference)}
+        assert inference["ensemble"]["items"]["enum"] == list(ENSEMBLES)
 
     def test_reconstruction(self) -> None:
         names = {field.name for field in fields(ReconstructionSettings)}

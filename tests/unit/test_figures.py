@@ -4,44 +4,38 @@ import colorsys
 import re
 import struct
 
-import h5py
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from smrestore.errors import InputError
 from smrestore.figures.complex_color import complex_to_rgb, draw_wheel
-from smrestore.figures.components import Panel, draw_component, plane, round_length
+from smrestore.figures.components import cut, draw_component, plane, round_length
 from smrestore.figures.figure1 import (
     Selection,
     choose_matrices,
     draw_figure1,
     find_components,
 )
-from smrestore.figures.figure3 import (
-    Column,
-    ComponentRow,
-    Figure3Data,
-    Reconstruction,
-    choose_components,
-    draw_figure3,
-    read_figure3,
+from smrestore.figures.style import (
+    COLUMN_WIDTH_MM,
+    FULL_WIDTH_MM,
+    journal_style,
+    new_figure,
+    save,
+    text_width_mm,
+    wrap_text,
 )
-from smrestore.figures.style import COLUMN_WIDTH_MM, FULL_WIDTH_MM, journal_style, new_figure, save
 from smrestore.figures.training_curve import draw_training_curve
-from smrestore.mdf import Acquisition, Calibration, write_frames, write_restored
 from smrestore.parameters import SizeLimits, draw_cases
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.mixing import mixing_orders
-from smrestore.physics.sequence import Sequence
 from smrestore.simulation import ComponentSelection, simulate_batch
 from smrestore.store import SystemMatrixStore
 
 GRID = CalibrationGrid((6, 4, 1), (12e-3, 4e-3, 1e-3), (1e-3, 0.0, 0.0))
-SEQUENCE = Sequence((12e-3, 12e-3, 0.0), (-1.0, -1.0, 2.0), (16, 12, 99), 2.5e6, 2.5e6)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +139,22 @@ def test_plane_takes_the_nearest_height():
     assert (plane(image, grid, z=0.8e-3).image == 2).all()
 
 
+def test_planes_across_each_axis_keep_the_order_of_the_others():
+    grid = CalibrationGrid((2, 3, 4), (2e-3, 6e-3, 8e-3), (1e-3, 0.0, 0.0))
+    image = np.arange(24.0).reshape(2, 3, 4)
+    for across, extent in ((0, (-3, 3, -4, 4)), (1, (0, 2, -4, 4)), (2, (0, 2, -3, 3))):
+        panel = cut(image, grid, across, 0.4e-3)
+        # 0.4 mm: voxel 0 of two around 1 mm, 1 of three around 0 mm, 2 of four around 0 mm.
+        index = (0, 1, 2)[across]
+        assert np.array_equal(panel.image, np.take(image, index, axis=across))
+        assert panel.extent_mm == pytest.approx(extent)
+
+
+def test_no_plane_where_the_grid_does_not_extend():
+    with pytest.raises(InputError, match="no plane across x"):
+        cut(np.zeros((6, 4, 1)), CalibrationGrid((6, 4, 1), (12e-3, 4e-3, 0.0)), 0, 0.0)
+
+
 def test_plane_needs_an_image_of_the_size_of_the_grid():
     with pytest.raises(InputError, match=r"\(4, 6, 1\)"):
         plane(np.zeros((4, 6, 1)), GRID)
@@ -155,6 +165,19 @@ def test_round_length_is_1_2_or_5(length):
     result = round_length(length)
     assert length / 2.5 <= result * (1 + 1e-6) and result <= length * (1 + 1e-6)
     assert f"{result:e}"[0] in "125"
+
+
+# Text
+
+
+@settings(deadline=None)
+@given(st.text("ab -", max_size=30), st.floats(1, 40))
+def test_wrapped_text_keeps_its_words_and_its_width(text, width):
+    lines = wrap_text(text, width).split("\n")
+    assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", text)
+    for line in lines:
+        unbreakable = not re.search(r"\S\s+\S|-[^\s-]", line)
+        assert unbreakable or text_width_mm(line) <= width
 
 
 # Files
@@ -212,128 +235,6 @@ def test_missing_components_are_replaced_by_near_ones_and_never_twice(store):
 def test_figure1_needs_matrices(store, tmp_path):
     with pytest.raises(InputError, match="nothing to show"):
         draw_figure1(store, Selection(()), tmp_path / "f.pdf", tmp_path / "f.png")
-
-
-# Figure 3
-
-
-def panel(scale=1.0):
-    rng = np.random.default_rng(0)
-    return Panel(scale * (rng.normal(size=(6, 4)) + 0j), (-5.0, 7.0, -2.0, 2.0))
-
-
-def image():
-    return Panel(np.linspace(0, 1, 24).reshape(6, 4), (-5.0, 7.0, -2.0, 2.0))
-
-
-@pytest.mark.parametrize("with_phantom", [True, False])
-@pytest.mark.parametrize("with_images", [True, False])
-def test_figure3_with_and_without_truth(tmp_path, with_phantom, with_images):
-    data = Figure3Data(
-        columns=("measured", "DCT-F", "reference", "truth"),
-        rows=(ComponentRow(0, "(2, -1)", 3.2, (panel(), panel(), panel(), None)),),
-        reconstructions=(
-            Reconstruction(image(), 20.0, 0.8) if with_images else None,
-            Reconstruction(image()) if with_images else None,
-            None,
-            None,
-        ),
-        phantom=image() if with_phantom else None,
-    )
-    draw_figure3(data, tmp_path / "f.pdf", tmp_path / "f.png")
-    width, _ = png_size_mm(tmp_path / "f.png")
-    assert 120 < width <= FULL_WIDTH_MM + 0.1
-
-
-def test_figure3_wants_a_panel_for_each_column():
-    with pytest.raises(InputError, match="panels for 2 columns"):
-        Figure3Data(("a", "b"), (ComponentRow(0, "(1, 0)", None, (panel(),)),), (None, None))
-
-
-def test_chosen_components_fall_in_snr_and_show_different_images():
-    orders = mixing_orders(SEQUENCE)
-    snr = np.random.default_rng(1).uniform(0, 50, size=(2, len(orders)))
-    chosen = choose_components(snr, orders, 4)
-    values = [snr[place] for place in chosen]
-    assert values == sorted(values, reverse=True)
-    assert values == pytest.approx([30, 13.9, 6.5, 3], rel=0.3)
-    assert len({tuple(np.abs(orders[k])) for _, k in chosen}) == 4
-    assert {channel for channel, _ in chosen} == {0, 1}
-    with pytest.raises(InputError, match="0 different components"):
-        choose_components(0 * snr, orders)
-
-
-def write_files(folder):
-    """Write a calibration scan, its copy as "restored", its truth, a phantom and an image."""
-    rng = np.random.default_rng(2)
-    n_frequencies = SEQUENCE.n_frequencies
-    truth = rng.normal(size=(2, n_frequencies, *GRID.size, 2)) @ np.array([1, 1j])
-    truth[:, [0, -1]] = truth[:, [0, -1]].real
-    frames = truth.transpose(4, 3, 2, 0, 1).reshape(-1, 2, n_frequencies)
-    signal = np.fft.irfft(frames, n=SEQUENCE.n_samples, axis=-1)
-    background = 1e-3 * rng.normal(size=(3, 2, SEQUENCE.n_samples))
-    write_frames(
-        folder / "scan.mdf",
-        acquisition=Acquisition.from_sequence(
-            SEQUENCE, n_frames=len(frames) + 3, n_averages=1, n_channels=2, start_time="2026-01-01"
-        ),
-        frames=[signal.astype(np.float64), background],
-        is_background=np.arange(len(frames) + 3) >= len(frames),
-        description="test",
-        calibration=Calibration("robot", GRID.size, GRID.fov, GRID.center),
-    )
-    write_restored(
-        folder / "scan.mdf",
-        folder / "restored.mdf",
-        (0.5 * truth).astype(np.complex64),
-        description="halved",
-    )
-    concentration = rng.uniform(size=GRID.size)
-    for name, dataset, values, scores in (
-        ("scan.truth.h5", "system_matrix", truth.astype(np.complex64), {}),
-        ("phantom.truth.h5", "concentration", concentration, {}),
-        ("image.h5", "image", concentration, {"psnr_dB": 21.0, "ssim": 0.9}),
-    ):
-        with h5py.File(folder / name, "w") as file:
-            file[dataset] = values
-            file.attrs.update({"fov_m": GRID.fov, "center_m": GRID.center, **scores})
-    return truth, concentration
-
-
-def test_figure3_reads_the_planes_of_the_wanted_components(tmp_path):
-    truth, concentration = write_files(tmp_path)
-    orders = mixing_orders(SEQUENCE)
-    bins = [(1, 9), (0, 5)]
-    data = read_figure3(
-        [
-            Column("measured", tmp_path / "scan.mdf"),
-            Column("half", tmp_path / "restored.mdf", tmp_path / "image.h5"),
-        ],
-        components=[(channel, tuple(orders[k])) for channel, k in bins],
-        truth=Column("truth", tmp_path / "scan.truth.h5"),
-        phantom=tmp_path / "phantom.truth.h5",
-    )
-    assert data.columns == ("measured", "half", "truth")
-    for row, (channel, k) in zip(data.rows, bins, strict=True):
-        measured, half, true = (p.image for p in row.panels)
-        assert row.channel == channel
-        assert np.allclose(measured, truth[channel, k, :, :, 0], atol=0.1)
-        assert np.allclose(half, 0.5 * true)
-        assert np.allclose(true, truth[channel, k, :, :, 0])
-        assert row.panels[0].extent_mm == pytest.approx((-5.0, 7.0, -2.0, 2.0))
-    assert np.allclose(data.phantom.image, concentration[:, :, 0])
-    assert data.reconstructions[0] is None
-    assert (data.reconstructions[1].psnr, data.reconstructions[1].ssim) == (21.0, 0.9)
-    draw_figure3(data, tmp_path / "f.pdf", tmp_path / "f.png")
-
-
-def test_figure3_names_what_is_wrong(tmp_path):
-    write_files(tmp_path)
-    measured = Column("measured", tmp_path / "scan.mdf")
-    with pytest.raises(InputError, match="no frequency has"):
-        read_figure3([measured], components=[(0, (40, 40, 0))])
-    with pytest.raises(InputError, match=r"scan\.truth\.h5.*concentration"):
-        read_figure3([measured], phantom=tmp_path / "scan.truth.h5")
 
 
 # Training curve

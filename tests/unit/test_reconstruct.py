@@ -172,6 +172,153 @@ def test_what_does_not_matter_may_differ(scans, copy_of):
         check_match(first, second)
 
 
+@pytest.mark.parametrize("correction", ["interpolate", "mean", "none"])
+def test_background_of_the_calibration(scans, correction):
+    settings = dataclasses.replace(SETTINGS, background=correction)
+    result = reconstruct_phantom(scans.calibration, scans.calibration, scans.phantom, settings)
+    background = None if correction == "none" else correction
+    matrix = mdf.read_system_matrix(scans.calibration, background=background)
+    equations = matrix[tuple(result.rows.chosen.T)].reshape(len(result.rows.chosen), -1)
+    image = kaczmarz(
+        equations,
+        read_measurement(scans.phantom, result.rows)[0],
+        regularization=result.regularization.absolute,
+        sweeps=settings.sweeps,
+    )
+    np.testing.assert_allclose(result.images[0].ravel(), image[:, 0], rtol=1e-9, atol=1e-12)
+
+
+def test_unknown_background_is_named():
+    with pytest.raises(InputError, match=r"unknown 'median'.*interpolate, mean, none"):
+        dataclasses.replace(SETTINGS, background="median")
+
+
+class TestPeriods:
+    """Frames of two periods: that of the scan, and one with the receive channels reversed."""
+
+    @staticmethod
+    def double(path, destination, offsets=(0.002, -0.002)):
+        destination.write_bytes(path.read_bytes())
+        with h5py.File(destination, "r+") as file:
+            data = file["/measurement/data"][()]
+            acquisition = file["acquisition"]
+            for name in ("gradient", "drivefield/strength", "drivefield/phase"):
+                values = acquisition[name][()]
+                del acquisition[name]
+                acquisition[name] = np.repeat(values, 2, axis=0)
+            del file["/measurement/data"], acquisition["offsetField"]
+            file["/measurement/data"] = np.concatenate([data, data[:, :, ::-1] // 2], axis=1)
+            acquisition["offsetField"] = np.array([[[x, 0, 0]] for x in offsets])
+            acquisition["numPeriodsPerFrame"][()] = 2
+        return destination
+
+    @pytest.fixture
+    def doubled(self, scans, tmp_path):
+        return [
+            self.double(getattr(scans, name), tmp_path / f"{name}.mdf")
+            for name in ("calibration", "phantom", "empty")
+        ]
+
+    def test_all_periods_give_rows_of_one_image(self, doubled):
+        calibration, phantom, _ = doubled
+        settings = dataclasses.replace(SETTINGS, weighting="whitening", channels=(0, 1, 2))
+        result = reconstruct_phantom(calibration, calibration, phantom, settings)
+        rows = result.rows
+        assert set(rows.periods) == {0, 1} and (np.diff(rows.period) >= 0).all()
+        equations, measurement, weights = [], [], []
+        for period in (0, 1):
+            place = tuple(rows.chosen[rows.period == period].T)
+            assert (mdf.read_snr(calibration, period=period)[place] >= 5).all()
+            matrix = mdf.read_system_matrix(calibration, period=period)
+            equations.append(matrix[place].reshape(len(place[0]), -1))
+            spectra = mdf.read_spectra(phantom, period=period).astype(complex)
+            measurement.append((spectra[4:].mean(axis=0) - spectra[:4].mean(axis=0))[place])
+            weights.append(mdf.background_std(calibration, period=period)[place])
+        sigma = np.concatenate(weights)
+        image = kaczmarz(
+            np.concatenate(equations),
+            np.concatenate(measurement),
+            regularization=result.regularization.absolute,
+            sweeps=settings.sweeps,
+            weights=sigma.min() / sigma,
+        )
+        np.testing.assert_allclose(result.images[0].ravel(), image, rtol=1e-6, atol=1e-9)
+        # The second period is the first with its channels in reverse: other rows, equal content.
+        assert result.images[0].ravel() @ image > 0.99 * (image @ image)
+
+    def test_one_period_of_those_that_have_several(self, scans, doubled):
+        # A computed signal-to-noise ratio would be the median over the periods.
+        settings = dataclasses.replace(SETTINGS, period=0, snr_threshold=0, min_frequency_Hz=3e5)
+        calibration, phantom, empty = doubled
+        results = [
+            reconstruct_phantom(matrix, matrix, measured, settings, empty=background)
+            for matrix, measured, background in (
+                (scans.calibration, scans.phantom, scans.empty),
+                (calibration, phantom, empty),
+                (scans.calibration, phantom, scans.empty),
+                (calibration, scans.phantom, empty),
+            )
+        ]
+        for result in results:
+            assert result.rows.periods == [0]
+            np.testing.assert_array_equal(result.images, results[0].images)
+        second = dataclasses.replace(settings, period=1)
+        result = reconstruct_phantom(calibration, calibration, phantom, second)
+        assert result.rows.periods == [1]
+        assert not np.array_equal(result.images, results[0].images)
+
+    def test_restored_periods(self, doubled, tmp_path):
+        calibration, phantom, _ = doubled
+        same = lambda batch: [item.image for item in batch]  # noqa: E731
+        restore_scan(calibration, tmp_path / "r.mdf", same, name="nothing")
+        images = [
+            reconstruct_phantom(matrix, calibration, phantom, SETTINGS).images
+            for matrix in (calibration, tmp_path / "r.mdf")
+        ]
+        np.testing.assert_allclose(*images, rtol=1e-4, atol=1e-5)
+
+    def test_mean_over_equal_periods(self, scans, tmp_path):
+        repeated = self.double(scans.phantom, tmp_path / "phantom.mdf", offsets=(0.0, 0.0))
+        settings = dataclasses.replace(SETTINGS, period="mean")
+        rows = select_rows(scans.calibration, settings)
+        found, _ = read_measurement(repeated, rows, period="mean")
+        spectra = [mdf.read_spectra(repeated, period=p).astype(complex) for p in (0, 1)]
+        mean = sum(spectra) / 2
+        expected = (mean[4:].mean(axis=0) - mean[:4].mean(axis=0))[tuple(rows.chosen.T)]
+        np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5)
+        result = reconstruct_phantom(scans.calibration, scans.calibration, repeated, settings)
+        assert result.rows.periods == [0]
+
+    def test_faults_are_named(self, scans, doubled, tmp_path):
+        calibration, phantom, _ = doubled
+        other = self.double(scans.phantom, tmp_path / "other.mdf", offsets=(0.002, -0.003))
+        for matrix, measured, period, fault in (
+            (scans.calibration, phantom, None, r"numPeriodsPerFrame: is 2, but 1 in the calib.*"),
+            (calibration, scans.phantom, None, r"numPeriodsPerFrame: is 1, but 2 .*Choose a peri"),
+            (calibration, phantom, 2, r"there is no period 2\. Choose from 0 to 1"),
+            (calibration, phantom, "all", "there is no period 'all'"),
+            (calibration, phantom, "mean", "the fields change from period to period"),
+            (calibration, other, None, r"other\.mdf: /acquisition/offsetField: is \[\[0\.002.*003"),
+        ):
+            settings = dataclasses.replace(SETTINGS, period=period)
+            with pytest.raises(InputError, match=fault):
+                reconstruct_phantom(matrix, matrix, measured, settings)
+
+
+def test_leakage_is_corrected_in_phantom_and_empty_scan(scans, caplog):
+    settings = dataclasses.replace(SETTINGS, spectral_leakage="correct")
+    rows = select_rows(scans.calibration, settings)
+    spectra = [
+        mdf.read_spectra(path, spectral_leakage="correct").astype(complex)
+        for path in (scans.phantom, scans.empty)
+    ]
+    expected = spectra[0][4:].mean(axis=0) - spectra[1].mean(axis=0)
+    found, _ = read_measurement(scans.phantom, rows, empty=scans.empty, spectral_leakage="correct")
+    np.testing.assert_allclose(found[:, 0], expected[tuple(rows.chosen.T)], rtol=1e-8)
+    reconstruct_phantom(scans.calibration, scans.calibration, scans.phantom, settings)
+    assert "spectral leakage is corrected in one of it and the calibration" in caplog.text
+
+
 def test_matrix_and_calibration_of_different_grids_are_named(scans, copy_of):
     for name, value in (("fieldOfView", [0.019, 0.014, 0.0]), ("fieldOfViewCenter", [0, 0, 0.0])):
         other = copy_of(scans.restored, f"/calibration/{name}", np.array(value))

@@ -33,7 +33,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.open, self.targets, self.cells, self.texts = [], [], [], []
-        self.feed(html)
+        self.feed(html.replace("\u00a0", " "))
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
@@ -66,13 +66,12 @@ def test_page_holds_everything_and_needs_nothing_else(tmp_path, picture):
         settings={"seed": 3, "datasets": {"small": {"sizes": [8, 9]}}, "note": "<script>"},
         sections=[Section("Results", "First.\n\nSecond.", [Table("Table 2", rows)], [picture])],
         run_times=pd.DataFrame({"stage": ["training"], "total time (s)": ["12.0"]}),
-        inputs=pd.DataFrame({"file": ["scan.mdf"], "source": ["virtual"]}),
     )
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(html)
     assert "A <b>run</b>" in page.texts
     assert "<script" not in html
-    for cell in ("DCT-F", "21.90 ± 0.10", "training", "12.0", "scan.mdf", "datasets.small.sizes"):
+    for cell in ("DCT-F", "21.90 ± 0.10", "training", "12.0", "datasets.small.sizes"):
         assert cell in page.cells
     assert {"[8, 9]", "<script>", "3"} <= set(page.cells)
     assert {"First.", "Second.", "What it shows."} <= set(page.texts)
@@ -85,10 +84,25 @@ def test_page_holds_everything_and_needs_nothing_else(tmp_path, picture):
     assert "://" not in html
 
 
+def test_parts_of_a_table_have_titles_and_long_ones_are_folded(tmp_path):
+    path = tmp_path / "report.html"
+    rows = pd.DataFrame({"a": ["30.1 ± 0.1"]})
+    parts = [("short", rows), ("long", pd.concat([rows] * 50))]
+    table = Table("Table 9", parts, "Above.", "Below.", [tmp_path / "tables" / "t.csv"])
+    write_report(path, title="t", settings={}, sections=[Section("s", tables=[table])])
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert {"short", "long (50 rows)", "Above.", "Below.", "CSV"} <= set(page.texts)
+    assert page.cells.count("30.1 ± 0.1") == 51
+    # Numbers and their intervals stay on one line.
+    assert "30.1\u00a0±\u00a00.1" in html
+    assert "tables/t.csv" in page.targets
+
+
 def test_report_without_optional_parts(tmp_path):
     path = tmp_path / "report.html"
     write_report(path, title="t", settings={}, sections=[])
-    assert not {"Run times", "Inputs"} & set(Page(path.read_text(encoding="utf-8")).texts)
+    assert "Run times" not in set(Page(path.read_text(encoding="utf-8")).texts)
 
 
 def test_broken_picture_is_named_and_a_former_report_survives(tmp_path):

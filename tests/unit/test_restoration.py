@@ -1,5 +1,7 @@
 """Restoration of measured calibration scans."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
@@ -10,16 +12,18 @@ from tiny_scanner import SEED
 
 from smrestore import mdf, restoration
 from smrestore.errors import InputError
+from smrestore.figures.restoration_view import plot_restored
 from smrestore.masks import write_mask
 from smrestore.mdf.layout import DATA
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.methods import load_method
 from smrestore.metrics import psnr
-from smrestore.physics import CalibrationGrid
+from smrestore.physics import CalibrationGrid, mixing_orders
 from smrestore.restoration import configured_task, restore_components, restore_scan
 from smrestore.roughness import roughness
 from smrestore.scanner import scan_calibration
 from smrestore.tasks.scan import scan_task
+from smrestore.twins import combine_twins
 
 DENOISING = scan_task("denoising")
 REFINEMENT = scan_task("upsampling", factor=2)
@@ -141,6 +145,71 @@ def few_frequencies(world, path, count):
         del fields["/acquisition/receiver/dataConversionFactor"]
     mdf.write_mdf(path, fields)
     return path
+
+
+@pytest.fixture
+def patches(world, tmp_path):
+    """Return a calibration with two periods of other fields per frame, and each as a scan."""
+    single = [few_frequencies(world, tmp_path / f"period-{period}.mdf", 24) for period in (0, 1)]
+    with h5py.File(single[1], "r+") as file:
+        # The second patch has other signals and another background.
+        file[DATA][...] = (2 - 1j) * file[DATA][()][:, ::-1]
+    with mdf.open_mdf(single[0]) as file:
+        offsets = np.array([[[0.002, 0.0, 0.0]], [[-0.002, 0.0, 0.0]]])
+        described = dataclasses.replace(
+            file.acquisition, n_periods=2, offset_field=offsets, conversion_factor=None
+        )
+        names = [f"/measurement/{name}" for name in file.hdf5["measurement"] if name != "data"]
+        fields = {
+            **descriptive_fields(),
+            **described.to_fields(),
+            **file.calibration.to_fields(),
+            **{name: file.hdf5[name][()] for name in names},
+        }
+    data = [mdf_data(path) for path in single]
+    mdf.write_mdf(tmp_path / "patches.mdf", {**fields, DATA: np.concatenate(data)})
+    return tmp_path / "patches.mdf", single
+
+
+def mdf_data(path):
+    with h5py.File(path) as file:
+        return file[DATA][()]
+
+
+def test_every_period_is_restored_as_a_scan_of_its_own(patches, tmp_path, monkeypatch):
+    scan, single = patches
+    method = load_method({"method": "dct-filter", "omega": 2.75}, None)
+    options = {"name": "DCT-F", "sigma_factor": 0.3}
+    summary = restore_scan(scan, tmp_path / "all.mdf", method, **options)
+    for period, path in enumerate(single):
+        alone = restore_scan(path, tmp_path / "alone.mdf", method, **options)
+        np.testing.assert_array_equal(
+            mdf.read_system_matrix(tmp_path / "all.mdf", period=period),
+            mdf.read_system_matrix(tmp_path / "alone.mdf"),
+        )
+        for name in ("snr_before", "snr_after", "noise", "removed"):
+            found, expected = getattr(summary, name)[period], getattr(alone, name)[0]
+            np.testing.assert_array_equal(found, expected)
+    rows = summary.channel_rows()
+    assert [(r["period"], r["channel"]) for r in rows] == [(p, c) for p in (0, 1) for c in range(3)]
+    assert "period" not in alone.channel_rows()[0]
+    with mdf.open_mdf(tmp_path / "all.mdf") as file:
+        assert file.acquisition.n_periods == 2 and file.flags.background_corrected
+        assert file.hdf5[DATA].shape == (2, 3, 24, 35)
+        assert file.of_period(1).sequence().offset == (-0.002, 0.0, 0.0)
+    restore_scan(scan, tmp_path / "small.mdf", method, memory_bytes=2000, **options)
+    np.testing.assert_array_equal(mdf_data(tmp_path / "small.mdf"), mdf_data(tmp_path / "all.mdf"))
+
+
+def test_pictures_of_periods_have_names_of_their_own(patches, tmp_path):
+    scan, _ = patches
+    restore_scan(scan, tmp_path / "all.mdf", identity, name="nothing")
+    pictures = plot_restored(
+        scan, tmp_path / "all.mdf", tmp_path, [(0, 1, 17), (1, 1, 17)], name="nothing"
+    )
+    names = [f"period-{period}-channel-1-k-17.png" for period in (0, 1)]
+    assert [picture.name for picture in pictures] == names
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
 
 
 def test_restored_scan_is_an_mdf_of_the_method_output(world, tmp_path):
@@ -387,3 +456,46 @@ def test_roughness_is_the_noise_on_smooth_images(size, sigma, seed):
 
 def test_roughness_of_a_grid_that_is_too_small_is_unknown():
     assert np.isnan(roughness(np.ones((3, 2, 2, 1), complex))).all()
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 18, 1 << 29])
+def test_twins_are_combined_whatever_the_memory(noisy, world, tmp_path, memory_bytes):
+    path = tmp_path / "twins.mdf"
+    restore_scan(noisy[0], path, identity, name="x", twins=True, memory_bytes=memory_bytes)
+    matrix, noise = mdf.read_system_matrix(noisy[0]), mdf.background_std(noisy[0])
+    restored, orders = mdf.read_system_matrix(path), mixing_orders(world.sequence)
+    for channel in range(len(matrix)):
+        expected = combine_twins(matrix[channel], noise[channel], orders)
+        assert (expected.n_twins > 0).any()
+        scale = np.abs(expected.images).max()
+        np.testing.assert_allclose(restored[channel], expected.images, rtol=1e-5, atol=1e-6 * scale)
+
+
+def test_methods_are_told_the_noise_that_twins_leave(noisy, world, tmp_path):
+    told = []
+
+    def method(batch):
+        told.extend(item.sigma * 1.0 for item in batch)
+        return [item.image for item in batch]
+
+    chosen = np.array([[0, 18], [0, 50]])
+    restore_scan(noisy[0], tmp_path / "t.mdf", method, name="x", twins=True, chosen=chosen)
+    orders = mixing_orders(world.sequence)
+    matrix, noise = mdf.read_system_matrix(noisy[0])[0], mdf.background_std(noisy[0])[0]
+    combined = combine_twins(matrix, noise, orders)
+    peak = np.abs(combined.images[[18, 50]]).max(axis=(1, 2, 3))
+    np.testing.assert_allclose(told, combined.noise[[18, 50]] / peak, rtol=1e-5)
+    assert combined.noise[18] < 0.6 * noise[18]
+
+
+def test_components_that_are_not_chosen_are_zero(noisy, tmp_path):
+    whole, some = tmp_path / "whole.mdf", tmp_path / "some.mdf"
+    chosen = np.array([[1, 700], [0, 33], [0, 34], [1, 16]])
+    summary = restore_scan(noisy[0], some, identity, name="x", chosen=chosen)
+    restore_scan(noisy[0], whole, identity, name="x")
+    restored, expected = mdf.read_system_matrix(some), mdf.read_system_matrix(whole)
+    wanted = np.zeros(restored.shape[:2], bool)
+    wanted[tuple(chosen.T)] = True
+    np.testing.assert_array_equal(restored[wanted], expected[wanted])
+    assert not restored[~wanted].any()
+    np.testing.assert_array_equal(np.isfinite(summary.noise[0]), wanted)

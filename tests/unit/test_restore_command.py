@@ -104,7 +104,7 @@ def test_pictures_show_both_scans_on_one_scale(world, tmp_path, monkeypatch):
         "smrestore.figures.restoration_view.draw_component",
         lambda ax, panel, peak: drawn.append((ax, panel, peak)),
     )
-    plot_restored(world.calibration, restored, tmp_path, [(1, 33)], name="half")
+    plot_restored(world.calibration, restored, tmp_path, [(0, 1, 33)], name="half")
     (left, measured, peak), (right, halved, same) = drawn
     assert peak == same == np.abs(measured.image).max()
     np.testing.assert_allclose(halved.image, measured.image / 2, rtol=1e-5)
@@ -117,12 +117,16 @@ def test_pictures_show_both_scans_on_one_scale(world, tmp_path, monkeypatch):
 
 
 def test_choice_of_components_runs_from_weak_to_strong():
-    snr = np.array([[1.0, 9.0, np.nan, 6.0], [20.0, np.inf, 4.0, 7.0]])
-    assert choose_components(snr, 3, 5.0) == [(0, 3), (0, 1), (1, 1)]
-    assert choose_components(snr, 1, 5.0) == [(0, 3)]
-    assert choose_components(snr, 99, 5.0) == [(0, 3), (1, 3), (0, 1), (1, 0), (1, 1)]
+    snr = np.array([[[1.0, 9.0, np.nan, 6.0], [20.0, np.inf, 4.0, 7.0]]])
+    assert choose_components(snr, 3, 5.0) == [(0, 0, 3), (0, 0, 1), (0, 1, 1)]
+    assert choose_components(snr, 1, 5.0) == [(0, 0, 3)]
+    by_rank = [(0, 0, 3), (0, 1, 3), (0, 0, 1), (0, 1, 0), (0, 1, 1)]
+    assert choose_components(snr, 99, 5.0) == by_rank
     # The strongest where none is strong.
-    assert choose_components(snr[:, [0, 3]], 2, 1e9) == [(1, 1), (1, 0)]
+    assert choose_components(snr[..., [0, 3]], 2, 1e9) == [(0, 1, 1), (0, 1, 0)]
+    periods = snr.transpose(1, 0, 2)
+    assert choose_components(periods, 1, 5.0) == [(0, 0, 3)]
+    assert choose_components(periods, 99, 8.0) == [(0, 0, 1), (1, 0, 0), (1, 0, 1)]
 
 
 def test_errors_are_one_line(world, tmp_path, capsys):

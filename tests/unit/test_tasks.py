@@ -17,7 +17,7 @@ from smrestore.seeds import generator
 from smrestore.store import SystemMatrixStore
 from smrestore.tasks import TASKS, make_task
 from smrestore.training.data import TrainingPairs, check_data
-from smrestore.training.module import masked_l1
+from smrestore.training.objective import masked_l1
 from smrestore.training.settings import TrainingSettings
 
 OPTIONS = {

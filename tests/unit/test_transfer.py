@@ -10,19 +10,27 @@ from tiny_scanner import SEED
 
 from smrestore import mdf
 from smrestore.errors import InputError
+from smrestore.figures.transfer import TransferPanel, draw_transfer
 from smrestore.metrics import psnr, ssim
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.scans import read_measurement, read_rows, select_rows
 from smrestore.report import read_table
 from smrestore.restoration import restore_scan
-from smrestore.scanner import load_phantom, scan_calibration, scan_empty, scan_phantom
-from smrestore.transfer import (
-    load_reconstruction_settings,
-    make_transfer_table,
-    reconstruct_scan,
-    score_components,
+from smrestore.scanner import (
+    load_phantom,
+    repeat_calibration,
+    scan_calibration,
+    scan_empty,
+    scan_phantom,
 )
+from smrestore.transfer.classes import snr_names
+from smrestore.transfer.components import score_components
+from smrestore.transfer.gains import transfer_gains
+from smrestore.transfer.images import reconstruct_scan
+from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
+from smrestore.transfer.table import make_transfer_table
+from smrestore.transfer.twin_table import make_twin_table
 
 GRID = CalibrationGrid((11, 9, 1), (0.022, 0.018, 0.0))
 SEQUENCE = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=1.25e6)
@@ -283,17 +291,22 @@ def test_component_scores_are_relative_to_the_true_peak(measurement, tmp_path):
     assert table.columns.tolist() == [
         "measurement",
         "method",
+        "scan",
         "channel",
         "frequency",
         "mixing_order_x",
         "mixing_order_y",
         "mixing_order_z",
         "snr",
+        "sigma",
+        "used",
         "psnr",
         "ssim",
     ]
-    assert (table["measurement"] == "bar").all()
-    np.testing.assert_array_equal(table[["channel", "frequency"]], rows.chosen)
+    assert (table["measurement"] == "bar").all() and (table["scan"] == "c").all()
+    used = table.loc[table["used"], ["channel", "frequency"]]
+    np.testing.assert_array_equal(used, rows.chosen)
+    assert 1.5 <= table["snr"].min() < 5 and len(table) > len(used)
     with h5py.File(measurement.truth) as file:
         truth = file["system_matrix"][()]
     matrix = mdf.read_system_matrix(measurement.calibration)
@@ -302,6 +315,8 @@ def test_component_scores_are_relative_to_the_true_peak(measurement, tmp_path):
         peak = np.abs(truth[place]).max()
         assert row.psnr == pytest.approx(psnr(matrix[place] / peak, truth[place] / peak))
         assert row.ssim == pytest.approx(ssim(matrix[place] / peak, truth[place] / peak))
+        noise = mdf.background_std(measurement.calibration, [row.channel], [row.frequency])
+        assert row.sigma == pytest.approx(noise.item() / peak)
     perfect = score(measurement, measurement.truth, "truth", tmp_path / "truth.csv")
     assert np.isposinf(perfect["psnr"]).all()
 
@@ -315,6 +330,204 @@ def test_rows_without_true_signal_have_no_score(measurement, tmp_path):
     signal = rows.chosen[rows.chosen[:, 1] > 0]
     np.testing.assert_array_equal(table[["channel", "frequency"]], signal)
     assert np.isfinite(table["psnr"]).all()
+    assert np.isfinite(table["snr"]).all() and table["used"].all()
+
+
+def test_missing_voxels_have_a_score_of_their_own(measurement, tmp_path):
+    missing = np.zeros(GRID.size, bool)
+    missing[3:6, 2] = True
+    path = tmp_path / "s.csv"
+    score_components(
+        measurement.restored,
+        measurement.calibration,
+        measurement.truth,
+        settings=SETTINGS,
+        measurement="bar",
+        method="half",
+        path=path,
+        missing=missing,
+    )
+    table = pd.read_csv(path)
+    rows = scored_rows(measurement.calibration, SETTINGS)
+    restored, truth = (read_rows(p, rows) for p in (measurement.restored, measurement.truth))
+    peak = np.abs(truth[0]).max()
+    error = np.abs((restored[0] - truth[0])[missing] / peak) ** 2
+    expected = 10 * np.log10(2 / error.mean())  # two channels
+    assert table["psnr_missing"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_finer_truth_compares_the_calibration_as_piecewise_constant(world, measurement, tmp_path):
+    size = tuple(2 * n - 1 for n in GRID.size[:2])
+    fov = tuple(m * f / (2 * n) for m, f, n in zip(size, GRID.fov, GRID.size, strict=False))
+    fine = CalibrationGrid((*size, 1), (*fov, 0.0))
+    truth = tmp_path / "fine.truth.h5"
+    scan = (world.scanner, SEQUENCE, fine)
+    scan_calibration(tmp_path / "fine.mdf", truth, *scan, averages=1, seed=SEED)
+    files = dataclasses.replace(measurement, truth=truth)
+    table = score(files, measurement.calibration, "measured", tmp_path / "m.csv")
+    rows = scored_rows(measurement.calibration, SETTINGS)
+    coarse, true = read_rows(measurement.calibration, rows)[0], read_rows(truth, rows)[0]
+    x, y = (np.arange(n) for n in size)
+    # Voxels between two measured ones are the mean of both.
+    near = [(axis // 2, -(-axis // 2)) for axis in (x, y)]
+    spread = sum(coarse[np.ix_(a, b)] for a in near[0] for b in near[1]) / 4
+    peak = np.abs(true).max()
+    assert table["psnr"][0] == pytest.approx(psnr(spread / peak, true / peak), rel=1e-4)
+    perfect = score(files, truth, "truth", tmp_path / "t.csv")
+    assert np.isposinf(perfect["psnr"]).all()
+
+
+def test_image_on_another_grid_than_the_truth_is_compared_on_that_of_the_truth(
+    world, measurement, tmp_path
+):
+    fine = dataclasses.replace(GRID, size=(22, 18, 1))
+    phantom, truth = tmp_path / "p.mdf", tmp_path / "p.truth.h5"
+    bar = {"points_mm": [[-5, -2, 0], [5, -2, 0], [5, 3, 0]], "radius_mm": 1.5}
+    scan_phantom(
+        phantom,
+        truth,
+        world.scanner,
+        SEQUENCE,
+        fine,
+        load_phantom([bar]),
+        frames=2,
+        background_frames=2,
+        averages=100,
+        seed=SEED,
+    )
+    files = dataclasses.replace(measurement, phantom=phantom, phantom_truth=truth)
+    image, _, quality = reconstruct(files, measurement.truth, tmp_path / "i.h5", sweeps=3)
+    with h5py.File(truth) as file:
+        true = file["concentration"][()]
+    repeated = image.repeat(2, axis=0).repeat(2, axis=1)
+    assert quality["psnr_dB"] == pytest.approx(psnr(repeated, true, peak=true.max()))
+    assert quality["ssim"] == pytest.approx(ssim(repeated, true, data_range=true.max()))
+
+
+@pytest.fixture(scope="module")
+def repeated(world, measurement, tmp_path_factory):
+    """Files of two noisy scans of one truth, scored and reconstructed."""
+    folder = tmp_path_factory.mktemp("repeated")
+    scans = {"": measurement.calibration, "again": folder / "again.mdf"}
+    scan = (world.scanner, SEQUENCE, GRID)
+    repeat_calibration(scans["again"], measurement.truth, *scan, averages=1, seed=SEED)
+    images, scores = [], []
+    for name, calibration in scans.items():
+        (folder / name).mkdir(exist_ok=True)
+        files = dataclasses.replace(measurement, calibration=calibration)
+        images.append(folder / name / "measured.h5")
+        reconstruct(files, calibration, images[-1], sweeps=3)
+        scores.append(folder / name / "measured.csv")
+        score(files, calibration, "measured", scores[-1])
+    return images, scores
+
+
+def test_repeated_scans_give_intervals_of_their_own(repeated, tmp_path):
+    images, scores = repeated
+    names = {"csv": tmp_path / "csv", "markdown": tmp_path / "t.md"}
+    names["classes"] = tmp_path / "classes.md"
+    make_transfer_table(images, scores, methods=["measured"], **names)
+    table = pd.read_csv(tmp_path / "csv").set_index(["by", "class"])
+    rows = pd.concat([pd.read_csv(path) for path in scores])
+    whole = table.loc[("all", "all")]
+    components = rows.groupby(["channel", "frequency"])["psnr"]
+    assert whole["scans"] == 2 and whole["components"] == len(components) < len(rows)
+    assert whole["component_psnr_dB"] == pytest.approx(rows["psnr"].mean())
+    # Wider than if both scores of a component were independent, narrower than with one score.
+    independent = 1.96 * rows["psnr"].std() / np.sqrt(len(rows))
+    ci95 = whole["component_psnr_dB_ci95"]
+    assert independent * 1.01 < ci95 < independent * np.sqrt(2)
+    by_scan = rows.groupby("scan")["psnr"].mean()
+    # Two values: Student's t of one degree of freedom.
+    expected = 12.706 * by_scan.std() / np.sqrt(2)
+    assert whole["component_psnr_dB_ci95_scans"] == pytest.approx(expected, rel=1e-4)
+    quality = [h5py.File(path).attrs["psnr_dB"] for path in images]
+    assert whole["image_psnr_dB"] == pytest.approx(np.mean(quality))
+    expected = 12.706 * np.std(quality, ddof=1) / np.sqrt(2)
+    assert whole["image_psnr_dB_ci95"] == pytest.approx(expected, rel=1e-4)
+    assert table.loc["snr"].index.tolist() == [
+        n for n in snr_names() if n in table.loc["snr"].index
+    ]
+    noisy = table.loc[("snr", "1.5 to 3"), "component_psnr_dB"]
+    assert noisy < table.loc[("snr", "100 or more"), "component_psnr_dB"]
+    some = rows[(rows["snr"] >= 1.5) & (rows["snr"] < 3)]
+    assert noisy == pytest.approx(some["psnr"].mean())
+    assert len(read_table(tmp_path / "classes.md").columns) > 4
+
+
+def gains_of(repeated, tmp_path, simulated):
+    """Return gains of a method that adds 2 dB to every component of the scan."""
+    scores = [pd.read_csv(path) for path in repeated[1]]
+    better = [part.assign(method="better", psnr=part["psnr"] + 2) for part in scores]
+    paths = []
+    for i, part in enumerate([*scores, *better]):
+        paths.append(tmp_path / f"{i}.csv")
+        part.to_csv(paths[-1], index=False)
+    base = pd.DataFrame({"matrix": "m", "channel": 0, "frequency": range(8), "psnr": 20.0})
+    tests = []
+    for method in ("measured", "better"):
+        levels = [
+            base.assign(method=method, sigma=s, psnr=20 + gain * (method == "better"))
+            for s, gain in simulated.items()
+        ]
+        tests.append(tmp_path / f"{method}.csv")
+        pd.concat(levels).to_csv(tests[-1], index=False)
+    return transfer_gains(
+        tests, paths, baseline="measured", methods=["better"], sigma_convention="complex"
+    )
+
+
+def test_gains_are_paired_and_meet_at_the_noise_of_the_scan(repeated, tmp_path):
+    # The simulated gain is 1000 sigma, so that its mean tells at which noise it was looked up.
+    gains = gains_of(repeated, tmp_path, {0.0: 0.0, 10.0: 10_000.0})
+    rows = pd.concat([pd.read_csv(path) for path in repeated[1]])
+    assert [gain.snr_class for gain in gains] == [
+        name for name in snr_names() if name in {gain.snr_class for gain in gains}
+    ]
+    for gain in gains:
+        assert gain.measured == pytest.approx(2)
+        assert gain.measured_ci95 == pytest.approx(0, abs=1e-9)
+    part = rows[rows["snr"] >= 100]
+    assert gains[-1].snr_class == "100 or more"
+    assert gains[-1].simulated == pytest.approx(1000 * part["sigma"].mean())
+    assert gains[0].simulated > gains[-1].simulated
+
+
+def test_figure_of_gains_and_its_limits(repeated, tmp_path):
+    gains = gains_of(repeated, tmp_path, {0.1: 3.0, 0.3: 4.0})
+    panel = TransferPanel("Denoising", "DCT-F", {"better": "Better"}, gains)
+    draw_transfer([panel] * 4, tmp_path / "t.pdf", tmp_path / "t.png")
+    for name in ("t.pdf", "t.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+    with pytest.raises(InputError, match="no panel"):
+        draw_transfer([], tmp_path / "x.pdf", tmp_path / "x.png")
+    with pytest.raises(InputError, match="Denoising"):
+        empty = dataclasses.replace(panel, gains=[])
+        draw_transfer([empty], tmp_path / "x.pdf", tmp_path / "x.png")
+
+
+def test_twin_table_pairs_both_methods(repeated, tmp_path):
+    gains_of(repeated, tmp_path, {0.1: 3.0, 0.3: 4.0})
+    scan = [tmp_path / f"{i}.csv" for i in range(4)]
+    common = {"method": "better", "single": "measured", "label": "On twins"}
+    common["single_label"] = "Single"
+    make_twin_table(
+        [
+            {
+                **common,
+                "place": "test",
+                "rows": [tmp_path / f"{m}.csv" for m in ("measured", "better")],
+            },
+            {**common, "place": "bar", "rows": scan},
+        ],
+        csv=tmp_path / "twins.csv",
+        markdown=tmp_path / "twins.md",
+    )
+    table = pd.read_csv(tmp_path / "twins.csv")
+    assert table["condition"].tolist()[:3] == ["σ = 0.1", "σ = 0.3", "all"]
+    np.testing.assert_allclose(table["gain_dB"], [3, 4, *[2] * (len(table) - 2)])
+    np.testing.assert_allclose(table["psnr_dB"] - table["single_psnr_dB"], table["gain_dB"])
+    assert read_table(tmp_path / "twins.md")["where"].tolist()[:2] == ["test", "test"]
 
 
 def test_table_with_and_without_truth(measurement, tmp_path):
@@ -335,8 +548,9 @@ def test_table_with_and_without_truth(measurement, tmp_path):
             methods=list(variants),
             csv=tmp_path / "t.csv",
             markdown=tmp_path / "t.md",
+            classes=tmp_path / "c.md",
         )
-        table = pd.read_csv(tmp_path / "t.csv")
+        table = pd.read_csv(tmp_path / "t.csv").query("by == 'all'")
         assert table["method"].tolist() == ["Measured", "Half"]
         assert table["rows"].nunique() == 1
         assert (table["absolute_regularization"] > 0).all()

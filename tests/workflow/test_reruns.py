@@ -5,6 +5,7 @@ import os
 import pytest
 from plans import CI, edited, pending, rules, write_overlay
 
+MEASUREMENT_FIGURES = [f"plot_figure{number}" for number in range(3, 7)]
 FOLLOWS_TRAINING = {
     "plot_training_curve",
     "evaluate_method",
@@ -13,10 +14,11 @@ FOLLOWS_TRAINING = {
     "reconstruct_scan",
     "score_components",
     "make_transfer_table",
-    "plot_figure3",
+    *MEASUREMENT_FIGURES,
     "write_report",
 }
-SCANNING = {"scan_empty", "scan_calibration", "scan_phantom"}
+# The drawings of the phantoms know the scanner's shapes.
+SCANNING = {"scan_empty", "scan_calibration", "scan_phantom", "plot_figure2"}
 SIMULATION = {"sample_parameters", "simulate_batch", "plot_figure1"}
 NOISE = {"build_noise_pool", "plot_noise_pool"}
 EVERYTHING = SIMULATION | SCANNING | NOISE | {"train_network"} | FOLLOWS_TRAINING
@@ -32,11 +34,13 @@ def replanned(checkout, tmp_path, settings, *targets):
     ("module", "expected"),
     [
         ("figures/figure1.py", {"plot_figure1", "write_report"}),
+        ("figures/measurement/drawing.py", {*MEASUREMENT_FIGURES, "write_report"}),
         (
             "figures/style.py",
             {
                 "plot_figure1",
-                "plot_figure3",
+                "plot_figure2",
+                *MEASUREMENT_FIGURES,
                 "plot_training_curve",
                 "plot_noise_pool",
                 "write_report",
@@ -51,12 +55,12 @@ def replanned(checkout, tmp_path, settings, *targets):
                 "reconstruct_scan",
                 "score_components",
                 "make_transfer_table",
-                "plot_figure3",
+                *MEASUREMENT_FIGURES,
                 "write_report",
             },
         ),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
-        ("training/module.py", {"train_network"} | FOLLOWS_TRAINING),
+        ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("simulation.py", EVERYTHING - SCANNING - NOISE - {"sample_parameters"}),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
@@ -89,6 +93,7 @@ def test_training_settings_retrain_one_experiment(finished, tmp_path):
         ("plot_training_curve", "dncnn"),
         ("evaluate_method", "denoising-2d/dncnn"),
         ("make_table", "table2"),
+        ("check_claims", ""),
         ("restore_scan", "snake/dncnn"),
         ("reconstruct_scan", "snake/dncnn"),
         ("score_components", "snake/dncnn"),
@@ -136,6 +141,8 @@ def test_new_dataset_leaves_the_others_alone(finished, tmp_path):
     ("figure", "settings"),
     [
         ("figure1", {"matrices": 1}),
+        ("figure2", {"phantoms": ["snake"]}),
+        ("figure6", {"component_planes": [{"across": "x"}]}),
         ("figure3", {"components": [{"channel": 1, "mixing_order": [2, 1, 0]}]}),
     ],
 )

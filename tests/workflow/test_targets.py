@@ -3,106 +3,44 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from plans import pending
+from plans import CI, pending, rules
 
 from checkout import ROOT
 from smrestore.configuration import read_configuration
 
-BATCHES = {"train": 2, "validation": 1, "test": 1}
-# Datasets that nothing is trained or tested with yet.
-OTHERS = {
-    "lissajous-2d-langevin": {"train": 1, "validation": 1},
-    "lissajous-2d-fine": {"train": 1, "validation": 1, "test": 1},
-    "lissajous-3d": {"train": 2, "validation": 1, "test": 1},
-}
-METHODS = ("dct-f", "dncnn", "dncnn-canonical")
-EXPERIMENTS = METHODS[1:]
-
-
-def _jobs(rule, *wildcards):
-    return {(rule, name) for name in wildcards}
-
-
-def _draws(*splits):
-    return _jobs("sample_parameters", *(f"lissajous-2d/{split}" for split in splits))
-
-
-def _simulation(*splits):
-    batches = [f"lissajous-2d/{s}/{batch:03d}" for s in splits for batch in range(BATCHES[s])]
-    return _draws(*splits) | _jobs("simulate_batch", *batches)
-
-
-OTHER_DRAWS = _jobs(
-    "sample_parameters", *(f"{name}/{split}" for name, splits in OTHERS.items() for split in splits)
-)
-OTHER_SIMULATION = OTHER_DRAWS | _jobs(
-    "simulate_batch",
-    *(
-        f"{name}/{split}/{batch:03d}"
-        for name, splits in OTHERS.items()
-        for split, count in splits.items()
-        for batch in range(count)
-    ),
-)
-
-
-def _noise(*pools):
-    scans = _jobs("scan_empty", *(f"empty-{pool}" for pool in pools))
-    return scans | _jobs("build_noise_pool", *pools)
-
-
-NOISE_FIGURES = _jobs("plot_noise_pool", "training", "test")
-
-
-PHANTOM = _jobs("scan_phantom", "snake-phantom")
-CALIBRATION = _jobs("scan_calibration", "snake-calibration")
-REFERENCE = _jobs("scan_calibration", "snake-reference")
-# Scans that nothing is restored from yet.
-OTHER_SCANS = {
-    (f"scan_{kind}", f"{setting}-{kind}")
-    for setting in ("resolution", "spiral", "nested")
-    for kind in ("calibration", "phantom")
-}
-EMPTY = _jobs("scan_empty", "empty-training", "empty-test")
-CURVES = _jobs("plot_training_curve", *EXPERIMENTS)
-TRAINING = (
-    _simulation("train", "validation") | _noise("training") | _jobs("train_network", *EXPERIMENTS)
-)
-EVALUATION = (
-    TRAINING
-    | _simulation("test")
-    | _noise("test")
-    | _jobs("evaluate_method", *(f"denoising-2d/{method}" for method in METHODS))
-)
-RESTORATION = TRAINING | CALIBRATION | _jobs("restore_scan", *(f"snake/{m}" for m in METHODS))
-VARIANTS = [f"snake/{variant}" for variant in (*METHODS, "measured", "reference", "truth")]
-RECONSTRUCTION = RESTORATION | REFERENCE | PHANTOM | _jobs("reconstruct_scan", *VARIANTS)
+SIMULATION = {"sample_parameters", "simulate_batch"}
+SCANS = {"scan_empty", "scan_calibration", "scan_phantom"}
+# Scans and pools of 3D sequences hold the frequencies of simulated components.
+POOLS = SIMULATION | {"scan_empty", "build_noise_pool"}
+TRAINING = POOLS | {"train_network"}
+EVALUATION = TRAINING | {"evaluate_method"}
+RESTORATION = TRAINING | {"scan_calibration", "restore_scan"}
+RECONSTRUCTION = RESTORATION | {"scan_phantom", "reconstruct_scan"}
 TABLES = (
     EVALUATION
     | RECONSTRUCTION
-    | _jobs("score_components", *(name for name in VARIANTS if name != "snake/truth"))
-    | _jobs("make_table", "table2")
-    | _jobs("make_transfer_table", "snake")
+    | {"score_components", "make_table", "make_transfer_table", "make_twin_table"}
+    | {"check_claims", "tabulate_calibration_times"}
 )
-FIGURES = (
-    CURVES
-    | RECONSTRUCTION
-    | _simulation("test")
-    | _jobs("plot_figure1", "")
-    | _jobs("plot_figure3", "")
-)
+FIGURES = RECONSTRUCTION | {
+    "plot_training_curve",
+    *(f"plot_figure{number}" for number in range(1, 7)),
+    "plot_transfer",
+    "evaluate_method",
+    "score_components",
+}
 TARGETS = {
-    "parameters": _draws(*BATCHES) | OTHER_DRAWS,
-    "simulate": _simulation(*BATCHES) | OTHER_SIMULATION,
-    "scans": EMPTY | CALIBRATION | REFERENCE | PHANTOM | OTHER_SCANS,
-    "noise": _noise("training", "test") | NOISE_FIGURES,
-    "train": TRAINING | CURVES,
+    "parameters": {"sample_parameters"},
+    "simulate": SIMULATION,
+    "scans": SCANS | SIMULATION,
+    "noise": POOLS | {"plot_noise_pool"},
+    "train": TRAINING | {"plot_training_curve"},
     "evaluate": EVALUATION,
     "tables": TABLES,
     "restore": RESTORATION,
     "reconstruct": RECONSTRUCTION,
     "figures": FIGURES,
-    "all": TABLES | FIGURES | NOISE_FIGURES | _jobs("write_report", ""),
+    "all": TABLES | FIGURES | {"plot_noise_pool", "write_report"},
 }
 
 
@@ -118,23 +56,51 @@ def plans(empty_checkout, tmp_path_factory):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_target_plans_exactly_its_jobs(plans, target):
+def test_target_plans_exactly_its_stages(plans, target):
     folder, jobs = plans[target]
-    assert jobs == TARGETS[target]
+    assert rules(jobs) == TARGETS[target]
     assert not [path for path in folder.iterdir() if path.name != ".snakemake"]
+
+
+def planned(jobs, *names):
+    """Return the wildcards of the jobs of some rules."""
+    return {wildcards for rule, wildcards in jobs if rule in names}
+
+
+def assert_whole_study(jobs, config):
+    """Check that every entry of a configuration has its jobs."""
+    for rule, section in (
+        ("build_noise_pool", "noise_pools"),
+        ("train_network", "experiments"),
+        ("plot_training_curve", "experiments"),
+        ("make_table", "tables"),
+        ("make_transfer_table", "measurements"),
+    ):
+        assert planned(jobs, rule) == set(config[section])
+    evaluations = {f"{s}/{m}" for s, entry in config["test_sets"].items() for m in entry["methods"]}
+    assert planned(jobs, "evaluate_method") == evaluations
+    restored = {f"{s}/{m}" for s, entry in config["measurements"].items() for m in entry["methods"]}
+    assert planned(jobs, "restore_scan") >= restored
+    assert planned(jobs, "reconstruct_scan") > restored
+    for name, dataset in config["datasets"].items():
+        batches = {
+            f"{name}/{split}/{batch:03d}"
+            for split, count in dataset["matrices"].items()
+            for batch in range(-(-count // dataset["batch_size"]))
+        }
+        assert {w for w in planned(jobs, "simulate_batch") if w.startswith(f"{name}/")} == batches
 
 
 @pytest.mark.parametrize("overlays", [[], ["config/paper.yaml"]], ids=["default", "paper"])
 def test_configuration_plans_the_whole_study(empty_checkout, tmp_path, overlays):
     jobs = pending(empty_checkout, "--directory", tmp_path, configfiles=overlays)
-    config = read_configuration(ROOT / name for name in ["config.yaml", *overlays])
-    for rule, section in (
-        ("build_noise_pool", "noise_pools"),
-        ("train_network", "experiments"),
-        ("make_table", "tables"),
-        ("make_transfer_table", "measurements"),
-    ):
-        assert {name for job, name in jobs if job == rule} == set(config[section])
-    dataset = config["datasets"]["lissajous-2d"]
-    n_batches = sum(-(-n // dataset["batch_size"]) for n in dataset["matrices"].values())
-    assert len([job for job, _ in jobs if job == "simulate_batch"]) == n_batches
+    assert_whole_study(jobs, read_configuration(ROOT / name for name in ["config.yaml", *overlays]))
+
+
+def test_small_run_plans_the_whole_study(plans):
+    config = read_configuration([ROOT / "config.yaml", ROOT / CI])
+    _, jobs = plans["all"]
+    assert_whole_study(jobs, config)
+    scans = {f"{name}" for name, scan in config["scans"].items()}
+    assert planned(plans["scans"][1], *SCANS) == scans
+    assert planned(plans["restore"][1], "scan_phantom") == set()

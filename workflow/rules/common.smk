@@ -5,7 +5,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from smrestore.configuration import ConfigurationError, check_configuration, resolved_dataset
+from smrestore.configuration import (
+    ConfigurationError,
+    check_configuration,
+    resolved_dataset,
+    resolved_scan,
+)
 from smrestore.public.registry import read_stores
 from smrestore.workflow import code_id
 
@@ -18,8 +23,39 @@ except ConfigurationError as error:
 
 STORES = read_stores(config.get("downloads", {}).get("registry"))
 DATASETS = {name: resolved_dataset(config["datasets"], name) for name in config["datasets"]}
+SCAN_ENTRIES = {name: resolved_scan(config["scans"], name) for name in config["scans"]}
+# Methods that are applied to the mean of twin frequencies.
+TWINS = config.get("twin_methods", {})
+TWINS_USED = any(
+    method in TWINS
+    for section in ("test_sets", "measurements")
+    for entry in config[section].values()
+    for method in entry["methods"]
+)
+METHODS = [*config["baselines"], *config["experiments"], *TWINS]
 VARIANTS = ("measured", "reference", "truth")
 SCANS_OF_A_MEASUREMENT = ("calibration", "reference", "truth", "phantom", "empty")
+
+
+def repetitions(measurement):
+    """Return a measurement once more for each of its realizations, by names of files."""
+    entry = config["measurements"][measurement]
+    found = {}
+    for scan in entry.get("realizations", []):
+        found[f"{measurement}/{scan}"] = {**entry, "calibration": scan, "reference": None}
+        if "prior" in entry:
+            prior = f"{entry['prior']['measurement']}/{scan}"
+            found[f"{measurement}/{scan}"]["prior"] = {**entry["prior"], "measurement": prior}
+    return found
+
+
+REPETITIONS = {name: repetitions(name) for name in config["measurements"]}
+# Realizations are restored and reconstructed by the same rules as the measurements themselves.
+MEASUREMENTS = {
+    name: entry
+    for measurement, entry in config["measurements"].items()
+    for name, entry in ({measurement: entry} | REPETITIONS[measurement]).items()
+}
 
 
 def code(script):
@@ -44,10 +80,10 @@ wildcard_constraints:
     pool=names("noise_pools"),
     experiment=names("experiments"),
     test_set=names("test_sets"),
-    method="|".join([*config["baselines"], *config["experiments"]]),
+    method="|".join(METHODS),
     table=names("tables"),
-    measurement=names("measurements"),
-    variant="|".join([*VARIANTS, *config["baselines"], *config["experiments"]]),
+    measurement="|".join(MEASUREMENTS),
+    variant="|".join([*VARIANTS, *METHODS]),
 
 
 def batches(dataset, split):
@@ -57,8 +93,14 @@ def batches(dataset, split):
     return [f"results/system_matrices/{dataset}/{split}/{batch:03d}.h5" for batch in range(count)]
 
 
+def single_method(method):
+    """Return the method that works on single components, where one works on their twins, too."""
+    return TWINS.get(method, {}).get("of", method)
+
+
 def model_of(method):
     """Return the weights of a learned method, nothing for a classical one."""
+    method = single_method(method)
     if method in config["experiments"]:
         return [f"results/models/{method}/weights.safetensors"]
     return []
@@ -66,6 +108,7 @@ def model_of(method):
 
 def training_pool_of(method):
     """Return the noise pool that a learned method was trained with, nothing for a classical one."""
+    method = single_method(method)
     if method in config["experiments"]:
         return [f"results/noise/{config['experiments'][method]['noise_pool']}.h5"]
     return []
@@ -73,56 +116,63 @@ def training_pool_of(method):
 
 def label(method):
     """Return the name of a method for readers."""
-    section = "baselines" if method in config["baselines"] else "experiments"
-    return config[section][method]["label"]
+    return {**config["baselines"], **config["experiments"], **TWINS}[method]["label"]
 
 
 def variant_label(measurement, variant):
     """Return the name of a system matrix for readers, with its averages where they are known."""
-    entry = config["measurements"][measurement]
+    entry = MEASUREMENTS[measurement]
     if variant == "truth":
         return "Truth"
     if variant not in VARIANTS:
         return label(variant)
-    scan = config["scans"][entry["calibration" if variant == "measured" else "reference"]]
+    scan = SCAN_ENTRIES[entry["calibration" if variant == "measured" else "reference"]]
     averages = f" ({scan['averages']} averages)" if "averages" in scan else ""
     return variant.capitalize() + averages
 
 
 def has_truth(scan):
     """Tell whether a scan comes with its truth."""
-    return config["scans"][scan]["source"] == "virtual"
+    return SCAN_ENTRIES[scan]["source"] == "virtual"
 
 
 def truth_of(scan):
-    """Return the truth of a scan, nothing if nobody knows it."""
-    return [f"results/scans/{scan}.truth.h5"] if has_truth(scan) else []
+    """Return the truth of a scan, nothing if nobody knows it; repeated scans share it."""
+    original = SCAN_ENTRIES[scan].get("repeats", scan)
+    return [f"results/scans/{original}.truth.h5"] if has_truth(scan) else []
 
 
 def true_scan(measurement):
     """Return the calibration scan whose truth is that of a measurement."""
-    entry = config["measurements"][measurement]
+    entry = MEASUREMENTS[measurement]
     return entry.get("truth", entry["calibration"])
 
 
 def variants(measurement):
     """Return all system matrices that a measurement is reconstructed with, worst first."""
-    entry = config["measurements"][measurement]
+    entry = MEASUREMENTS[measurement]
+    is_repetition = measurement not in config["measurements"]
     return [
         "measured",
         *entry["methods"],
         *(["reference"] if entry["reference"] else []),
-        *(["truth"] if has_truth(true_scan(measurement)) else []),
+        *(["truth"] if has_truth(true_scan(measurement)) and not is_repetition else []),
     ]
+
+
+def with_repetitions(measurement):
+    """Return the names of a measurement and of its realizations."""
+    return [measurement, *REPETITIONS[measurement]]
 
 
 def matrix_of(measurement, variant):
     """Return the file of one of these system matrices."""
-    entry = config["measurements"][measurement]
+    entry = MEASUREMENTS[measurement]
+    if variant == "truth":
+        return truth_of(true_scan(measurement))[0]
     return {
         "measured": f"results/scans/{entry['calibration']}.mdf",
         "reference": f"results/scans/{entry['reference']}.mdf",
-        "truth": f"results/scans/{true_scan(measurement)}.truth.h5",
     }.get(variant, f"results/restored/{measurement}/{variant}.mdf")
 
 
@@ -149,7 +199,7 @@ USED_SCANS = [
     if any(scan in entry.get("scans", []) for entry in config["noise_pools"].values())
     or any(
         scan in (entry[key] for key in SCANS_OF_A_MEASUREMENT if key in entry)
-        for entry in config["measurements"].values()
+        for entry in MEASUREMENTS.values()
     )
 ]
 EVALUATIONS = [
@@ -159,12 +209,12 @@ EVALUATIONS = [
 ]
 RESTORED = [
     f"results/restored/{measurement}/{method}.mdf"
-    for measurement, entry in config["measurements"].items()
+    for measurement, entry in MEASUREMENTS.items()
     for method in entry["methods"]
 ]
 RECONSTRUCTIONS = [
     f"results/reconstructions/{measurement}/{variant}.h5"
-    for measurement in config["measurements"]
+    for measurement in MEASUREMENTS
     for variant in variants(measurement)
 ]
 TABLES = [
@@ -174,6 +224,12 @@ TABLES = [
     *collect(
         "results/tables/transfer-{measurement}.{format}",
         measurement=config["measurements"],
+        format=["csv", "md", "classes.md"],
+    ),
+    *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS_USED else []),
+    *collect(
+        "results/tables/{table}.{format}",
+        table=["claims", "calibration-time"],
         format=["csv", "md"],
     ),
 ]

@@ -20,5 +20,7 @@ rule evaluate_method:
         seed=config["seed"],
         settings=get_test_settings,
         baseline=get_baseline,
+        twins=lambda wildcards: wildcards.method in TWINS,
+        inference=get_inference,
     script:
         "../scripts/evaluate_method.py"

@@ -1,4 +1,4 @@
-# figures: the figures of the study, from stores, scans and reconstructions, never from networks
+# figures: the figures of the study, from stores, scans, phantoms and reconstructions, never from networks
 
 
 rule plot_figure1:
@@ -26,29 +26,86 @@ rule plot_figure1:
         "../scripts/plot_figure1.py"
 
 
-rule plot_figure3:
-    input:
-        matrices=get_figure3_matrices,
-        images=get_figure3_images,
-        truth=lambda wildcards: truth_of(figure3_entry()["calibration"]),
-        phantom=lambda wildcards: truth_of(figure3_entry()["phantom"]),
+rule plot_figure2:
     output:
-        pdf="results/figures/figure3.pdf",
+        pdf="results/figures/figure2.pdf",
         png=report(
-            "results/figures/figure3.png",
-            caption="../report/figure3.rst",
+            "results/figures/figure2.png",
+            caption="../report/figure2.rst",
             category="Figures",
-            labels={"figure": "3, restored scan"},
+            labels={"figure": "2, phantoms"},
         ),
     log:
-        "results/logs/figures/figure3.log",
+        "results/logs/figures/figure2.log",
     benchmark:
-        "results/benchmarks/figures/figure3.jsonl"
+        "results/benchmarks/figures/figure2.jsonl"
     localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("plot_figure3"),
-        components=lambda wildcards: config["figures"]["figure3"]["components"],
+        code=code("plot_figure2"),
+        phantoms=get_figure2_phantoms,
     script:
-        "../scripts/plot_figure3.py"
+        "../scripts/plot_figure2.py"
+
+
+# One rule for each figure of a measurement, since each has a caption of its own.
+for figure in MEASUREMENT_FIGURES:
+
+    rule:
+        name:
+            f"plot_{figure}"
+        input:
+            matrices=figure_matrices(figure),
+            images=figure_images(figure),
+            seen=figure_seen(figure),
+            seen_image=figure_seen_image(figure),
+            mask=figure_mask(figure),
+            phantom=truth_of(figure_measurement(figure)["phantom"]),
+        output:
+            pdf=f"results/figures/{figure}.pdf",
+            png=report(
+                f"results/figures/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+                labels={"figure": MEASUREMENT_FIGURES[figure]},
+            ),
+        log:
+            f"results/logs/figures/{figure}.log",
+        benchmark:
+            f"results/benchmarks/figures/{figure}.jsonl"
+        localrule: True
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            code=code("plot_measurement"),
+            settings=config["figures"][figure],
+            task=scan_task_of(config["figures"][figure]["measurement"]),
+            seen_label=seen_label(figure),
+        script:
+            "../scripts/plot_measurement.py"
+
+
+rule plot_transfer:
+    input:
+        get_transfer_rows,
+    output:
+        pdf="results/figures/transfer.pdf",
+        png=report(
+            "results/figures/transfer.png",
+            caption="../report/transfer_figure.rst",
+            category="Figures",
+            labels={"figure": "transfer"},
+        ),
+    log:
+        "results/logs/figures/transfer.log",
+    benchmark:
+        "results/benchmarks/figures/transfer.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("plot_transfer"),
+        panels=get_transfer_panels,
+    script:
+        "../scripts/plot_transfer.py"

@@ -15,7 +15,7 @@ def get_draw_settings(wildcards):
 
 def get_scan_settings(wildcards):
     """Return a virtual scan with everything it names, so that only its own settings matter."""
-    scan = dict(config["scans"][wildcards.scan])
+    scan = dict(SCAN_ENTRIES[wildcards.scan])
     # The frequencies come with the inputs.
     scan.pop("frequencies", None)
     scan["scanner_name"] = scan["scanner"]
@@ -34,10 +34,12 @@ def get_scan_matrices(wildcards):
     """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
     if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
         return []
-    pools = (
-        pool for pool, e in config["noise_pools"].items() if wildcards.scan in e.get("scans", [])
-    )
+    pools = pools_of(wildcards.scan)
     return sorted({path for pool in pools for path in needed_matrices(pool)})
+
+
+def pools_of(scan):
+    return [pool for pool, e in config["noise_pools"].items() if scan in e.get("scans", [])]
 
 
 def get_scan_file(wildcards):
@@ -72,6 +74,12 @@ def needed_matrices(pool):
     ]
     users += [(t["dataset"], "test") for t in pool_users("test_sets", pool)]
     return sorted({path for dataset, split in users for path in batches(dataset, split)})
+
+
+def needs_twins(pool):
+    """Tell whether noise of the twins of all components is drawn from a pool."""
+    users = pool_users("test_sets", pool)
+    return any(method in TWINS for entry in users for method in entry["methods"])
 
 
 def pool_users(section, pool):
@@ -110,6 +118,19 @@ def get_recipe(wildcards):
     return {key: entry[key] for key in keys if key in entry}
 
 
+def get_names(wildcards):
+    """Return what the card of a model calls its data."""
+    entry = config["experiments"][wildcards.experiment]
+    names = {key: entry[key] for key in ("dataset", "noise_pool")}
+    return {"experiment": wildcards.experiment, **names}
+
+
+def get_inference(wildcards):
+    """Return how a network is used, nothing for classical methods."""
+    method = single_method(wildcards.method)
+    return config["experiments"].get(method, {}).get("inference", {})
+
+
 # evaluation
 
 
@@ -136,7 +157,7 @@ def get_test_settings(wildcards):
 
 def get_baseline(wildcards):
     """Return the options of a classical method without its label, None for a network."""
-    entry = config["baselines"].get(wildcards.method)
+    entry = config["baselines"].get(single_method(wildcards.method))
     return entry and {key: value for key, value in entry.items() if key != "label"}
 
 
@@ -153,47 +174,200 @@ def get_table_evaluations(wildcards):
 
 def get_table_settings(wildcards):
     entry = config["tables"][wildcards.table]
-    test_sets = [config["test_sets"][name] for name in entry["test_sets"]]
+    test_sets = {name: config["test_sets"][name] for name in entry["test_sets"]}
+    methods = [method for test_set in test_sets.values() for method in test_set["methods"]]
+    keys = ("task", "dimension", "sigma_convention", "particle_state")
     return {
         "number": entry["number"],
         "caption": entry["caption"],
         "published_names": entry["published"],
-        "task": test_sets[0]["task"],
-        "dimension": test_sets[0]["dimension"],
-        "labels": {method: label(method) for t in test_sets for method in t["methods"]},
+        "size_ranges": entry.get("size_ranges", []),
+        "test_sets": [
+            {"name": name, **{key: test_set[key] for key in keys if key in test_set}}
+            for name, test_set in test_sets.items()
+        ],
+        "labels": {method: label(method) for method in methods},
+        "alignments": {
+            method: config["baselines"][method].get("alignment", "aligned")
+            for method in methods
+            if config["baselines"].get(method, {}).get("method") == "spline"
+        },
     }
+
+
+# claims
+
+
+def published_names():
+    """Return the methods of the study that methods stand for, in any table."""
+    tables = config["tables"].values()
+    return {ours: theirs for entry in tables for ours, theirs in entry["published"].items()}
+
+
+def claim_sets():
+    """Return the test sets of all tables, each with the table that it belongs to."""
+    return [(name, entry) for entry in config["tables"].values() for name in entry["test_sets"]]
+
+
+def claim_methods(test_set):
+    """Return the methods of a test set that stand for one of the study."""
+    return [m for m in config["test_sets"][test_set]["methods"] if m in published_names()]
+
+
+def get_claim_evaluations(wildcards):
+    test_sets = dict.fromkeys(name for name, _ in claim_sets())
+    return [
+        f"results/evaluation/{name}/{method}.csv"
+        for name in test_sets
+        for method in claim_methods(name)
+    ]
+
+
+def claim_scores():
+    """Return the scored components of each calibration scan with known truth, by measurement."""
+    scores = {
+        name: [
+            f"results/reconstructions/{name}/{method}.csv"
+            for method in entry["methods"]
+            if method in published_names()
+        ]
+        for name, entry in config["measurements"].items()
+        if has_truth(true_scan(name))
+    }
+    return {name: paths for name, paths in scores.items() if paths}
+
+
+def get_claim_scores(wildcards):
+    return [path for paths in claim_scores().values() for path in paths]
+
+
+def scan_dimension(scan):
+    """Return the driven axes of a virtual scan."""
+    sequence = config["sequences"][config["scans"][scan]["sequence"]]
+    return sum(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
+
+
+def get_claim_settings(wildcards):
+    experiments = config["experiments"]
+    measurements = config["measurements"]
+    return {
+        "scores": claim_scores(),
+        "tables": [
+            {
+                "number": entry["number"],
+                "dimension": config["test_sets"][name]["dimension"],
+                "test_set": name,
+                "published": entry["published"],
+                "size_ranges": entry.get("size_ranges", []),
+            }
+            for name, entry in claim_sets()
+        ],
+        "scans": [
+            {
+                "measurement": name,
+                "task": measurements[name]["task"],
+                "dimension": scan_dimension(true_scan(name)),
+                "published": published_names(),
+            }
+            for name in claim_scores()
+        ],
+        "training": {
+            name: {
+                "matrices": DATASETS[entry["dataset"]]["matrices"]["train"],
+                "steps": entry["training"]["steps"],
+            }
+            for name, entry in experiments.items()
+        },
+        "labels": {name: label(name) for name in [*config["baselines"], *experiments]},
+    }
+
+
+# times of calibrations
+
+
+def get_timed_measurements(wildcards):
+    """Return the measurements that save time, with the scans that tell how much."""
+    timed = []
+    for name, entry in config["measurements"].items():
+        found = {
+            "name": name,
+            "task": entry["task"],
+            "calibration": f"results/scans/{entry['calibration']}.mdf",
+            "robot_time_s": entry.get("robot_time_s", 0.0),
+        }
+        if "factor" in entry:
+            timed.append(
+                found | {"factor": entry["factor"], "decimate": entry.get("decimate", False)}
+            )
+        elif entry["reference"]:
+            timed.append(found | {"reference": f"results/scans/{entry['reference']}.mdf"})
+    return timed
+
+
+def get_timed_scans(wildcards):
+    measurements = get_timed_measurements(wildcards)
+    return sorted(
+        {m[key] for m in measurements for key in ("calibration", "reference") if key in m}
+    )
 
 
 # restoration
 
 
 def get_calibration(wildcards):
-    return f"results/scans/{config['measurements'][wildcards.measurement]['calibration']}.mdf"
+    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['calibration']}.mdf"
+
+
+def scan_to_restore(measurement):
+    """Return the calibration as it was measured, or as another measurement restored it."""
+    entry = MEASUREMENTS[measurement]
+    prior = entry.get("prior")
+    if prior:
+        return matrix_of(prior["measurement"], prior["method"])
+    return matrix_of(measurement, "measured")
 
 
 def get_scan_to_restore(wildcards):
-    """Return the calibration as it was measured, or as another measurement restored it."""
-    prior = config["measurements"][wildcards.measurement].get("prior")
-    return matrix_of(prior["measurement"], prior["method"]) if prior else get_calibration(wildcards)
+    return scan_to_restore(wildcards.measurement)
 
 
-def get_scan_task(wildcards):
+def scan_task_of(measurement):
     """Return the task of a measurement with what it needs to know."""
-    entry = config["measurements"][wildcards.measurement]
+    entry = MEASUREMENTS[measurement]
     keys = ("task", "factor", "decimate", "missing")
     return {key: entry[key] for key in keys if key in entry}
 
 
-def get_mask(wildcards):
+def get_scan_task(wildcards):
+    return scan_task_of(wildcards.measurement)
+
+
+def get_rows_to_restore(wildcards):
+    """Return the settings that choose the components of a realization, None to restore all.
+
+    Those are scored, and reconstructed with, here or where this is the prior.
+    """
+    name = wildcards.measurement
+    if name in config["measurements"]:
+        return None
+    users = [e for e in MEASUREMENTS.values() if e.get("prior", {}).get("measurement") == name]
+    return [entry["reconstruction"] for entry in (MEASUREMENTS[name], *users)]
+
+
+def mask_of(measurement):
     """Return the file that says which positions are missing, nothing if the configuration does."""
-    missing = config["measurements"][wildcards.measurement].get("missing", {})
+    missing = MEASUREMENTS[measurement].get("missing", {})
     return [missing["file"]] if "file" in missing else []
+
+
+def get_mask(wildcards):
+    return mask_of(wildcards.measurement)
 
 
 def get_sigma_factor(wildcards):
     """Return the noise factor of classical methods; networks are not told the noise."""
-    if wildcards.method in config["baselines"]:
-        return config["measurements"][wildcards.measurement]["baseline_sigma_factor"]
+    if single_method(wildcards.method) in config["baselines"]:
+        return MEASUREMENTS[wildcards.measurement]["baseline_sigma_factor"]
     return 1.0
 
 
@@ -205,12 +379,12 @@ def get_matrix(wildcards):
 
 
 def get_phantom(wildcards):
-    return f"results/scans/{config['measurements'][wildcards.measurement]['phantom']}.mdf"
+    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['phantom']}.mdf"
 
 
 def get_phantom_empty(wildcards):
     """Return the empty scan that is subtracted from a phantom scan, nothing if there is none."""
-    empty = config["measurements"][wildcards.measurement].get("empty")
+    empty = MEASUREMENTS[wildcards.measurement].get("empty")
     return [f"results/scans/{empty}.mdf"] if empty else []
 
 
@@ -219,23 +393,93 @@ def get_calibration_truth(wildcards):
 
 
 def get_phantom_truth(wildcards):
-    return truth_of(config["measurements"][wildcards.measurement]["phantom"])
+    return truth_of(MEASUREMENTS[wildcards.measurement]["phantom"])
 
 
 def get_reconstruction_settings(wildcards):
-    return config["measurements"][wildcards.measurement]["reconstruction"]
+    return MEASUREMENTS[wildcards.measurement]["reconstruction"]
+
+
+def get_images(wildcards):
+    """Return the images of a measurement and its realizations."""
+    return [
+        f"results/reconstructions/{name}/{variant}.h5"
+        for name in with_repetitions(wildcards.measurement)
+        for variant in variants(name)
+    ]
+
+
+def scores_of(measurement, methods=None):
+    """Return the component scores of a measurement and its realizations; without truth there are none."""
+    return [
+        f"results/reconstructions/{name}/{variant}.csv"
+        for name in with_repetitions(measurement)
+        if has_truth(true_scan(name))
+        for variant in variants(name)
+        if variant != "truth" and (methods is None or variant in methods)
+    ]
 
 
 def get_scores(wildcards):
-    """Return the component scores of a measurement; without truth there are none."""
-    name = wildcards.measurement
-    if not has_truth(true_scan(name)):
-        return []
-    return [
-        f"results/reconstructions/{name}/{variant}.csv"
-        for variant in variants(name)
-        if variant != "truth"
-    ]
+    return scores_of(wildcards.measurement)
+
+
+def evaluations_of(test_set, methods):
+    """Return the evaluations of a test set by methods."""
+    return [f"results/evaluation/{test_set}/{method}.csv" for method in methods]
+
+
+def get_transfer_panels(wildcards):
+    """Return what each panel of the figure shows."""
+    panels = []
+    for panel in config["figures"]["transfer"]["panels"]:
+        test_set = config["test_sets"][panel["test_set"]]
+        measured = config["measurements"][panel["measurement"]]["methods"]
+        methods = [m for m in measured if m in test_set["methods"] and m != panel["baseline"]]
+        panels.append(
+            {
+                "title": panel["title"],
+                "baseline": panel["baseline"],
+                "baseline_label": label(panel["baseline"]),
+                "labels": {method: label(method) for method in methods},
+                "sigma_convention": test_set["sigma_convention"],
+                "evaluations": evaluations_of(panel["test_set"], [panel["baseline"], *methods]),
+                "scores": scores_of(panel["measurement"], [panel["baseline"], *methods]),
+            }
+        )
+    return panels
+
+
+def get_transfer_rows(wildcards):
+    panels = get_transfer_panels(wildcards)
+    return sorted({p for panel in panels for p in panel["evaluations"] + panel["scores"]})
+
+
+def get_twin_comparisons(wildcards):
+    """Return where methods on twins are compared with the same on single components."""
+    comparisons = []
+    for section, rows_of in (("test_sets", evaluations_of), ("measurements", scores_of)):
+        for name, entry in config[section].items():
+            for method in entry["methods"]:
+                if method not in TWINS or TWINS[method]["of"] not in entry["methods"]:
+                    continue
+                single = TWINS[method]["of"]
+                comparisons.append(
+                    {
+                        "place": name,
+                        "method": method,
+                        "label": label(method),
+                        "single": single,
+                        "single_label": label(single),
+                        "rows": rows_of(name, [single, method]),
+                    }
+                )
+    return comparisons
+
+
+def get_twin_rows(wildcards):
+    comparisons = get_twin_comparisons(wildcards)
+    return sorted({path for comparison in comparisons for path in comparison["rows"]})
 
 
 # figures
@@ -246,15 +490,72 @@ def get_figure1_batches(wildcards):
     return batches(entry["dataset"], entry["split"])
 
 
-def figure3_entry():
-    return config["measurements"][config["figures"]["figure3"]["measurement"]]
+def get_figure2_phantoms(wildcards):
+    names = config["figures"]["figure2"]["phantoms"]
+    return {name: config["phantoms"][name] for name in names}
 
 
-def get_figure3_matrices(wildcards):
-    name = config["figures"]["figure3"]["measurement"]
-    return [matrix_of(name, variant) for variant in variants(name) if variant != "truth"]
+# Figures of measurements, with what tells them apart in the report.
+MEASUREMENT_FIGURES = {
+    f"figure{number}": f"{number}, scan {config['figures'][f'figure{number}']['measurement']}"
+    for number in range(3, 7)
+    if f"figure{number}" in config["figures"]
+}
 
 
-def get_figure3_images(wildcards):
-    name = config["figures"]["figure3"]["measurement"]
-    return [f"results/reconstructions/{name}/{variant}.h5" for variant in variants(name)]
+def figure_measurement(figure):
+    return config["measurements"][config["figures"][figure]["measurement"]]
+
+
+def figure_variants(figure):
+    """Return the system matrices that a figure shows: all, or chosen methods."""
+    entry = config["figures"][figure]
+    name = entry["measurement"]
+    others = set(config["measurements"][name]["methods"]) - set(entry.get("methods", []))
+    return [v for v in variants(name) if "methods" not in entry or v not in others]
+
+
+def figure_matrices(figure):
+    name = config["figures"][figure]["measurement"]
+    return [matrix_of(name, variant) for variant in figure_variants(figure)]
+
+
+def figure_images(figure):
+    name = config["figures"][figure]["measurement"]
+    return [f"results/reconstructions/{name}/{v}.h5" for v in figure_variants(figure)]
+
+
+def figure_seen(figure):
+    """Return what methods restore, nothing if this is the calibration as it was measured."""
+    entry = figure_measurement(figure)
+    if not {"prior", "missing"} & set(entry) and not entry.get("decimate"):
+        return []
+    return [scan_to_restore(config["figures"][figure]["measurement"])]
+
+
+def figure_seen_image(figure):
+    """Return the image of what methods restore, nothing if voxels are missing in it."""
+    entry = figure_measurement(figure)
+    prior = entry.get("prior")
+    if not prior or "missing" in entry or entry.get("decimate"):
+        return []
+    return [f"results/reconstructions/{prior['measurement']}/{prior['method']}.h5"]
+
+
+def figure_mask(figure):
+    return mask_of(config["figures"][figure]["measurement"])
+
+
+def seen_label(figure):
+    """Return the name for readers of what methods restore."""
+    entry = figure_measurement(figure)
+    words = []
+    if "prior" in entry:
+        task = config["measurements"][entry["prior"]["measurement"]]["task"]
+        done = {"denoising": "Denoised", "inpainting": "Inpainted"}.get(task, "Restored")
+        words.append(f"{done} ({label(entry['prior']['method'])})")
+    if entry.get("decimate"):
+        words.append(f"Decimated (1 of {entry['factor']} per axis)")
+    if "missing" in entry:
+        words.append("Masked")
+    return ", ".join(words)

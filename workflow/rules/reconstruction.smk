@@ -29,6 +29,7 @@ rule score_components:
         matrix=get_matrix,
         calibration=get_calibration,
         truth=get_calibration_truth,
+        mask=get_mask,
     output:
         "results/reconstructions/{measurement}/{variant}.csv",
     log:
@@ -39,16 +40,15 @@ rule score_components:
     params:
         code=code("score_components"),
         settings=get_reconstruction_settings,
+        task=get_scan_task,
+        measurement=lambda wildcards: wildcards.measurement.partition("/")[0],
     script:
         "../scripts/score_components.py"
 
 
 rule make_transfer_table:
     input:
-        reconstructions=lambda wildcards: [
-            f"results/reconstructions/{wildcards.measurement}/{variant}.h5"
-            for variant in variants(wildcards.measurement)
-        ],
+        reconstructions=get_images,
         scores=get_scores,
     output:
         csv="results/tables/transfer-{measurement}.csv",
@@ -58,8 +58,16 @@ rule make_transfer_table:
             category="Tables",
             labels={"table": "transfer, {measurement}"},
         ),
+        classes=report(
+            "results/tables/transfer-{measurement}.classes.md",
+            caption="../report/transfer.rst",
+            category="Tables",
+            labels={"table": "transfer, {measurement}, by class"},
+        ),
     log:
         "results/logs/tables/transfer-{measurement}.log",
+    wildcard_constraints:
+        measurement=names("measurements"),
     localrule: True
     conda:
         "../../envs/analysis.yaml"

@@ -6,13 +6,15 @@ rule write_report:
         tables=[path for path in TABLES if path.endswith(".md")],
         figures=[path for path in FIGURES if path.endswith(".png")],
         curves=[path for path in CURVES if path.endswith(".png")],
+        noise=[path for path in NOISE_FIGURES if path.endswith(".png")],
         # Linked from the page.
-        pdfs=[path for path in [*FIGURES, *CURVES] if path.endswith(".pdf")],
+        pdfs=[path for path in [*FIGURES, *CURVES, *NOISE_FIGURES] if path.endswith(".pdf")],
+        files=[path for path in TABLES if not path.endswith(".md")],
         scans=USED_SCANS,
-        captions=[
-            ROOT / f"workflow/report/{name}.rst"
-            for name in ("workflow", "table2", "transfer", "figure1", "figure3", "training_curve")
-        ],
+        cards=collect("results/models/{experiment}/card.json", experiment=config["experiments"]),
+        captions=sorted((ROOT / "workflow/report").glob("*.rst")),
+        # What is reduced is what differs from these.
+        study=[ROOT / "config.yaml", ROOT / "config/paper.yaml"],
     output:
         "results/report.html",
     log:
@@ -24,6 +26,8 @@ rule write_report:
         code=code("write_report"),
         config=config,
         labels={name: label(name) for name in [*config["baselines"], *config["experiments"]]},
-        benchmarks="results/benchmarks",
+        datasets=DATASETS,
+        # With files that the page tells of only as long as they are there.
+        results="results",
     script:
         "../scripts/write_report.py"

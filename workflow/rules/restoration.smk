@@ -4,6 +4,7 @@
 rule restore_scan:
     input:
         scan=get_scan_to_restore,
+        calibration=get_calibration,
         mask=get_mask,
         model=lambda wildcards: model_of(wildcards.method),
         training_pool=lambda wildcards: training_pool_of(wildcards.method),
@@ -18,7 +19,10 @@ rule restore_scan:
     params:
         code=code("restore_scan"),
         baseline=get_baseline,
+        inference=get_inference,
         task=get_scan_task,
         sigma_factor=get_sigma_factor,
+        twins=lambda wildcards: wildcards.method in TWINS,
+        rows=get_rows_to_restore,
     script:
         "../scripts/restore_scan.py"

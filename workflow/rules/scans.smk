@@ -16,6 +16,7 @@ rule scan_empty:
         "../../envs/simulation.yaml"
     params:
         code=code("scan_empty"),
+        twins=lambda wildcards: any(map(needs_twins, pools_of(wildcards.scan))),
         seed=config["seed"],
         settings=get_scan_settings,
     script:
@@ -31,7 +32,7 @@ rule scan_calibration:
     benchmark:
         "results/benchmarks/scans/{scan}.jsonl"
     wildcard_constraints:
-        scan=names("scans", source="virtual", kind="calibration"),
+        scan=names("scans", source="virtual", kind="calibration", repeats=None),
     conda:
         "../../envs/simulation.yaml"
     threads: 4
@@ -41,6 +42,28 @@ rule scan_calibration:
         settings=get_scan_settings,
     script:
         "../scripts/scan_calibration.py"
+
+
+# The same signal with other noise: nothing is simulated again.
+rule repeat_calibration:
+    input:
+        lambda wildcards: truth_of(wildcards.scan),
+    output:
+        "results/scans/{scan}.mdf",
+    log:
+        "results/logs/scans/{scan}.log",
+    benchmark:
+        "results/benchmarks/scans/{scan}.jsonl"
+    wildcard_constraints:
+        scan="|".join(scan for scan in SCAN_ENTRIES if "repeats" in SCAN_ENTRIES[scan]) or "(?!)",
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("repeat_calibration"),
+        seed=config["seed"],
+        settings=get_scan_settings,
+    script:
+        "../scripts/repeat_calibration.py"
 
 
 rule scan_phantom:

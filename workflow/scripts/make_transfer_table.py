@@ -1,6 +1,6 @@
 """Tabulate how the methods fare on a measured scan."""
 
-from smrestore.transfer import make_transfer_table
+from smrestore.transfer.table import make_transfer_table
 from smrestore.workflow import job
 
 
@@ -12,6 +12,7 @@ def main(smk):
         methods=smk.params.variants,
         csv=smk.output.csv,
         markdown=smk.output.markdown,
+        classes=smk.output.classes,
     )
 
 

@@ -1,6 +1,7 @@
 """Reconstruct a phantom scan with one system matrix."""
 
-from smrestore.transfer import load_reconstruction_settings, reconstruct_scan
+from smrestore.transfer.images import reconstruct_scan
+from smrestore.transfer.rows import load_reconstruction_settings
 from smrestore.workflow import job, optional
 
 

@@ -1,8 +1,11 @@
 """Restore a calibration scan with one method."""
 
+import numpy as np
+
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.restoration import configured_task, restore_scan
+from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.workflow import job, optional
 
 
@@ -11,13 +14,24 @@ def main(smk):
     if pool := optional(smk.input.training_pool):
         warn_of_shared_scan(pool, smk.input.scan)
     task = configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask))
+    chosen = None
+    if smk.params.rows is not None:
+        settings = [load_reconstruction_settings(entry) for entry in smk.params.rows]
+        chosen = np.concatenate([scored_rows(smk.input.calibration, s).chosen for s in settings])
     restore_scan(
         smk.input.scan,
         smk.output[0],
-        load_method(smk.params.baseline, optional(smk.input.model), task.name),
+        load_method(
+            smk.params.baseline,
+            optional(smk.input.model),
+            task.name,
+            inference=smk.params.inference,
+        ),
         name=smk.wildcards.method,
         task=task,
         sigma_factor=smk.params.sigma_factor,
+        twins=smk.params.twins,
+        chosen=chosen,
     )
 
 

@@ -11,11 +11,15 @@ def main(smk):
         tables=list(smk.input.tables),
         figures=list(smk.input.figures),
         curves=list(smk.input.curves),
+        noise=list(smk.input.noise),
         scans=list(smk.input.scans),
+        cards=list(smk.input.cards),
         captions=list(smk.input.captions),
         config=smk.params.config,
+        datasets=smk.params.datasets,
+        study=list(smk.input.study),
         labels=smk.params.labels,
-        benchmarks=smk.params.benchmarks,
+        results=smk.params.results,
     )
 
 

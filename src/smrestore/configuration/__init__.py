@@ -8,10 +8,17 @@ import yaml
 from smrestore.configuration.consistency import consistency_faults
 from smrestore.configuration.datasets import resolved_dataset
 from smrestore.configuration.faults import ConfigurationError
+from smrestore.configuration.scans import resolved_scan
 from smrestore.configuration.structure import structure_faults
 from smrestore.errors import InputError
 
-__all__ = ["ConfigurationError", "check_configuration", "read_configuration", "resolved_dataset"]
+__all__ = [
+    "ConfigurationError",
+    "check_configuration",
+    "read_configuration",
+    "resolved_dataset",
+    "resolved_scan",
+]
 
 # The C loader is ten times faster, and missing from some builds of PyYAML.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

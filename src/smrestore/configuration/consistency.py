@@ -7,10 +7,13 @@ from pathlib import Path
 from smrestore.configuration.datasets import resolved_dataset
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.faults import Fault, Key, choice_remedy
+from smrestore.configuration.scans import resolved_scan
 from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
+from smrestore.shapes import shape_faults
 
 RESERVED_METHODS = ("measured", "reference", "truth")
+RESERVED_TABLES = ("claims", "calibration-time")
 """Variants of a reconstruction that are no restoration methods."""
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
@@ -34,6 +37,7 @@ def consistency_faults(
         return []
     entries = Entries(config, base_directory, {fault.key[:2] for fault in structure_faults})
     _resolve_datasets(entries)
+    _resolve_scans(entries)
     _read_stores(entries)
     for section, check in _CHECKS.items():
         for name, entry in entries.sound(section):
@@ -72,6 +76,27 @@ def _resolve_datasets(entries: Entries) -> None:
             resolved[name] = resolved_dataset(entries.config["datasets"], name)
     if resolved:
         entries.config = {**entries.config, "datasets": {**entries.config["datasets"], **resolved}}
+
+
+def _resolve_scans(entries: Entries) -> None:
+    """Complete scans that repeat others; those that cannot are set aside with a fault."""
+    resolved = {}
+    for name, entry in entries.sound("scans"):
+        if "repeats" not in entry:
+            continue
+        key = ("scans", name, "repeats")
+        original = entries.scan(key, entry["repeats"], "calibration")
+        if original and (original["source"] != "virtual" or "repeats" in original):
+            what = "repeats another one" if "repeats" in original else "is not virtual"
+            remedy = original.get("repeats", "a virtual calibration that is measured itself")
+            entries.fault(key, f"scan {entry['repeats']!r} {what}", f"name {remedy}")
+            original = None
+        if original:
+            resolved[name] = resolved_scan(entries.config["scans"], name)
+        else:
+            entries.broken.add(("scans", name))
+    if resolved:
+        entries.config = {**entries.config, "scans": {**entries.config["scans"], **resolved}}
 
 
 def _check_sequence(entries: Entries, key: Key, entry: Entry) -> None:
@@ -120,6 +145,8 @@ def _check_scan(entries: Entries, key: Key, entry: Entry) -> None:
             remedy = "check the path (relative to the working directory)"
             entries.fault((*key, "path"), f"{fault}: {path}", remedy)
         return
+    if "repeats" in entry:
+        return  # Its original is checked itself.
     for part in ("scanner", "sequence", "grid", "phantom"):
         if part in entry:
             entries.refer((*key, part), entry[part], f"{part}s", what=part)
@@ -161,25 +188,8 @@ def _check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
 
 def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
     for i, shape in enumerate(entry):
-        kind = shape.get("shape", "tube")
-        if kind == "rod":
-            if shape["start_mm"] == shape["stop_mm"]:
-                entries.fault(
-                    (*key, i, "stop_mm"), "both ends are the same", "give the rod a length"
-                )
-            if shape.get("inner_radius_mm", 0) >= shape["radius_mm"]:
-                entries.fault(
-                    (*key, i, "inner_radius_mm"),
-                    f"{shape['inner_radius_mm']:g} is not below the radius of "
-                    f"{shape['radius_mm']:g} mm",
-                    "give the rod a wall",
-                )
-        elif kind == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
-            entries.fault(
-                (*key, i, "wall_mm"),
-                f"walls of {shape['wall_mm']:g} mm fill the box",
-                "make them thinner, or leave them out for a solid box",
-            )
+        for name, fault, remedy in shape_faults(shape):
+            entries.fault((*key, i, name), fault, remedy)
 
 
 def _read_stores(entries: Entries) -> Mapping[str, Store] | None:
@@ -239,19 +249,26 @@ def _check_baseline(entries: Entries, key: Key, _: Entry) -> None:
     _check_method_name(entries, key)
 
 
+def _check_twin_method(entries: Entries, key: Key, entry: Entry) -> None:
+    _check_method_name(entries, key)
+    entries.refer((*key, "of"), entry["of"], "baselines", "experiments", what="method")
+
+
 def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     _check_method_name(entries, key)
     training = entry["training"]
     for name in ("sigma", "scale"):
         _check_order(entries, (*key, "training", name), *training[name])
     dataset = _check_data(entries, key, entry, "train", "validation")
-    if dataset and training["patch"] < _restored_size(dataset, entry):
+    fits = not dataset or training["patch"] >= _restored_size(dataset, entry)
+    if not fits and training.get("oversize", "error") == "error":
         entries.fault(
             (*key, "training", "patch"),
             f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
             f"up to {_restored_size(dataset, entry)}",
-            "enlarge the patch or limit the grid size",
+            "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
         )
+    _check_use(entries, key, entry)
     factor = _factor(entry)
     if training["patch"] % factor:
         entries.fault(
@@ -295,11 +312,39 @@ def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -
             )
 
 
+def _check_use(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check how batches are divided, and how the trained network is used."""
+    training = entry["training"]
+    parts = training.get("accumulate", 1)
+    if training["batch_size"] % parts:
+        entries.fault(
+            (*key, "training", "batch_size"),
+            f"{training['batch_size']} components cannot be divided into {parts} equal parts",
+            f"give a multiple of accumulate, {parts}",
+        )
+    if "flips" not in entry.get("inference", {}).get("ensemble", []):
+        return
+    place = (*key, "inference", "ensemble")
+    if not training.get("flips", False):
+        entries.fault(
+            place,
+            "the network never sees mirrored components in training",
+            "set training.flips to true, or leave flips out",
+        )
+    if _factor(entry) > 1:
+        entries.fault(
+            place,
+            "mirrored grids of measured voxels do not cover the same restored voxels",
+            "leave flips out",
+        )
+
+
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
     _check_data(entries, key, entry, "test")
     _check_methods(entries, key, entry, entry["dimension"])
     noise = _noise_frames(entries, entry["noise_pool"])
-    learned = {name: entries.get("experiments", name) for name in entry["methods"]}
+    single = {n: (entries.get("twin_methods", n) or {}).get("of", n) for n in entry["methods"]}
+    learned = {name: entries.get("experiments", single[name]) for name in entry["methods"]}
     leaks = [
         name
         for name, experiment in learned.items()
@@ -316,16 +361,32 @@ def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
     if key[1] in [f"transfer-{name}" for name in entries.names("measurements") or []]:
         entries.fault(key, "a measurement has a table of this name", "choose another name")
+    if key[1] in RESERVED_TABLES:
+        entries.fault(key, "the workflow uses this name itself", "choose another name")
     test_sets = [
         entries.refer((*key, "test_sets", i), name, "test_sets", what="test set")
         for i, name in enumerate(entry["test_sets"])
     ]
     if None in test_sets:
         return
-    for what in ("task", "dimension"):
-        if len({test_set[what] for test_set in test_sets}) > 1:
-            fault = f"the test sets differ in {what}"
-            entries.fault((*key, "test_sets"), fault, f"make a table for each {what}")
+    if len({test_set["task"] for test_set in test_sets}) > 1:
+        fault = "the test sets differ in task"
+        entries.fault((*key, "test_sets"), fault, "make a table for each task")
+    kinds = [(t["dimension"], _factor(t), t.get("particle_state")) for t in test_sets]
+    for i, kind in enumerate(kinds):
+        if kind in kinds[:i]:
+            entries.fault(
+                (*key, "test_sets", i),
+                "another test set of the table has the same dimension, factor and particle state",
+                "make a table for each",
+            )
+    for i, limits in enumerate(entry.get("size_ranges", [])):
+        if limits[0] >= limits[1]:
+            entries.fault(
+                (*key, "size_ranges", i),
+                f"no size lies above {limits[0]:g} and not above {limits[1]:g}",
+                "give the lower limit first, and a greater one",
+            )
     methods = sorted({method for test_set in test_sets for method in test_set["methods"]})
     for method in entry["published"]:
         if method not in methods:
@@ -339,7 +400,8 @@ def _check_table(entries: Entries, key: Key, entry: Entry) -> None:
 def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     calibration = entries.scan((*key, "calibration"), entry["calibration"], "calibration")
     phantom = entries.scan((*key, "phantom"), entry["phantom"], "phantom")
-    _check_same_setup(entries, (*key, "phantom"), phantom, calibration)
+    _check_same_setup(entries, (*key, "phantom"), phantom, calibration, ("scanner", "sequence"))
+    _check_outer_voxels(entries, (*key, "phantom"), phantom, calibration)
     if "empty" in entry:
         empty = entries.scan((*key, "empty"), entry["empty"], "empty")
         _check_same_setup(entries, (*key, "empty"), empty, calibration)
@@ -351,6 +413,8 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
     dimension = grid and (3 if grid["size"][2] > 1 else 2)
     _check_methods(entries, key, entry, dimension)
     _check_scan_task(entries, key, entry, grid)
+    if "realizations" in entry:
+        _check_realizations(entries, key, entry)
     settings = entry["reconstruction"]
     _check_order(
         entries,
@@ -362,6 +426,38 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
     _check_regularization(entries, (*key, "reconstruction"), settings)
     _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
+
+
+def _check_realizations(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that further calibrations differ from the first in noise alone."""
+    calibration = entries.get("scans", entry["calibration"])
+    prior = entries.get("measurements", entry.get("prior", {}).get("measurement"))
+    for i, name in enumerate(entry["realizations"]):
+        place = (*key, "realizations", i)
+        scan = entries.scan(place, name, "calibration")
+        if not scan or not calibration:
+            continue
+        if name == entry["calibration"]:
+            entries.fault(place, "is the calibration itself", "name another scan of the setting")
+        elif _setting(scan) != _setting(calibration):
+            entries.fault(
+                place,
+                f"scan {name!r} has other settings than {entry['calibration']!r}",
+                f"give it `repeats: {entry['calibration']}`, or the same settings",
+            )
+        elif prior and name not in prior.get("realizations", []):
+            entries.fault(
+                place,
+                f"{entry['prior']['measurement']!r}, which is restored first, has no such one",
+                "give it the same realizations",
+            )
+
+
+def _setting(scan: Entry) -> Entry:
+    """Return what a virtual scan was measured with; scans from elsewhere all count as alike."""
+    if scan["source"] != "virtual":
+        return {}
+    return {what: value for what, value in scan.items() if what != "repeats"}
 
 
 def _check_scan_task(entries: Entries, key: Key, entry: Entry, grid: Entry | None) -> None:
@@ -392,9 +488,37 @@ def _check_scan_task(entries: Entries, key: Key, entry: Entry, grid: Entry | Non
             "check the path (relative to the working directory)",
         )
     if "truth" in entry:
-        entries.scan((*key, "truth"), entry["truth"], "calibration")
+        truth = entries.scan((*key, "truth"), entry["truth"], "calibration")
+        calibration = entries.get("scans", entry["calibration"])
+        parts = ("scanner", "sequence")
+        _check_same_setup(entries, (*key, "truth"), truth, calibration, parts)
+        _check_outer_voxels(entries, (*key, "truth"), truth, calibration)
+        _check_restored_size(entries, key, entry, grid, truth)
+    elif refines and not entry.get("decimate", False) and grid:
+        entries.fault(
+            (*key, "truth"),
+            f"the truth of {entry['calibration']!r} has fewer voxels than what is restored",
+            "name a virtual calibration on the restored grid",
+        )
     if "prior" in entry:
         _check_prior(entries, (*key, "prior"), entry)
+
+
+def _check_restored_size(
+    entries: Entries, key: Key, entry: Entry, measured: Entry | None, truth: Entry | None
+) -> None:
+    grid = truth and entries.get("grids", truth.get("grid"))
+    if not grid or not measured:
+        return
+    factor = 1 if entry.get("decimate", False) else entry.get("factor", 1)
+    restored = [factor * (n - 1) + 1 for n in measured["size"]]
+    if grid["size"] != restored:
+        entries.fault(
+            (*key, "truth"),
+            f"grid {truth['grid']!r} has {' x '.join(map(str, grid['size']))} voxels, what is "
+            f"restored {' x '.join(map(str, restored))}",
+            "name a virtual calibration on the restored grid",
+        )
 
 
 def _check_prior(entries: Entries, key: Key, entry: Entry) -> None:
@@ -445,7 +569,7 @@ def _check_frames(
 
 
 def _check_figure(entries: Entries, key: Key, entry: Entry) -> None:
-    _FIGURES[key[1]](entries, key, entry)
+    _FIGURES.get(key[1], _check_measurement_figure)(entries, key, entry)
 
 
 def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
@@ -459,21 +583,80 @@ def _check_figure1(entries: Entries, key: Key, entry: Entry) -> None:
         )
 
 
-def _check_figure3(entries: Entries, key: Key, entry: Entry) -> None:
+def _check_figure2(entries: Entries, key: Key, entry: Entry) -> None:
+    for i, name in enumerate(entry["phantoms"]):
+        entries.refer((*key, "phantoms", i), name, "phantoms", what="phantom")
+
+
+def _check_measurement_figure(entries: Entries, key: Key, entry: Entry) -> None:
     name = entry["measurement"]
     measurement = entries.refer((*key, "measurement"), name, "measurements", what="measurement")
-    calibration = measurement and entries.get("scans", measurement["calibration"])
-    for i, component in enumerate(entry["components"]):
+    if not measurement:
+        return
+    for i, method in enumerate(entry.get("methods", [])):
+        if method not in measurement["methods"]:
+            entries.fault(
+                (*key, "methods", i),
+                f"measurement {name!r} has no method {method!r}",
+                choice_remedy(method, measurement["methods"]),
+            )
+    calibration = entries.get("scans", measurement["calibration"])
+    for i, component in enumerate(entry.get("components", [])):
         place = (*key, "components", i, "channel")
         _check_channel(entries, place, component["channel"], calibration)
+    grid = calibration and entries.get("grids", calibration.get("grid"))
+    for planes in ("component_planes", "image_planes"):
+        for i, plane in enumerate(entry.get(planes, [])):
+            along = [axis for axis in range(3) if "xyz"[axis] != plane["across"]]
+            if grid and min(grid["size"][axis] for axis in along) == 1:
+                entries.fault(
+                    (*key, planes, i, "across"),
+                    f"the grid of measurement {name!r} has no plane across {plane['across']}",
+                    "choose planes along which the grid extends",
+                )
+
+
+def _check_transfer(entries: Entries, key: Key, entry: Entry) -> None:
+    for i, panel in enumerate(entry["panels"]):
+        place = (*key, "panels", i)
+        measurement, test_set = (
+            entries.refer((*place, what), panel[what], f"{what}s", what=what.replace("_", " "))
+            for what in ("measurement", "test_set")
+        )
+        if not measurement or not test_set:
+            continue
+        if measurement["task"] != test_set["task"]:
+            entries.fault(
+                (*place, "test_set"),
+                f"its task is {test_set['task']}, that of the measurement {measurement['task']}",
+                "name a test set of the same task",
+            )
+            continue
+        true_scan = measurement.get("truth", measurement["calibration"])
+        if (entries.get("scans", true_scan) or {}).get("source", "virtual") != "virtual":
+            entries.fault(
+                (*place, "measurement"),
+                f"nobody knows the truth of {true_scan!r}",
+                "name a measurement of the virtual scanner",
+            )
+        both = [name for name in measurement["methods"] if name in test_set["methods"]]
+        if panel["baseline"] not in both or len(both) < 2:
+            entries.fault(
+                (*place, "baseline"),
+                f"measurement and test set have the methods {', '.join(both) or 'none'} in common",
+                "name one of at least two",
+            )
 
 
 def _check_method_name(entries: Entries, key: Key) -> None:
     section, name = key
     if name in RESERVED_METHODS:
         entries.fault(key, "reconstructions use this name themselves", "choose another name")
-    if section == "experiments" and name in (entries.names("baselines") or []):
-        entries.fault(key, "a baseline has the same name", "rename one of them")
+    for other in _METHOD_SECTIONS[: _METHOD_SECTIONS.index(section)]:
+        if name in (entries.names(other) or []):
+            what = other.replace("_", " ").removesuffix("s")
+            article = "an" if what[0] == "e" else "a"
+            entries.fault(key, f"{article} {what} has the same name", "rename one of them")
 
 
 def _factor(entry: Entry) -> int:
@@ -629,7 +812,11 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
     """Check that methods exist and are for this task, its factor and the dimension, if known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
-        method = entries.refer(place, name, "baselines", "experiments", what="method")
+        sections = _METHOD_SECTIONS if entries.config.get("twin_methods") else _METHOD_SECTIONS[:2]
+        method = entries.refer(place, name, *sections, what="method")
+        if method and "of" in method:
+            _check_twins(entries, place, method, entry)
+            continue
         if method and "method" in method and method["method"] not in _BASELINES[entry["task"]]:
             entries.fault(
                 place,
@@ -649,6 +836,19 @@ def _check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | No
                 )
 
 
+def _check_twins(entries: Entries, place: Key, method: Entry, user: Entry) -> None:
+    """Check that twins are used for denoising, beside the same method without them."""
+    if user["task"] != "denoising" or "prior" in user:
+        what = f"for {user['task']}" if user["task"] != "denoising" else "of a restored scan"
+        entries.fault(place, f"twins cannot be used {what}", f"use {method['of']!r}")
+    elif method["of"] not in user["methods"]:
+        entries.fault(
+            place,
+            f"twins are compared with {method['of']!r}, which is not among the methods",
+            f"add {method['of']!r}",
+        )
+
+
 def _check_same_setup(
     entries: Entries,
     key: Key,
@@ -666,6 +866,34 @@ def _check_same_setup(
                 f"scan has {part} {scan[part]!r}, the calibration {calibration[part]!r}",
                 f"use scans of the same {part}",
             )
+
+
+def _check_outer_voxels(
+    entries: Entries, key: Key, scan: Entry | None, calibration: Entry | None
+) -> None:
+    """Check that the grid of a virtual scan reaches as far as that of a calibration.
+
+    Voxels may be finer: the outer ones have the same centers, so that the tracer, whose anisotropy
+    grows with the field up to the edge of the grid, is the same.
+    """
+    grids = [scan and entries.get("grids", scan.get("grid")) for scan in (scan, calibration)]
+    if None in grids:
+        return
+    ours, theirs = ([*_outer_centers(grid)] for grid in grids)
+    if not all(math.isclose(a, b, abs_tol=0.01) for a, b in zip(ours, theirs, strict=True)):
+        entries.fault(
+            key,
+            f"the outer voxels of grid {scan['grid']!r} lie elsewhere than those of "
+            f"{calibration['grid']!r}, the calibration",
+            "use the same grid, or a finer one with the same outer voxel centers",
+        )
+
+
+def _outer_centers(grid: Entry) -> Iterable[float]:
+    """Yield the centers of the first and last voxels along x, y and z in mm."""
+    for size, fov, center in zip(grid["size"], grid["fov_mm"], grid["center_mm"], strict=True):
+        reach = fov / 2 * (1 - 1 / size)
+        yield from (center - reach, center + reach)
 
 
 def _check_channel(entries: Entries, key: Key, channel: int, scan: Entry | None) -> None:
@@ -707,6 +935,7 @@ def _samples(sequence: Entry, driven: Sequence[bool]) -> int | None:
     return whole if whole and abs(samples - whole) <= 1e-6 * samples else None
 
 
+_METHOD_SECTIONS = ("baselines", "experiments", "twin_methods")
 _DEGRADATION = {
     "denoising": ((), ()),
     "accelerated-calibration": (("factor",), ("factor",)),
@@ -722,7 +951,12 @@ _BASELINES = {
 }
 """Classical methods of each task."""
 
-_FIGURES = {"figure1": _check_figure1, "figure3": _check_figure3}
+_FIGURES = {
+    "figure1": _check_figure1,
+    "figure2": _check_figure2,
+    "transfer": _check_transfer,
+}
+"""Those with checks of their own; all others show a measurement."""
 
 _CHECKS = {
     "datasets": _check_dataset,
@@ -733,6 +967,7 @@ _CHECKS = {
     "noise_pools": _check_noise_pool,
     "baselines": _check_baseline,
     "experiments": _check_experiment,
+    "twin_methods": _check_twin_method,
     "test_sets": _check_test_set,
     "tables": _check_table,
     "measurements": _check_measurement,

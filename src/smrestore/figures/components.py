@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import matplotlib.patheffects
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from smrestore.errors import InputError
 from smrestore.figures.complex_color import complex_to_rgb
@@ -14,6 +16,9 @@ from smrestore.figures.style import SMALL_PT
 from smrestore.physics.grid import CalibrationGrid
 
 Extent = tuple[float, float, float, float]
+
+# Of voxels without a value: no color of a component or of an image.
+MISSING_STYLE = {"facecolor": "0.8", "edgecolor": "0.35", "hatch": "//////", "linewidth": 0.0}
 
 _OUTLINE = (matplotlib.patheffects.withStroke(linewidth=1.2, foreground="black"),)
 
@@ -67,11 +72,37 @@ def plane(image: np.ndarray, grid: CalibrationGrid, z: float | None = None) -> P
             field="size",
             remedy="give one value per voxel and a field of view along x and y",
         )
-    heights = grid.axes()[2]
-    index = int(np.argmin(np.abs(heights - (grid.center[2] if z is None else z))))
-    (x, y), (width, height) = grid.center[:2], grid.fov[:2]
-    extent = (x - width / 2, x + width / 2, y - height / 2, y + height / 2)
-    return Panel(image[:, :, index], tuple(1e3 * edge for edge in extent))
+    return cut(image, grid, 2, grid.center[2] if z is None else z)
+
+
+def cut(image: np.ndarray, grid: CalibrationGrid, across: int, position: float) -> Panel:
+    """Return the plane of an image (Nx, Ny, Nz) across an axis that lies nearest to a position.
+
+    Parameters
+    ----------
+    image
+        On the voxels of ``grid``.
+    across
+        0, 1 or 2 for a plane of y and z, x and z, or x and y.
+    position
+        Along this axis in m; of two voxels that are equally near the lower one is taken.
+
+    Raises
+    ------
+    InputError
+        The plane has no extent.
+    """
+    axes = [axis for axis in range(3) if axis != across]
+    if min(grid.fov[axis] for axis in axes) <= 0:
+        raise InputError(
+            f"a grid of {grid.size} voxels over {grid.fov} m has no plane across {'xyz'[across]}",
+            field="planes",
+            remedy="choose planes along which the grid extends",
+        )
+    # Distances are rounded to nm, so that ties do not depend on rounding errors.
+    index = int(np.argmin(np.round(np.abs(grid.axes()[across] - position), 9)))
+    edges = [grid.center[axis] + side * grid.fov[axis] / 2 for axis in axes for side in (-1, 1)]
+    return Panel(np.take(image, index, axis=across), tuple(1e3 * edge for edge in edges))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +236,22 @@ def draw_note(ax: Axes, text: str) -> None:
     )
 
 
+def draw_missing(ax: Axes, missing: Panel) -> None:
+    """Hatch the voxels of a bool panel in grey."""
+    for column, first, count in _runs(missing.image):
+        corner, size = _rectangle(missing, column, first, count)
+        ax.add_patch(Rectangle(corner, *size, **MISSING_STYLE))
+
+
+def draw_outline(ax: Axes, missing: Panel) -> None:
+    """Draw a line around the voxels of a bool panel."""
+    lines = _border(missing)
+    for color, width in (("black", 1.3), ("white", 0.6)):
+        # Lines at the end of the grid are not cut in half.
+        settings = {"linewidths": width, "capstyle": "projecting", "clip_on": False}
+        ax.add_collection(LineCollection(lines, colors=color, **settings))
+
+
 def draw_directions(ax: Axes) -> None:
     """Draw the arrows of the x and y axis that hold for all panels."""
     arrow = {"arrowstyle": "-|>,head_width=0.12,head_length=0.25", "linewidth": 0.6}
@@ -221,6 +268,43 @@ def round_length(length: float) -> float:
     """Return the largest of 1, 2, 5 times a power of ten which is not above ``length`` > 0."""
     power = 10.0 ** np.floor(np.log10(length))
     return float(max(step * power for step in (1, 2, 5) if step * power <= length * (1 + 1e-9)))
+
+
+def _runs(marked: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return column, first row and count of each run of marked voxels along the second axis."""
+    runs = []
+    for column, voxels in enumerate(marked):
+        steps = np.diff(np.concatenate([[0], voxels.astype(int), [0]]))
+        starts, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+        runs += [(column, int(a), int(b - a)) for a, b in zip(starts, stops, strict=True)]
+    return runs
+
+
+def _rectangle(
+    panel: Panel, column: int, first: int, count: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return corner, and width and height in mm, of a run of voxels."""
+    left, _, bottom, _ = panel.extent_mm
+    width, height = np.array(panel.extent_lengths) / panel.image.shape
+    return (left + column * width, bottom + first * height), (width, count * height)
+
+
+def _border(panel: Panel) -> list[list[tuple[float, float]]]:
+    """Return the edges in mm between marked voxels and others, or the end of the grid."""
+    lines = []
+    for along_x in (True, False):
+        marked = panel.image.T if along_x else panel.image
+        # Edges across the second axis of ``marked`` separate neighbors along the other one.
+        change = np.diff(np.pad(marked.astype(int), ((1, 1), (0, 0))), axis=0) != 0
+        for level, first, count in _runs(change):
+            ends = [(first, level), (first + count, level)]
+            lines.append([_corner(panel, *(end if along_x else end[::-1])) for end in ends])
+    return lines
+
+
+def _corner(panel: Panel, column: int, row: int) -> tuple[float, float]:
+    (x, y), _ = _rectangle(panel, column, row, 0)
+    return x, y
 
 
 def _show(ax: Axes, pixels: np.ndarray, extent: Extent, **settings: object) -> AxesImage:

@@ -9,20 +9,22 @@ from smrestore.errors import InputError
 from smrestore.figures.complex_color import draw_wheel
 from smrestore.figures.components import draw_component, planes_through_peak
 from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
-from smrestore.mdf import open_mdf, read_system_matrix
+from smrestore.mdf import MdfFile, open_mdf, read_system_matrix
 from smrestore.physics import format_order, mixing_orders
 
 _PLANE_MM = 40.0
 _LEFT, _HEADER, _TITLE, _BOTTOM, _GAP, _LEGEND = 11.0, 8.0, 5.0, 10.0, 14.0, 22.0
 
 
-def choose_components(snr: np.ndarray, count: int, threshold: float) -> list[tuple[int, int]]:
-    """Return channel and place of components from the weakest to the strongest above a threshold.
+def choose_components(snr: np.ndarray, count: int, threshold: float) -> list[tuple[int, int, int]]:
+    """Return the places of components from the weakest to the strongest above a threshold.
+
+    A place is period, channel and index among the stored frequencies.
 
     Parameters
     ----------
     snr
-        Signal-to-noise ratio, (C, K); NaN is never chosen.
+        Signal-to-noise ratio, (J, C, K); NaN is never chosen.
     count
         How many, evenly spread over their ranks. Fewer if there are fewer; the strongest ones if
         none is above the threshold.
@@ -42,7 +44,7 @@ def plot_restored(
     source: str | Path,
     restored: str | Path,
     folder: str | Path,
-    places: list[tuple[int, int]],
+    places: list[tuple[int, int, int]],
     *,
     name: str,
     background: str | None = "interpolate",
@@ -54,9 +56,10 @@ def plot_restored(
     source, restored
         MDF files of the measured and the restored calibration scan.
     folder
-        Pictures are called ``channel-{channel}-k-{frequency}.png``.
+        Pictures are called ``channel-{channel}-k-{frequency}.png``, after ``period-{period}-`` if
+        there are several periods in a frame.
     places
-        Receive channel and place among the stored frequencies of each component.
+        Period, receive channel and index among the stored frequencies of each component.
     name
         Of the method, for the title.
     background
@@ -71,29 +74,37 @@ def plot_restored(
             )
         grids = file.calibration.grid(), result.calibration.grid()
         frequencies = file.frequency_indices
-        hertz = file.acquisition.frequencies
-        try:
-            sequence = file.sequence()
-        except InputError:
-            # A scan that no Sequence describes has no mixing orders, but components all the same.
-            orders = None
-        else:
-            orders = mixing_orders(sequence)
+        hertz, n_periods = file.acquisition.frequencies, file.acquisition.n_periods
+        orders = {period: _orders(file, period) for period, *_ in places}
     pictures = []
-    for channel, place in places:
+    for period, channel, place in places:
         k = int(frequencies[place])
-        request = {"channels": [channel], "frequencies": [k]}
+        request = {"channels": [channel], "frequencies": [k], "period": period}
         images = [
             read_system_matrix(source, **request, background=background)[0, 0],
             read_system_matrix(restored, **request, background=None)[0, 0],
         ]
         title = f"receive channel {channel}, {hertz[k] / 1e3:.2f} kHz (k = {k})"
-        if orders is not None:
-            order = format_order(orders[k], sequence.driven).replace("-", "−")
-            title += f", mixing order {order}"
-        pictures.append(Path(folder) / f"channel-{channel}-k-{k}.png")
+        if orders[period] is not None:
+            title += f", mixing order {orders[period][k]}"
+        file_name = f"channel-{channel}-k-{k}.png"
+        if n_periods > 1:
+            title, file_name = f"period {period}, {title}", f"period-{period}-{file_name}"
+        pictures.append(Path(folder) / file_name)
         _draw(images, grids, ("measured", f"restored by {name}"), title, pictures[-1])
     return pictures
+
+
+def _orders(file: MdfFile, period: int) -> list[str] | None:
+    """Return the mixing order of each frequency bin as text; None if the file does not tell."""
+    try:
+        sequence = file.of_period(period).sequence()
+    except InputError:
+        # A scan that no Sequence describes has no mixing orders, but components all the same.
+        return None
+    return [
+        format_order(order, sequence.driven).replace("-", "−") for order in mixing_orders(sequence)
+    ]
 
 
 def _draw(images: list, grids: tuple, names: tuple[str, str], title: str, path: Path) -> None:

@@ -1,11 +1,14 @@
 """The common look of all figures: sizes in mm, fonts, and files without dates."""
 
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
@@ -74,6 +77,29 @@ def add_text(figure: Figure, left: float, top: float, text: str, **settings: obj
     """Write text at a place in mm from the upper left corner of the figure."""
     total_width, total_height = figure.get_size_inches() * _MM_PER_INCH
     figure.text(left / total_width, 1 - top / total_height, text, **settings)
+
+
+def text_width_mm(text: str, size_pt: float = SMALL_PT) -> float:
+    """Return how wide a line of text is in mm, in the font of all figures."""
+    if not text.strip():
+        return 0.0
+    font = FontProperties(family=_RC["font.family"])
+    return TextPath((0, 0), text, size=size_pt, prop=font).get_extents().width / 72 * _MM_PER_INCH
+
+
+def wrap_text(text: str, width_mm: float, size_pt: float = SMALL_PT) -> str:
+    """Break a text at spaces, and after hyphens, into lines that are not wider than ``width_mm``.
+
+    A part without such a place stays whole, however wide it is.
+    """
+    lines = [""]
+    for part in re.findall(r"[^\s-]*-+|[^\s-]+|\s+", text):
+        if lines[-1] and text_width_mm(lines[-1] + part, size_pt) > width_mm:
+            lines[-1] = lines[-1].rstrip()
+            lines.append(part.lstrip())
+        else:
+            lines[-1] += part
+    return "\n".join(line for line in lines if line)
 
 
 def save_as(figure: Figure, path: str | Path) -> None:

@@ -7,7 +7,7 @@ unnormalized real FFT of one drive-field period.
 from smrestore.mdf.acquisition import Acquisition
 from smrestore.mdf.background import background_std, read_background
 from smrestore.mdf.calibration import Calibration
-from smrestore.mdf.file import Flags, MdfFile, open_mdf
+from smrestore.mdf.file import MEAN, Flags, MdfFile, Period, open_mdf
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
 from smrestore.mdf.inspection import Summary, inspect_mdf
@@ -20,12 +20,14 @@ from smrestore.mdf.system_matrix import read_system_matrix
 from smrestore.mdf.writer import Blocks, write_mdf
 
 __all__ = [
+    "MEAN",
     "Acquisition",
     "Blocks",
     "Calibration",
     "Flags",
     "FrameTable",
     "MdfFile",
+    "Period",
     "Reconstruction",
     "Summary",
     "Tracer",

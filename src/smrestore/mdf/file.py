@@ -22,10 +22,12 @@ from smrestore.mdf.layout import (
     Fields,
     open_hdf5,
 )
+from smrestore.mdf.leakage import NO_NEIGHBOR, frame_neighbors, windowed
 from smrestore.mdf.sparsity import SparseRows
 from smrestore.physics.sequence import Sequence as ScanSequence
 
 TRANSFER_FUNCTION_POLICIES = ("ignore", "divide")
+SPECTRAL_LEAKAGE_POLICIES = ("ignore", "correct")
 MEAN = "mean"
 
 Indices = Sequence[int] | np.ndarray | None
@@ -82,10 +84,17 @@ class MdfFile:
         Whether ``acquisition_index`` is known; not for most sparse data.
     period
         As in :func:`open_mdf`.
+    leakage_is_corrected
+        Whether the spectra are corrected for spectral leakage, in the file or while it is read.
     """
 
     def __init__(
-        self, file: h5py.File, path: Path, transfer_function: str, period: Period = None
+        self,
+        file: h5py.File,
+        path: Path,
+        transfer_function: str,
+        period: Period = None,
+        spectral_leakage: str = "ignore",
     ) -> None:
         fields = Fields(file, path)
         self.path = path
@@ -99,6 +108,8 @@ class MdfFile:
         self.transfer_function = self._stored_transfer_function(fields)
         self._divisor = self._choose_divisor(fields, transfer_function)
         self.period = self._check_period(period)
+        self._windows_signals = self._choose_windows(spectral_leakage)
+        self.leakage_is_corrected = self._windows_signals or self.flags.spectral_leakage_corrected
 
     def __enter__(self) -> "MdfFile":
         return self
@@ -195,9 +206,10 @@ class MdfFile:
     ) -> np.ndarray:
         """Return spectra of stored frames, complex64 (frames, channels, frequencies).
 
-        All indices are checked 0-based ones, frequencies as :meth:`stored_frequencies` gives them.
-        Time signals are converted to ``acquisition.unit`` and transformed by an unnormalized real
-        FFT, sign exp(-2 pi i j k / V), in double precision.
+        Where spectral leakage is corrected, the neighbors of the frames are read too. All indices
+        are checked 0-based ones, frequencies as :meth:`stored_frequencies` gives them. Time signals
+        are converted to ``acquisition.unit`` and transformed by an unnormalized real FFT, sign
+        exp(-2 pi i j k / V), in double precision.
         """
         spectra = np.empty((len(frames), len(channels), len(stored_frequencies)), np.complex64)
         # Values that are not finite, or not in single precision, are reported below.
@@ -362,16 +374,84 @@ class MdfFile:
             )
         return self.transfer_function
 
+    def _choose_windows(self, policy: str) -> bool:
+        """Return whether signals are windowed over their neighbors, after a check that they can."""
+        if policy not in SPECTRAL_LEAKAGE_POLICIES:
+            raise InputError(
+                f"unknown policy {policy!r}",
+                field="spectral_leakage",
+                remedy=f"choose one of {', '.join(SPECTRAL_LEAKAGE_POLICIES)}",
+            )
+        flag = "/measurement/isSpectralLeakageCorrected"
+        if policy == "ignore" or self.flags.spectral_leakage_corrected:
+            return False
+        if self.flags.fourier_transformed:
+            raise self.error(
+                "spectra cannot be corrected for spectral leakage any more, which takes the time "
+                "signals",
+                flag,
+                "choose spectral_leakage: ignore, or use the scan as it was measured",
+            )
+        if self.acquisition.n_periods == 1 and self.calibration is not None:
+            raise self.error(
+                "each frame of a calibration is another position, so that none continues another",
+                flag,
+                "choose spectral_leakage: ignore for calibrations of one period per frame",
+            )
+        if not self.acquisition.fields_are_constant:
+            raise self.error(
+                "the fields change from period to period, so that none continues another",
+                flag,
+                "choose spectral_leakage: ignore",
+            )
+        return True
+
     def _transformed_signal(
         self, frames: np.ndarray, channel: int, stored_frequencies: np.ndarray
     ) -> np.ndarray:
+        if not self._windows_signals:
+            signal = self._signals(frames, channel, self.periods())
+        elif self.acquisition.n_periods == 1:
+            signal = self._windowed_frames(frames, channel)
+        else:
+            periods = self.periods()
+            signal = sum(self._windowed_period(frames, channel, p) for p in periods) / len(periods)
+        return scipy.fft.rfft(signal, axis=1, overwrite_x=True)[:, stored_frequencies]
+
+    def _signals(self, frames: np.ndarray, channel: int, periods: list[int]) -> np.ndarray:
+        """Return time signals in ``acquisition.unit``, float64 (frames, V); a mean over periods."""
         samples = slice(0, self.acquisition.n_samples)
-        signal = self._data.read(frames, channel, samples, self.periods()).astype(np.float64)
+        signal = self._data.read(frames, channel, samples, periods).astype(np.float64)
         if self.acquisition.conversion_factor is not None:
             scale, offset = self.acquisition.conversion_factor[channel]
             signal *= scale
             signal += offset
-        return scipy.fft.rfft(signal, axis=1, overwrite_x=True)[:, stored_frequencies]
+        return signal
+
+    def _windowed_frames(self, frames: np.ndarray, channel: int) -> np.ndarray:
+        """Return signals with their neighboring frames under a window."""
+        own_and_neighbors = [
+            frames,
+            *(side[frames] for side in frame_neighbors(self.acquisition_index, self.is_background)),
+        ]
+        needed = np.unique(np.concatenate(own_and_neighbors))
+        needed = needed[needed != NO_NEIGHBOR]
+        places = [
+            np.where(part == NO_NEIGHBOR, NO_NEIGHBOR, np.searchsorted(needed, part))
+            for part in own_and_neighbors
+        ]
+        return windowed(self._signals(needed, channel, [0]), *places)
+
+    def _windowed_period(self, frames: np.ndarray, channel: int, period: int) -> np.ndarray:
+        """Return signals with the neighboring periods of their own frames under a window."""
+        last = self.acquisition.n_periods - 1
+        periods = range(max(0, period - 1), min(last, period + 1) + 1)
+        signals = np.concatenate([self._signals(frames, channel, [p]) for p in periods])
+        own = np.arange(len(frames)) + len(frames) * (period - periods[0])
+        none = np.full(len(frames), NO_NEIGHBOR)
+        before = own - len(frames) if period > 0 else none
+        after = own + len(frames) if period < last else none
+        return windowed(signals, own, before, after)
 
     def _stored_spectra(
         self, frames: np.ndarray, channel: int, stored_frequencies: np.ndarray
@@ -444,7 +524,11 @@ class MdfFile:
 
 
 def open_mdf(
-    path: str | Path, *, transfer_function: str = "ignore", period: Period = None
+    path: str | Path,
+    *,
+    transfer_function: str = "ignore",
+    period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> MdfFile:
     """Open an MDF v2 file for reading and check its description.
 
@@ -460,6 +544,12 @@ def open_mdf(
         Which of the J drive-field periods of each frame is read, such as a patch of a multi-patch
         scan: 0 to J - 1, or ``mean`` for the average over periods of equal fields. None (default)
         reads files with J = 1; others only describe themselves.
+    spectral_leakage
+        ``ignore`` (default), or ``correct`` to lessen the leakage of time signals into other
+        frequencies by a window over neighboring periods, see :mod:`smrestore.mdf.leakage`. With one
+        period per frame, the neighbors of a frame are those measured before and after it, of the
+        same kind; else they are the periods of the same frame. Files that are flagged as corrected
+        stay as they are.
 
     Returns
     -------
@@ -470,12 +560,13 @@ def open_mdf(
     ------
     InputError
         One line naming file, dataset and remedy: no MDF v2 file, a mandatory dataset is missing, a
-        shape or value contradicts the rest, there is no such period, or no transfer function is
-        stored to divide by.
+        shape or value contradicts the rest, there is no such period, no transfer function is stored
+        to divide by, or spectral leakage cannot be corrected: in spectra, in a calibration of one
+        period per frame, or if the fields change from period to period.
     """
     file = open_hdf5(path)
     try:
-        return MdfFile(file, Path(path), transfer_function, period)
+        return MdfFile(file, Path(path), transfer_function, period, spectral_leakage)
     except Exception:
         file.close()
         raise

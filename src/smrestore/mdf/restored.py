@@ -61,9 +61,9 @@ def write_restored(
     destination_path
         Must be another file.
     matrix
-        complex (C, K, Nx, Ny, Nz): all receive channels. With J > 1 periods per frame
-        (J, C, K, Nx, Ny, Nz): all of them. Anything that is sliced like an array, such as an open
-        HDF5 dataset; it is read in pieces.
+        complex (J, C, K, Nx, Ny, Nz): all periods and receive channels. With one period per frame
+        also (C, K, Nx, Ny, Nz). Anything that is sliced like an array, such as an open HDF5
+        dataset; it is read in pieces.
     description
         What was done; appended to ``/experiment/description``.
     frequencies
@@ -103,12 +103,11 @@ def write_restored(
         if grid is not None:
             calibration = replace(calibration, size=grid.size, fov=grid.fov, center=grid.center)
         n_periods = file.acquisition.n_periods
-        expected = (file.acquisition.n_channels, len(stored), *calibration.size)
-        if n_periods > 1:
-            expected = (n_periods, *expected)
-        if matrix.shape != expected:
+        expected = (n_periods, file.acquisition.n_channels, len(stored), *calibration.size)
+        without_period = expected[1:] if n_periods == 1 else expected
+        if matrix.shape not in (expected, without_period):
             raise file.error(
-                f"the restored matrix has shape {matrix.shape} instead of {expected}",
+                f"the restored matrix has shape {matrix.shape} instead of {without_period}",
                 DATA,
                 "give all periods, receive channels, chosen frequencies and the complete grid",
             )

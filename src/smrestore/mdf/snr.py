@@ -6,7 +6,7 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.background import background_spectra
-from smrestore.mdf.file import MEAN, Indices, MdfFile, open_mdf
+from smrestore.mdf.file import MEAN, Indices, MdfFile, Period, open_mdf
 from smrestore.mdf.layout import IS_BACKGROUND_FRAME, SNR
 from smrestore.mdf.system_matrix import calibration_of, matrix_of
 
@@ -60,7 +60,7 @@ def ratio_of(file: MdfFile) -> np.ndarray:
 
 
 def read_snr(
-    path: str | Path, *, channels: Indices = None, frequencies: Indices = None, period: int = 0
+    path: str | Path, *, channels: Indices = None, frequencies: Indices = None, period: Period = 0
 ) -> np.ndarray:
     """Return the stored signal-to-noise ratio, else the computed one, float64 (coil, frequency).
 

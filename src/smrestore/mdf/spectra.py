@@ -21,6 +21,7 @@ def iter_spectra(
     block_frames: int = 64,
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
     averages: int = 1,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the spectra of stored frames block by block; memory is bounded by the block.
@@ -39,6 +40,8 @@ def iter_spectra(
         ``ignore`` or ``divide``, see :func:`open_mdf`.
     period
         Needed if frames have several drive-field periods, see :func:`open_mdf`.
+    spectral_leakage
+        ``ignore`` or ``correct``, see :func:`open_mdf`.
     averages
         This many consecutive ones of the chosen frames are averaged, on top of the averages that
         the file contains; the last mean may be of fewer.
@@ -56,7 +59,12 @@ def iter_spectra(
         finite.
     """
     _check_averages(averages)
-    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
+    with open_mdf(
+        path,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
+    ) as file:
         frames = file.frame_indices(frames)
         channels = file.channel_indices(channels)
         stored = file.stored_frequencies(frequencies)
@@ -81,6 +89,7 @@ def read_spectra(
     frames: Indices = None,
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
     averages: int = 1,
 ) -> np.ndarray:
     """Return what :func:`iter_spectra` yields as one array, complex64 (frames, channels, k)."""
@@ -93,10 +102,16 @@ def read_spectra(
             frames=frames,
             transfer_function=transfer_function,
             period=period,
+            spectral_leakage=spectral_leakage,
             averages=averages,
         )
         return np.concatenate([spectra for _, spectra in blocks])
-    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
+    with open_mdf(
+        path,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
+    ) as file:
         frames = file.frame_indices(frames)
         channels = file.channel_indices(channels)
         stored = file.stored_frequencies(frequencies)

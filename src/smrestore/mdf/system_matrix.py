@@ -24,6 +24,7 @@ def read_system_matrix(
     background: str | None = "interpolate",
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Read the system matrix of a calibration scan, raw or processed.
 
@@ -46,6 +47,9 @@ def read_system_matrix(
         ``ignore`` or ``divide``, see :func:`open_mdf`.
     period
         Needed if frames have several drive-field periods, see :func:`open_mdf`.
+    spectral_leakage
+        ``ignore`` or ``correct``, see :func:`open_mdf`. Only calibrations of several periods of
+        equal fields per frame can be corrected.
 
     Returns
     -------
@@ -64,7 +68,12 @@ def read_system_matrix(
             field="background",
             remedy="choose interpolate, mean or none",
         )
-    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
+    with open_mdf(
+        path,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
+    ) as file:
         return matrix_of(
             file, file.channel_indices(channels), file.stored_frequencies(frequencies), background
         )

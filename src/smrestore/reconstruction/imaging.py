@@ -14,6 +14,8 @@ from smrestore.reconstruction.regularization import (
 from smrestore.reconstruction.rows import row_weights, select_rows
 from smrestore.seeds import generator
 
+BACKGROUNDS = ("interpolate", "mean", "none")
+
 
 @dataclass(frozen=True)
 class ReconstructionSettings:
@@ -44,6 +46,16 @@ class ReconstructionSettings:
         they come.
     frames
         First frame and end (exclusive) among the frames with a phantom; None takes all.
+    background
+        How the background of calibrations is subtracted: ``"interpolate"``, ``"mean"`` or
+        ``"none"``. Those that are flagged as corrected stay as they are.
+    period
+        Drive-field period of frames that have several, from 0, or ``"mean"`` of those of equal
+        fields. None uses all periods together if calibration and phantom have equally many, each as
+        rows of its own.
+    spectral_leakage
+        Of phantom and empty scan: ``"ignore"`` or ``"correct"``, see
+        :func:`smrestore.mdf.open_mdf`.
     """
 
     sweeps: int
@@ -59,14 +71,28 @@ class ReconstructionSettings:
     absolute_regularization: float | None = None
     shuffle_seed: int | None = None
     frames: tuple[int, int] | None = None
+    background: str = "interpolate"
+    period: int | str | None = None
+    spectral_leakage: str = "ignore"
 
     def __post_init__(self) -> None:
+        if self.background not in BACKGROUNDS:
+            raise InputError(
+                f"unknown {self.background!r}",
+                field="background",
+                remedy=f"choose one of {', '.join(BACKGROUNDS)}",
+            )
         if (self.relative_regularization is None) == (self.absolute_regularization is None):
             raise InputError(
                 "give either the relative or the absolute regularization",
                 field="relative_regularization",
                 remedy="leave out one of them",
             )
+
+    @property
+    def background_correction(self) -> str | None:
+        """The background correction as :func:`smrestore.mdf.read_system_matrix` takes it."""
+        return None if self.background == "none" else self.background
 
     def regularization(self, matrix: np.ndarray, weights: np.ndarray) -> Regularization:
         """Return lambda in both conventions for a matrix (rows, voxels) and its weights (rows,)."""

@@ -100,6 +100,7 @@ def _parameters(
         "squared_norm": regularization.squared_norm,
         "voxels": regularization.voxels,
         "rows": result.rows.chosen,
+        **({"row_periods": result.rows.period} if len(result.rows.periods) > 1 else {}),
         # MPIFiles.jl derives the time axis from it.
         "nAverages": result.averaged_frames,
         **{name: str(Path(path).name) for name, path in sources.items() if path is not None},

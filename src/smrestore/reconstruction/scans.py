@@ -9,7 +9,7 @@ import numpy as np
 
 from smrestore import mdf
 from smrestore.errors import InputError
-from smrestore.mdf import MdfFile
+from smrestore.mdf import MdfFile, Period
 from smrestore.mdf.layout import IS_BACKGROUND_FRAME
 from smrestore.physics import CalibrationGrid, mixing_orders
 from smrestore.reconstruction.imaging import ReconstructionSettings, solve
@@ -27,6 +27,9 @@ class Rows:
     ----------
     chosen
         int (n, 2): receive channel and frequency bin.
+    period
+        Drive-field period of the calibration that each row is of, (n,): numbers from 0, or all
+        ``"mean"``.
     snr
         Of the chosen rows in the degraded calibration, float64 (n,); NaN where no threshold asks
         for it.
@@ -38,9 +41,15 @@ class Rows:
     """
 
     chosen: np.ndarray
+    period: np.ndarray
     snr: np.ndarray
     background_std: np.ndarray | None
     mixing_order: np.ndarray
+
+    @property
+    def periods(self) -> list[int | str]:
+        """Each period once, in the order of the rows."""
+        return list(dict.fromkeys(self.period.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +111,9 @@ def reconstruct_phantom(
     with mdf.open_mdf(calibration) as file:
         _calibration_of(file)
         for other in (phantom, *([] if empty is None else [empty])):
-            with mdf.open_mdf(other) as measured:
-                check_match(file, measured)
-        grid = _matrix_grid(matrix, file)
+            with mdf.open_mdf(other, spectral_leakage=settings.spectral_leakage) as measured:
+                check_match(file, measured, settings.period)
+        grid = _matrix_grid(matrix, file, settings.period)
     rows = select_rows(calibration, settings)
     measurement, averaged = read_measurement(
         phantom,
@@ -112,10 +121,12 @@ def reconstruct_phantom(
         frames=settings.frames,
         average_frames=average_frames,
         empty=empty,
+        period=settings.period,
+        spectral_leakage=settings.spectral_leakage,
     )
-    reference = read_rows(calibration, rows)
+    reference = read_rows(calibration, rows, settings.background_correction)
     same = Path(matrix).resolve() == Path(calibration).resolve()
-    equations = reference if same else read_rows(matrix, rows)
+    equations = reference if same else read_rows(matrix, rows, settings.background_correction)
     weights = row_weights(
         settings.weighting, reference.reshape(len(reference), -1), rows.background_std
     )
@@ -134,38 +145,94 @@ def select_rows(calibration: str | Path, settings: ReconstructionSettings) -> Ro
     """Choose rows by the signal-to-noise ratio of the calibration as it was measured.
 
     What no setting asks for is not computed: a calibration without background frames needs no
-    signal-to-noise ratio when the threshold is 0.
+    signal-to-noise ratio when the threshold is 0. Of several periods per frame, each has rows of
+    its own, one period after the other.
     """
     with mdf.open_mdf(calibration) as file:
-        sequence, stored = file.sequence(), file.frequency_indices
-        n_channels = file.acquisition.n_channels
         if settings.snr_threshold > 0:
             _check_snr(file)
+        periods = _periods(file, settings.period)
+    parts = [_rows_of_period(calibration, settings, period) for period in periods]
+    std = [part.background_std for part in parts]
+    return Rows(
+        chosen=np.concatenate([part.chosen for part in parts]),
+        period=np.concatenate([part.period for part in parts]),
+        snr=np.concatenate([part.snr for part in parts]),
+        background_std=None if std[0] is None else np.concatenate(std),
+        mixing_order=np.concatenate([part.mixing_order for part in parts]),
+    )
+
+
+def _rows_of_period(
+    calibration: str | Path, settings: ReconstructionSettings, period: Period
+) -> Rows:
+    with mdf.open_mdf(calibration, period=period) as file:
+        sequence, stored = file.sequence(), file.frequency_indices
+        n_channels = file.acquisition.n_channels
     orders = mixing_orders(sequence)[stored]
     snr = np.full((n_channels, len(stored)), np.nan)
     if settings.snr_threshold > 0:
-        snr = mdf.read_snr(calibration)
+        snr = mdf.read_snr(calibration, period=period)
     place = settings.select_rows(snr, sequence.frequencies[stored], orders)
     channels, k = place.T
     std = None
     if settings.weighting == "whitening":
         wanted, column = np.unique(k, return_inverse=True)
-        std = mdf.background_std(calibration, frequencies=stored[wanted])[channels, column]
-    return Rows(np.stack([channels, stored[k]], axis=1), snr[channels, k], std, orders[k])
+        std = mdf.background_std(calibration, frequencies=stored[wanted], period=period)
+        std = std[channels, column]
+    return Rows(
+        chosen=np.stack([channels, stored[k]], axis=1),
+        period=np.full(len(k), period),
+        snr=snr[channels, k],
+        background_std=std,
+        mixing_order=orders[k],
+    )
 
 
-def read_rows(path: str | Path, rows: Rows) -> np.ndarray:
-    """Return the chosen rows of a calibration scan or truth file, complex (n, Nx, Ny, Nz)."""
-    channels, frequencies, place = _request(rows)
-    if Path(path).suffix == ".h5":
-        with h5py.File(path, "r") as file:
-            if "frequency" in file:
-                # The truth may hold a part of the frequencies.
-                frequencies = np.searchsorted(file["frequency"][()], frequencies)
-            matrix = file["system_matrix"][:, frequencies][channels]
-    else:
-        matrix = mdf.read_system_matrix(path, channels=channels, frequencies=frequencies)
-    return matrix[place]
+def read_rows(path: str | Path, rows: Rows, background: str | None = "interpolate") -> np.ndarray:
+    """Return the chosen rows of a calibration scan or truth file, complex (n, Nx, Ny, Nz).
+
+    ``background`` says how that of a scan is subtracted, see
+    :func:`smrestore.mdf.read_system_matrix`.
+
+    Raises
+    ------
+    InputError
+        If a row is not in the file.
+    """
+    parts = []
+    for period in rows.periods:
+        channels, frequencies, place = _request(rows.chosen[rows.period == period])
+        if Path(path).suffix == ".h5":
+            matrix = _read_truth(path, channels, frequencies, len(rows.periods))
+        else:
+            matrix = mdf.read_system_matrix(
+                path,
+                channels=channels,
+                frequencies=frequencies,
+                background=background,
+                period=period,
+            )
+        parts.append(matrix[place])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _read_truth(
+    path: str | Path, channels: np.ndarray, frequencies: np.ndarray, n_periods: int
+) -> np.ndarray:
+    """Return rows of the truth of a virtual scan, which has one period per frame."""
+    if n_periods > 1:
+        raise InputError(
+            f"the truth is of one drive-field period per frame, the calibration of {n_periods}",
+            path=path,
+            field="system_matrix",
+            remedy="choose a period",
+        )
+    with h5py.File(path, "r") as file:
+        if "frequency" in file:
+            # The truth may hold a part of the frequencies.
+            frequencies = np.searchsorted(file["frequency"][()], frequencies)
+        return file["system_matrix"][:, frequencies][channels]
 
 
 def read_measurement(
@@ -175,6 +242,8 @@ def read_measurement(
     frames: tuple[int, int] | None = None,
     average_frames: int | None = None,
     empty: str | Path | None = None,
+    period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> tuple[np.ndarray, int]:
     """Return the chosen rows of a phantom scan without its background, averaged over frames.
 
@@ -192,6 +261,10 @@ def read_measurement(
         First frame and end (exclusive) among the frames with a phantom; None takes all.
     average_frames, empty
         As for :func:`reconstruct_phantom`.
+    period
+        Of a phantom scan with several per frame; None takes that of each row.
+    spectral_leakage
+        ``ignore`` or ``correct``, see :func:`smrestore.mdf.open_mdf`.
 
     Returns
     -------
@@ -208,28 +281,53 @@ def read_measurement(
         corrected = file.flags.background_corrected
     chosen = _chosen_frames(phantom, foreground, frames)
     averaged = min(average_frames or len(chosen), len(chosen))
-    measurement = _means(phantom, rows, chosen, averaged)
+    reading = {"period": period, "spectral_leakage": spectral_leakage}
+    measurement = _means(phantom, rows, chosen, averaged, **reading)
     if empty is not None:
         with mdf.open_mdf(empty) as file:
             n_empty = file.acquisition.n_frames
-        measurement -= _means(empty, rows, np.arange(n_empty), n_empty)
+        measurement -= _means(empty, rows, np.arange(n_empty), n_empty, **reading)
     elif len(background) and not corrected:
-        measurement -= _means(phantom, rows, background, len(background))
+        measurement -= _means(phantom, rows, background, len(background), **reading)
     elif not corrected:
         logger.warning("%s: no background is subtracted, there are no background frames", phantom)
     return measurement, averaged
 
 
-def check_match(calibration: MdfFile, measured: MdfFile) -> None:
+def check_match(calibration: MdfFile, measured: MdfFile, period: Period = None) -> None:
     """Check that a measurement can be reconstructed with a calibration.
+
+    A difference in the correction of spectral leakage, which matters for weak harmonics only, is a
+    warning.
+
+    Parameters
+    ----------
+    calibration, measured
+        Open scans.
+    period
+        Chosen for frames with several periods; None compares all of them.
 
     Raises
     ------
     InputError
-        If the drive field, the selection field, the receiver or the correction by the transfer
-        function differ. The line names the first dataset with both values, and all others.
+        If the number of periods, the drive field, the selection field, the receiver or the
+        correction by the transfer function differ. The line names the first dataset with both
+        values, and all others.
     """
-    ours, theirs = _signature(calibration), _signature(measured)
+    counts = calibration.acquisition.n_periods, measured.acquisition.n_periods
+    if period is None and counts[0] != counts[1]:
+        raise measured.error(
+            f"is {counts[1]}, but {counts[0]} in the calibration {calibration.path}",
+            "/acquisition/numPeriodsPerFrame",
+            "choose a period, or 'mean' if all are alike",
+        )
+    if calibration.leakage_is_corrected != measured.leakage_is_corrected:
+        logger.warning(
+            "%s: spectral leakage is corrected in one of it and the calibration %s only",
+            measured.path,
+            calibration.path,
+        )
+    ours, theirs = _signature(calibration, period), _signature(measured, period)
     different = [
         name
         for name in ours
@@ -250,21 +348,40 @@ def check_match(calibration: MdfFile, measured: MdfFile) -> None:
     )
 
 
-def _signature(file: MdfFile) -> dict[str, object]:
+def _periods(file: MdfFile, wanted: Period) -> list[Period]:
+    """Return the periods of a frame that are read: ``wanted`` of several, all of them for None."""
+    n_periods = file.acquisition.n_periods
+    if n_periods == 1 or wanted is None:
+        return list(range(n_periods))
+    return [file.of_period(wanted).period]
+
+
+def _signature(file: MdfFile, period: Period) -> dict[str, object]:
     """Return what calibration and measurement must share, by dataset; None is not stored."""
     acquisition = file.acquisition
-    strength, divider = np.zeros(3), np.zeros(3, dtype=int)
-    amplitudes = acquisition.strength.max(axis=(0, 2))[:3]
-    strength[: len(amplitudes)] = amplitudes
+    # Periods that are averaged have equal fields.
+    periods = [0 if p == mdf.MEAN else p for p in _periods(file, period)]
+
+    def by_period(values: np.ndarray) -> np.ndarray:
+        chosen = values[periods if len(values) > 1 else [0] * len(periods)]
+        return chosen[0] if len(chosen) == 1 else chosen
+
+    n_axes = min(3, acquisition.strength.shape[1])
+    amplitudes = np.zeros((len(acquisition.strength), 3))
+    amplitudes[:, :n_axes] = acquisition.strength.max(axis=2)[:, :n_axes]
+    strength, divider = by_period(amplitudes), np.zeros(3, dtype=int)
     # The divider of an axis that is off says nothing, and files differ in it.
-    driven = amplitudes > 0
-    divider[: len(amplitudes)] = np.where(driven, acquisition.divider[: len(amplitudes), 0], 0)
-    gradient = acquisition.gradient
+    driven = (strength.reshape(-1, 3) > 0).any(axis=0)[:n_axes]
+    divider[:n_axes] = np.where(driven, acquisition.divider[:n_axes, 0], 0)
+    gradient, offset = acquisition.gradient, acquisition.offset_field
+    # A phantom may be elsewhere as a whole, but its patches lie as those of the calibration.
+    compares_patches = len(periods) > 1 and offset is not None
     return {
         "/acquisition/drivefield/baseFrequency": acquisition.base_frequency,
         "/acquisition/drivefield/divider": divider,
         "/acquisition/drivefield/strength": strength,
-        "/acquisition/gradient": None if gradient is None else gradient[0, 0],
+        "/acquisition/gradient": None if gradient is None else by_period(gradient[:, 0]),
+        "/acquisition/offsetField": by_period(offset[:, 0]) if compares_patches else None,
         "/acquisition/receiver/bandwidth": acquisition.bandwidth,
         "/acquisition/receiver/numSamplingPoints": acquisition.n_samples,
         "/measurement/isTransferFunctionCorrected": file.flags.transfer_function_corrected,
@@ -301,7 +418,7 @@ def _check_snr(file: MdfFile) -> None:
         )
 
 
-def _matrix_grid(matrix: str | Path, calibration: MdfFile) -> CalibrationGrid:
+def _matrix_grid(matrix: str | Path, calibration: MdfFile, period: Period) -> CalibrationGrid:
     """Return the grid of the image, after a check that matrix and calibration belong together."""
     if Path(matrix).suffix == ".h5":
         with h5py.File(matrix, "r") as file:
@@ -311,7 +428,7 @@ def _matrix_grid(matrix: str | Path, calibration: MdfFile) -> CalibrationGrid:
             )
     with mdf.open_mdf(matrix) as file:
         _calibration_of(file)
-        check_match(calibration, file)
+        check_match(calibration, file, period)
         ours, theirs = calibration.calibration, file.calibration
         for name in ("fov", "center"):
             one, other = getattr(ours, name), getattr(theirs, name)
@@ -333,11 +450,9 @@ def _grid_of(file: MdfFile) -> CalibrationGrid:
         raise file.error(error.what, error.field, error.remedy) from None
 
 
-def _request(rows: Rows) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _request(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Return channels and frequencies to read, ascending, and the rows' place among them."""
-    (channels, c), (frequencies, k) = (
-        np.unique(part, return_inverse=True) for part in rows.chosen.T
-    )
+    (channels, c), (frequencies, k) = (np.unique(part, return_inverse=True) for part in chosen.T)
     return channels, frequencies, (c, k)
 
 
@@ -363,17 +478,36 @@ def _chosen_frames(
     return foreground[first:end]
 
 
-def _means(path: str | Path, rows: Rows, frames: np.ndarray, averaged: int) -> np.ndarray:
+def _means(
+    path: str | Path,
+    rows: Rows,
+    frames: np.ndarray,
+    averaged: int,
+    *,
+    period: Period,
+    spectral_leakage: str,
+) -> np.ndarray:
     """Return means over consecutive frames, complex128 (n, ceil(len(frames) / averaged))."""
-    channels, frequencies, place = _request(rows)
     group = np.arange(len(frames)) // averaged
     counts = np.bincount(group)
-    sums = np.zeros((len(counts), len(rows.chosen)), np.complex128)
-    start = 0
-    for _, spectra in mdf.iter_spectra(
-        path, channels=channels, frequencies=frequencies, frames=frames
-    ):
-        values = spectra[(slice(None), *place)].astype(np.complex128)
-        np.add.at(sums, group[start : start + len(values)], values)
-        start += len(values)
-    return (sums / counts[:, None]).T
+    with mdf.open_mdf(path) as file:
+        chosen = _periods(file, period)
+    parts = []
+    for own in rows.periods:
+        channels, frequencies, place = _request(rows.chosen[rows.period == own])
+        sums = np.zeros((len(counts), len(place[0])), np.complex128)
+        start = 0
+        for _, spectra in mdf.iter_spectra(
+            path,
+            channels=channels,
+            frequencies=frequencies,
+            frames=frames,
+            # Either one is chosen, or there are as many as the calibration has.
+            period=chosen[0] if len(chosen) == 1 else own,
+            spectral_leakage=spectral_leakage,
+        ):
+            values = spectra[(slice(None), *place)].astype(np.complex128)
+            np.add.at(sums, group[start : start + len(values)], values)
+            start += len(values)
+        parts.append((sums / counts[:, None]).T)
+    return np.concatenate(parts)

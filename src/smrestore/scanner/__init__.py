@@ -12,7 +12,13 @@ from smrestore.scanner.configured import (
     load_sequence,
 )
 from smrestore.scanner.phantoms import Phantom, load_phantom
-from smrestore.scanner.scans import Scanner, scan_calibration, scan_empty, scan_phantom
+from smrestore.scanner.scans import (
+    Scanner,
+    repeat_calibration,
+    scan_calibration,
+    scan_empty,
+    scan_phantom,
+)
 
 __all__ = [
     "Phantom",
@@ -22,6 +28,7 @@ __all__ = [
     "load_phantom",
     "load_scanner",
     "load_sequence",
+    "repeat_calibration",
     "scan_calibration",
     "scan_empty",
     "scan_phantom",

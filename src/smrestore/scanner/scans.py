@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 
 from smrestore import mdf
-from smrestore.files import new_hdf5, provenance
+from smrestore.errors import InputError
+from smrestore.files import memory_map, new_hdf5, provenance
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence
 from smrestore.scanner.background import BackgroundSettings, scanner_background
@@ -193,59 +194,154 @@ def scan_calibration(
     InputError
         If the corrupted run does not lie within the scan.
     """
-    if corruption is not None:
-        corruption.check(grid.n_positions)
     frequencies = stored_frequencies(sequence, max_mixing_order)
     model = scanner.signal_model(sequence, grid, seed=seed, frequencies=frequencies)
-    course = calibration_path(grid, meandering=meandering)
-    positions = grid.positions().reshape(-1, 3)[course.voxel]
-    voxels = np.stack(np.unravel_index(course.voxel, grid.size), axis=1)
+    positions = grid.positions().reshape(-1, 3)
     with _truth(truth, grid) as file:
         shape = (len(scanner.channels), len(model.bins), *grid.size)
         matrix = file.create_dataset("system_matrix", shape, np.complex64)
         file["frequency"] = model.bins
-        bad = slice(0) if corruption is None else _run(corruption)
-        file["corrupted"] = voxels[bad]
         if model.fields is not None:
             file.attrs["selection_field_coefficients"] = model.fields.selection
             file.attrs["drive_field_coefficients"] = model.fields.drive
 
-        def measure(visits: np.ndarray) -> np.ndarray:
-            spectra = model.of_samples(positions[visits])
-            _write_lines(matrix, voxels[visits], spectra)
-            if corruption is not None:
-                wrong = (visits >= bad.start) & (visits < bad.stop)
-                if wrong.any() and corruption.kind == "stuck":
-                    spectra[wrong] = model.of_samples(positions[bad.start - 1 : bad.start])
-                elif wrong.any():
-                    spectra[wrong] *= ATTENUATION
+        def simulate(voxels: np.ndarray) -> np.ndarray:
+            spectra = model.of_samples(positions[voxels])
+            _write_lines(matrix, np.stack(np.unravel_index(voxels, grid.size), axis=1), spectra)
             return spectra
 
-        _recording(
+        course = calibration_path(grid, meandering=meandering)
+        bad = slice(0) if corruption is None else _run(corruption, grid)
+        file["corrupted"] = np.stack(np.unravel_index(course.voxel[bad], grid.size), axis=1)
+        _write_calibration(
             path,
             scanner,
             sequence,
-            course.visit,
-            measure,
+            grid,
+            simulate,
             averages=averages,
             seed=seed,
+            meandering=meandering,
+            corruption=corruption,
             frequencies=frequencies,
-        ).write(
-            path,
-            description=f"calibration scan, {averages} averages",
-            calibration=mdf.Calibration(
-                method="robot",
-                size=grid.size,
-                fov=grid.fov,
-                center=grid.center,
-                delta_sample_size=scanner.delta_sample.size,
-                is_meandering=meandering,
-            ),
-            tracer=scanner.description(),
         )
 
 
-def _run(corruption: Corruption) -> slice:
+def repeat_calibration(
+    path: str | Path,
+    truth: str | Path,
+    scanner: Scanner,
+    sequence: Sequence,
+    grid: CalibrationGrid,
+    *,
+    averages: int,
+    seed: int,
+    meandering: bool = False,
+    corruption: Corruption | None = None,
+    max_mixing_order: int | None = None,
+) -> None:
+    """Measure a system matrix once more: the signal of ``truth``, with noise and drift of its own.
+
+    Parameters
+    ----------
+    path
+        File to write; its name enters the seeds of noise and drift.
+    truth
+        Truth that :func:`scan_calibration` wrote for the same scanner, sequence, grid and
+        ``max_mixing_order``; rounded to complex64.
+    averages, meandering, corruption, max_mixing_order
+        As in :func:`scan_calibration`.
+
+    Raises
+    ------
+    InputError
+        If the truth has another grid or other frequencies, or the corrupted run does not lie within
+        the scan.
+    """
+    frequencies = stored_frequencies(sequence, max_mixing_order)
+    bins = np.arange(sequence.n_frequencies) if frequencies is None else frequencies
+    with h5py.File(truth, "r") as file:
+        matrix = file["system_matrix"]
+        expected = (len(scanner.channels), len(bins), *grid.size)
+        if matrix.shape != expected or not np.array_equal(file["frequency"][()], bins):
+            raise InputError(
+                f"a truth of shape {matrix.shape} is not that of this scan, {expected}",
+                path=truth,
+                field="system_matrix",
+                remedy="repeat a scan of the same grid and frequencies",
+            )
+        flat = memory_map(matrix).reshape(*expected[:2], -1)
+
+        def look_up(voxels: np.ndarray) -> np.ndarray:
+            return flat[:, :, voxels].transpose(2, 0, 1).astype(np.complex128)
+
+        _write_calibration(
+            path,
+            scanner,
+            sequence,
+            grid,
+            look_up,
+            averages=averages,
+            seed=seed,
+            meandering=meandering,
+            corruption=corruption,
+            frequencies=frequencies,
+        )
+
+
+def _write_calibration(
+    path: str | Path,
+    scanner: Scanner,
+    sequence: Sequence,
+    grid: CalibrationGrid,
+    signal: Signal,
+    *,
+    averages: int,
+    seed: int,
+    meandering: bool,
+    corruption: Corruption | None,
+    frequencies: np.ndarray | None,
+) -> None:
+    """Write a calibration scan; ``signal`` takes voxels (n,), counted through [x, y, z]."""
+    bad = None if corruption is None else _run(corruption, grid)
+    course = calibration_path(grid, meandering=meandering)
+
+    def measure(visits: np.ndarray) -> np.ndarray:
+        spectra = signal(course.voxel[visits])
+        if bad is not None:
+            wrong = (visits >= bad.start) & (visits < bad.stop)
+            if wrong.any() and corruption.kind == "stuck":
+                spectra[wrong] = signal(course.voxel[bad.start - 1 : bad.start])
+            elif wrong.any():
+                spectra[wrong] *= ATTENUATION
+        return spectra
+
+    _recording(
+        path,
+        scanner,
+        sequence,
+        course.visit,
+        measure,
+        averages=averages,
+        seed=seed,
+        frequencies=frequencies,
+    ).write(
+        path,
+        description=f"calibration scan, {averages} averages",
+        calibration=mdf.Calibration(
+            method="robot",
+            size=grid.size,
+            fov=grid.fov,
+            center=grid.center,
+            delta_sample_size=scanner.delta_sample.size,
+            is_meandering=meandering,
+        ),
+        tracer=scanner.description(),
+    )
+
+
+def _run(corruption: Corruption, grid: CalibrationGrid) -> slice:
+    corruption.check(grid.n_positions)
     return slice(corruption.first, corruption.first + corruption.count)
 
 

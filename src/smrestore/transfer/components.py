@@ -1,0 +1,115 @@
+"""Errors of the components of a restored system matrix against the truth of a virtual scan."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from smrestore import mdf
+from smrestore.files import atomic_path
+from smrestore.mdf.system_matrix import calibration_of
+from smrestore.metrics import psnr, ssim
+from smrestore.physics.grid import CalibrationGrid
+from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.scans import Rows, read_rows
+from smrestore.transfer.regridding import regridded
+from smrestore.transfer.rows import scored_rows
+
+BLOCK_BYTES = 1 << 27
+"""Memory of the restored components that are read at a time."""
+
+
+def score_components(
+    matrix: str | Path,
+    calibration: str | Path,
+    truth: str | Path,
+    *,
+    settings: ReconstructionSettings,
+    measurement: str,
+    method: str,
+    path: str | Path,
+    missing: np.ndarray | None = None,
+) -> None:
+    """Compare components of a system matrix with the truth and write a CSV row for each.
+
+    Both are divided by the largest magnitude of the true component. Rows without any true signal
+    are left out. A matrix on another grid than the truth is compared as
+    :func:`smrestore.transfer.regridding.regridded`, piecewise constant.
+
+    Parameters
+    ----------
+    matrix
+        The system matrix: MDF, or the truth of a virtual scan.
+    calibration
+        The degraded calibration scan, which decides on rows and their signal-to-noise ratio.
+    truth
+        Truth of a virtual calibration, on the grid of the restored components.
+    settings
+        Of the reconstruction, see :func:`scored_rows`.
+    measurement, method
+        Columns of the file.
+    missing
+        Voxels that were not measured, bool (Nx, Ny, Nz) on the grid of the truth; the scores over
+        these alone are added.
+    """
+    rows = scored_rows(calibration, settings)
+    grids = matrix_grid(matrix), matrix_grid(truth)
+    noise = _background_std(calibration, rows)
+    records = []
+    for part in _parts(len(rows.chosen), grids):
+        some = dataclasses.replace(rows, chosen=rows.chosen[part], period=rows.period[part])
+        restored = regridded(read_rows(matrix, some, settings.background_correction), *grids)
+        for i, (image, true) in enumerate(
+            zip(restored, read_rows(truth, some), strict=True), start=part.start
+        ):
+            peak = np.abs(true).max()
+            if peak == 0:  # noise alone: the coils induce nothing at frequency 0
+                continue
+            channel, frequency = rows.chosen[i]
+            _x, _y, _z = rows.mixing_order[i]
+            record = {
+                "measurement": measurement,
+                "method": method,
+                "scan": Path(calibration).stem,
+                "channel": channel,
+                "frequency": frequency,
+                **{
+                    f"mixing_order_{a}": n for a, n in zip("xyz", rows.mixing_order[i], strict=True)
+                },
+                "snr": rows.snr[i],
+                "sigma": noise[i] / peak,
+                "used": rows.snr[i] >= settings.snr_threshold,
+                "psnr": psnr(image / peak, true / peak),
+                "ssim": ssim(image / peak, true / peak),
+            }
+            if missing is not None:
+                record["psnr_missing"] = psnr(image / peak, true / peak, valid=missing)
+            records.append(record)
+    with atomic_path(path) as temporary:
+        pd.DataFrame(records).to_csv(temporary, index=False)
+
+
+def matrix_grid(path: str | Path) -> CalibrationGrid:
+    """Return the grid of a system matrix: MDF, or the truth of a virtual scan."""
+    if Path(path).suffix == ".h5":
+        with h5py.File(path, "r") as file:
+            size = tuple(file["system_matrix"].shape[2:])
+            return CalibrationGrid(size, tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"]))
+    with mdf.open_mdf(path) as file:
+        return calibration_of(file).grid()
+
+
+def _background_std(calibration: str | Path, rows: Rows) -> np.ndarray:
+    """Return the standard deviation of the complex background of rows, float64 (n,), in V."""
+    channels, frequencies = rows.chosen.T
+    wanted, place = np.unique(frequencies, return_inverse=True)
+    return mdf.background_std(calibration, frequencies=wanted)[channels, place]
+
+
+def _parts(count: int, grids: tuple[CalibrationGrid, CalibrationGrid]) -> Iterator[slice]:
+    step = max(1, BLOCK_BYTES // (16 * sum(grid.n_positions for grid in grids)))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))

@@ -1,0 +1,35 @@
+"""Which rows of a system matrix are reconstructed with, and which are scored."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from smrestore import mdf
+from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.scans import Rows, select_rows
+
+SMALLEST_SNR = 1.5
+"""Components below are not scored, unless they are reconstructed with."""
+
+
+def load_reconstruction_settings(entry: Mapping[str, object]) -> ReconstructionSettings:
+    """Build the settings from the entry of a measurement in the configuration."""
+    lists = {key: tuple(entry[key]) for key in ("channels", "frames") if entry.get(key) is not None}
+    return ReconstructionSettings(**{"relative_regularization": None, **entry, **lists})
+
+
+def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
+    """Return the rows that are scored: what the settings allow, from an SNR of 1.5 on.
+
+    A reconstruction with a lower threshold has all of its rows scored. The signal-to-noise ratio is
+    known of every row, also where the settings do not ask for it.
+    """
+    threshold = min(settings.snr_threshold, SMALLEST_SNR)
+    rows = select_rows(calibration, dataclasses.replace(settings, snr_threshold=threshold))
+    if threshold > 0:
+        return rows
+    with mdf.open_mdf(calibration) as file:
+        place = np.searchsorted(file.frequency_indices, rows.chosen[:, 1])
+    return dataclasses.replace(rows, snr=mdf.read_snr(calibration)[rows.chosen[:, 0], place])

@@ -1,0 +1,43 @@
+"""Draw components of a measurement's system matrices, and the images they reconstruct."""
+
+import h5py
+
+from smrestore.figures.measurement.drawing import draw_measurement_figure
+from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
+from smrestore.restoration import configured_task
+from smrestore.workflow import job, optional
+
+
+def _label(image):
+    with h5py.File(image) as file:
+        return file.attrs["label"]
+
+
+def _columns(smk):
+    """Return a column for each system matrix, after the first one what methods see of it."""
+    pairs = zip(smk.input.matrices, smk.input.images, strict=True)
+    columns = [Column(_label(image), matrix, image) for matrix, image in pairs]
+    if seen := optional(smk.input.seen):
+        task = configured_task(smk.params.task, seen, optional(smk.input.mask))
+        image = optional(smk.input.seen_image)
+        columns.insert(1, Column(smk.params.seen_label, seen, image, task))
+    return columns
+
+
+def main(smk):
+    """Map the job to one library call."""
+    settings = smk.params.settings
+    components = settings.get("components")
+    content = read_measurement_figure(
+        _columns(smk),
+        components=components and [(c["channel"], tuple(c["mixing_order"])) for c in components],
+        component_planes=load_planes(settings.get("component_planes")),
+        image_planes=load_planes(settings.get("image_planes")),
+        phantom=optional(smk.input.phantom),
+    )
+    draw_measurement_figure(content, smk.output.pdf, smk.output.png)
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)

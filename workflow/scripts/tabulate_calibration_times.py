@@ -1,0 +1,16 @@
+"""Tabulate how long calibrations take, and what restoring them saves."""
+
+from smrestore.calibration_time import tabulate_calibration_times
+from smrestore.workflow import job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    tabulate_calibration_times(
+        smk.params.measurements, csv=smk.output.csv, markdown=smk.output.markdown
+    )
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0]):
+        main(snakemake)
