@@ -19,12 +19,12 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -41,15 +41,18 @@ from smrestore.figures.style import (
 from smrestore.methods import Method, load_method
 from smrestore.methods.network import NetworkMethod
 from smrestore.metrics import psnr
+from smrestore.networks import build_network
 from smrestore.noise import NoisePool
 from smrestore.store import SystemMatrixStore
 from smrestore.training.data import TrainingPairs, check_data
-from smrestore.training.module import Restoration, masked_l1, moving_average
+from smrestore.training.objective import learning_rate, masked_l1, moving_average
 from smrestore.training.settings import TrainingSettings, load_settings
 
 ROOT = Path(__file__).parents[1]
 REFERENCE_SIGMA = 0.1
 GAINS = (6, 10)
+PARTS = 1_000_000
+"""Of the training time, in which the schedule of the learning rate is counted."""
 
 
 def train(
@@ -61,10 +64,13 @@ def train(
 ) -> Iterator[tuple[int, torch.nn.Module]]:
     """Yield steps and averaged network whenever a processor time in s has been used."""
     torch.manual_seed(seed)
-    network = Restoration(settings).network
-    average_weights = moving_average(settings.ema_decay)._kwargs["avg_fn"]
-    averaged = AveragedModel(network, avg_fn=average_weights, use_buffers=True)
+    sizes = dict(settings.network)
+    network = build_network(sizes.pop("name"), settings.dimension, **sizes)
+    if settings.dimension == 2:
+        network = network.to(memory_format=torch.channels_last)
+    averaged = moving_average(network, settings.ema_decay)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    schedule = replace(settings, steps=PARTS)
     endless = TrainingPairs(store, pool, settings, seed, "training", 0, 1 << 40)
     batches = iter(DataLoader(endless, settings.batch_size))
     start = time.process_time()
@@ -77,9 +83,8 @@ def train(
             yield step, averaged.module
             start += time.process_time() - paused
             continue
-        passed = sum(used >= milestone * times[-1] for milestone in settings.milestones)
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * settings.learning_rate_factor**passed
+            group["lr"] = learning_rate(schedule, int(PARTS * used / times[-1]))
         batch = next(batches)
         restored = network(batch["degraded"], batch["mask"], batch["sigma"])
         loss = masked_l1(restored, batch["truth"], batch["valid"])

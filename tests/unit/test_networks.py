@@ -269,6 +269,14 @@ def transpose_weights(network: torch.nn.Module, dimension: int) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 2 + dimension:
             parameter.copy_(parameter.transpose(2, 3).clone())
+    if side := getattr(network, "cell", 0):
+        # Voxels of a cell are channels.
+        for weight, axis in ((network.first.weight, 1), (network.last.weight, 0)):
+            split = weight.unflatten(axis, (-1, side, side, side ** (dimension - 2)))
+            weight.copy_(split.transpose(axis + 1, axis + 2).flatten(axis, axis + 3).clone())
+        if network.last.bias is not None:
+            split = network.last.bias.unflatten(0, (-1, side, side, side ** (dimension - 2)))
+            network.last.bias.copy_(split.transpose(1, 2).flatten().clone())
     for module in network.modules():
         if isinstance(module, WindowAttention):
             table = module.position_bias.clone()
