@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from smrestore.errors import InputError
@@ -15,6 +15,8 @@ from smrestore.networks import build_network
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
+SETTINGS = ("task", "degradation", "dimension", "network", "phase", "patch")
+"""What the settings on a card must say for the weights to be of use."""
 
 
 def save_model(network: nn.Module, card: Mapping[str, object], path: str | Path) -> None:
@@ -26,8 +28,9 @@ def save_model(network: nn.Module, card: Mapping[str, object], path: str | Path)
 def save_weights(weights: Mapping[str, torch.Tensor], path: str | Path) -> None:
     """Write the state of a network, by name, to ``path``."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    # save_file of the library would make files that only their owner can read.
     with atomic_path(path) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))
 
 
 def save_card(card: Mapping[str, object], path: str | Path) -> None:
@@ -85,20 +88,15 @@ def read_card(path: str | Path) -> dict[str, object]:
         raise InputError(
             f"no readable card ({error})", path=path, remedy="train the model again"
         ) from None
-    settings = card.get("settings", {}) if isinstance(card, dict) else {}
-    needed = {
-        "": (card, ("task",)),
-        "settings.": (settings, ("task", "degradation", "dimension", "network", "phase", "patch")),
-    }
-    for prefix, (part, names) in needed.items():
-        for name in names:
-            if not isinstance(part, dict) or name not in part:
-                raise InputError(
-                    "the card lacks it",
-                    path=path,
-                    field=f"{prefix}{name}",
-                    remedy="train the model again",
-                )
+    settings = card.get("settings") if isinstance(card, dict) else None
+    for name in SETTINGS:
+        if not isinstance(settings, dict) or name not in settings:
+            raise InputError(
+                "the card lacks it",
+                path=path,
+                field=f"settings.{name}",
+                remedy="train the model again",
+            )
     return card
 
 
@@ -125,7 +123,7 @@ def list_models(folder: str | Path) -> tuple[list[dict[str, object]], list[str]]
         rows.append(
             {
                 "model": str(place.relative_to(folder)),
-                "task": card["task"],
+                "task": settings["task"],
                 "dimension": settings["dimension"],
                 "network": settings["network"]["name"],
                 "parameters": sum(p.numel() for p in network.parameters()),

@@ -284,9 +284,10 @@ def configured_task(
 
 
 def propose_missing(scan: str | Path) -> MaskProposal:
-    """Return which positions of a calibration scan look wrong: :func:`smrestore.masks.propose_mask`.
+    """Return which positions of a calibration scan look wrong.
 
-    The strongest components of all receive channels decide.
+    The components of all receive channels with signal decide, see
+    :func:`smrestore.masks.propose_mask`.
 
     Raises
     ------

@@ -26,10 +26,10 @@ RECIPE = {
         "sigma": [0.0, 0.3],
         "sigma_convention": "complex",
         "scale": [0.5, 1.0],
-        "steps": 600,
+        "steps": 240,
         "batch_size": 4,
         "learning_rate": 1e-3,
-        "interval": 50,
+        "interval": 20,
         "validation_pairs": 8,
     },
 }
@@ -92,7 +92,7 @@ def test_training_killed_three_times_ends_with_the_same_weights(world, tmp_path)
     parts = tmp_path / "parts"
     history = parts / "history.csv"
     rng = np.random.default_rng(3)
-    for rows, number in ((1, signal.SIGKILL), (4, signal.SIGTERM), (7, signal.SIGKILL)):
+    for rows, number in ((2, signal.SIGKILL), (5, signal.SIGTERM), (8, signal.SIGKILL)):
         process = start(world, parts)
         wait_for_rows(process, history, rows)
         time.sleep(rng.uniform(0, 0.2))

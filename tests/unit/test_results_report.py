@@ -26,8 +26,10 @@ CARD = {
     "parameters": 302,
     "seed": 2026,
     "metrics": {"validation_psnr_dB": 21.334, "elapsed_s": 0.4},
-    "noise_pool": "results/noise/training.h5",
-    "training": ["r/system_matrices/tiny/train/000.h5", "r/system_matrices/tiny/train/001.h5"],
+    "noise_pool": {"path": "results/noise/training.h5"},
+    "training": {
+        "files": [{"path": f"r/system_matrices/tiny/train/{batch}.h5"} for batch in ("000", "001")]
+    },
     "smrestore_version": "0.1.0",
     "git_commit": "abc123",
 }
@@ -159,7 +161,7 @@ def test_captions_stand_with_their_results(page):
         "Restoration of simulated test components",
         "Transfer to a calibration scan (snake)",
         "Examples of simulated two-dimensional system matrix components",
-        "Components of a measured system matrix before and after restoration",
+        "Denoising of a measured system matrix",
         "Course of the training of DnCNN &lt;1&gt;",
         "Noise pool test: (a) standard deviation",
         "<p>All claims.</p>",
@@ -186,9 +188,11 @@ def test_links_lead_to_the_files_of_the_run_alone(page):
 
 
 def test_what_is_reduced_is_listed_by_the_program(page):
+    default, study = read_configuration(STUDY[:1]), read_configuration(STUDY)
+    steps = [c["experiments"]["dncnn"]["training"]["steps"] for c in (default, study)]
     for row in (
         ("datasets.lissajous-2d", "matrices.train", "120", "1000"),
-        ("experiments.dncnn", "training.steps", "4400", "300000"),
+        ("experiments.dncnn", "training.steps", *map(str, steps)),
     ):
         assert "".join(f"<td>{cell}</td>" for cell in row) in page
     study = read_configuration(STUDY)

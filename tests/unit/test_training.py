@@ -369,6 +369,8 @@ def test_demanded_gpu_that_is_absent_is_an_error(world, tmp_path):
     with pytest.raises(InputError, match="a GPU is demanded"):
         train(world, tmp_path, accelerator="gpu")
     assert choose_accelerator("auto") == "cpu"
+    with pytest.raises(InputError, match="2 GPUs are demanded, PyTorch sees 0"):
+        make_fabric(dataclasses.replace(SETTINGS, batch_size=4), "gpu", 2)
 
 
 def test_loss_that_is_not_finite_stops_the_training(world, tmp_path):

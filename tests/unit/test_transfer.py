@@ -399,8 +399,10 @@ def test_image_on_another_grid_than_the_truth_is_compared_on_that_of_the_truth(
     image, _, quality = reconstruct(files, measurement.truth, tmp_path / "i.h5", sweeps=3)
     with h5py.File(truth) as file:
         true = file["concentration"][()]
-    repeated = image.repeat(2, axis=0).repeat(2, axis=1)
+    # The tracer of a voxel is spread over the four that it consists of.
+    repeated = image.repeat(2, axis=0).repeat(2, axis=1) / 4
     assert quality["psnr_dB"] == pytest.approx(psnr(repeated, true, peak=true.max()))
+    assert quality["psnr_dB"] > 15
     assert quality["ssim"] == pytest.approx(ssim(repeated, true, data_range=true.max()))
 
 

@@ -84,10 +84,10 @@ def test_noise_falls_with_the_strength_of_the_twin(white, frequency, twin):
         error = (pair.degraded.image - pair.truth) * pair.factor
         left.append(np.sqrt(np.mean(np.abs(error) ** 2)))
         told.append(pair.degraded.sigma * pair.factor)
-    # Equal noise, and signals in proportion to the frequency.
+    # Equal noise, and signals in proportion to the frequency; factor and weights are estimates.
     expected = SIGMA / np.sqrt(1 + (twin / frequency) ** 2)
-    assert np.mean(left) == pytest.approx(expected, rel=0.05)
-    assert np.mean(told) == pytest.approx(expected, rel=0.05)
+    assert np.mean(left) == pytest.approx(expected, rel=0.12)
+    assert np.mean(told) == pytest.approx(expected, rel=0.12)
 
 
 def test_twins_that_the_pool_lacks_are_left_out(tmp_path):

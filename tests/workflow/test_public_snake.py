@@ -21,7 +21,7 @@ PUBLIC = "config/public-snake.yaml"
 STORE = "zenodo-10646064"
 FOLDER = "MDFStore/measurements/20230613_150948_model based fluid"
 MEASUREMENTS = ("snake", "resolution-1", "resolution-2", "resolution-3", "ice-cream", "dot")
-METHODS = ("dct-f", "dncnn", "dncnn-canonical")
+METHODS = ("dct-f", "dncnn", "unet-canonical")
 
 
 def test_everything_is_planned_without_a_server(empty_checkout, tmp_path):

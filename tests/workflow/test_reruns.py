@@ -6,22 +6,35 @@ import pytest
 from plans import CI, edited, pending, rules, write_overlay
 
 MEASUREMENT_FIGURES = [f"plot_figure{number}" for number in range(3, 7)]
-FOLLOWS_TRAINING = {
-    "plot_training_curve",
-    "evaluate_method",
-    "make_table",
-    "restore_scan",
-    "reconstruct_scan",
-    "score_components",
+MEASUREMENT_FIGURES = {f"plot_figure{number}" for number in (3, 4, 5, 6)}
+FOLLOWS_SCORES = {
     "make_transfer_table",
-    *MEASUREMENT_FIGURES,
+    "make_twin_table",
+    "check_claims",
+    "plot_transfer",
     "write_report",
 }
-# The drawings of the phantoms know the scanner's shapes.
-SCANNING = {"scan_empty", "scan_calibration", "scan_phantom", "plot_figure2"}
+FOLLOWS_RECONSTRUCTION = (
+    {"reconstruct_scan", "score_components"} | MEASUREMENT_FIGURES | FOLLOWS_SCORES
+)
+FOLLOWS_EVALUATION = {
+    "make_table",
+    "make_twin_table",
+    "check_claims",
+    "plot_transfer",
+    "write_report",
+}
+FOLLOWS_TRAINING = (
+    {"plot_training_curve", "evaluate_method", "restore_scan"}
+    | FOLLOWS_EVALUATION
+    | FOLLOWS_RECONSTRUCTION
+)
+SCANNING = {"scan_empty", "scan_calibration", "repeat_calibration", "scan_phantom"}
 SIMULATION = {"sample_parameters", "simulate_batch", "plot_figure1"}
 NOISE = {"build_noise_pool", "plot_noise_pool"}
-EVERYTHING = SIMULATION | SCANNING | NOISE | {"train_network"} | FOLLOWS_TRAINING
+# The time of calibrations is in their files.
+FOLLOWS_SCANS = {"tabulate_calibration_times"}
+EVERYTHING = SIMULATION | SCANNING | NOISE | FOLLOWS_SCANS | {"train_network"} | FOLLOWS_TRAINING
 
 
 def replanned(checkout, tmp_path, settings, *targets):
@@ -34,34 +47,26 @@ def replanned(checkout, tmp_path, settings, *targets):
     ("module", "expected"),
     [
         ("figures/figure1.py", {"plot_figure1", "write_report"}),
-        ("figures/measurement/drawing.py", {*MEASUREMENT_FIGURES, "write_report"}),
+        ("figures/measurement/drawing.py", MEASUREMENT_FIGURES | {"write_report"}),
         (
             "figures/style.py",
-            {
+            MEASUREMENT_FIGURES
+            | {
                 "plot_figure1",
                 "plot_figure2",
-                *MEASUREMENT_FIGURES,
                 "plot_training_curve",
                 "plot_noise_pool",
+                "plot_transfer",
                 "write_report",
             },
         ),
         ("report.py", {"write_report"}),
-        ("tables.py", {"make_table", "write_report"}),
-        ("evaluation.py", {"evaluate_method", "make_table", "write_report"}),
-        (
-            "reconstruction/kaczmarz.py",
-            {
-                "reconstruct_scan",
-                "score_components",
-                "make_transfer_table",
-                *MEASUREMENT_FIGURES,
-                "write_report",
-            },
-        ),
+        ("claims/page.py", {"check_claims", "write_report"}),
+        ("evaluation.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
+        # The rows of a reconstruction are those that further scans of a setting restore.
+        ("reconstruction/kaczmarz.py", {"restore_scan"} | FOLLOWS_RECONSTRUCTION),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
         ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
-        ("simulation.py", EVERYTHING - SCANNING - NOISE - {"sample_parameters"}),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
         ("physics/moment.py", EVERYTHING),
@@ -97,8 +102,13 @@ def test_training_settings_retrain_one_experiment(finished, tmp_path):
         ("restore_scan", "snake/dncnn"),
         ("reconstruct_scan", "snake/dncnn"),
         ("score_components", "snake/dncnn"),
+        ("restore_scan", "snake/snake-calibration-b/dncnn"),
+        ("reconstruct_scan", "snake/snake-calibration-b/dncnn"),
+        ("score_components", "snake/snake-calibration-b/dncnn"),
         ("make_transfer_table", "snake"),
         ("plot_figure3", ""),
+        ("plot_transfer", ""),
+        ("check_claims", ""),
         ("write_report", ""),
     }
 

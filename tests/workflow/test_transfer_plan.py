@@ -3,15 +3,18 @@
 import pytest
 from plans import pending, rules, write_overlay
 
+from checkout import ROOT
+from smrestore.configuration import read_configuration
+
+DEFAULT = read_configuration([ROOT / "config.yaml"])
+METHODS = [*DEFAULT["measurements"]["snake"]["methods"], "twin-dct-f"]
+TESTED = [*DEFAULT["test_sets"]["denoising-2d"]["methods"], "twin-dct-f"]
 SCAN = "snake-calibration-b"
 OVERLAY = {
     "scans": {SCAN: {"source": "virtual", "kind": "calibration", "repeats": "snake-calibration"}},
     "twin_methods": {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}},
-    "test_sets": {"denoising-2d": {"methods": ["dct-f", "dncnn", "twin-dct-f"]}},
-    "tables": {"table2": {"test_sets": ["denoising-2d"]}},
-    "measurements": {
-        "snake": {"realizations": [SCAN], "methods": ["dct-f", "dncnn", "twin-dct-f"]}
-    },
+    "test_sets": {"denoising-2d": {"methods": TESTED}},
+    "measurements": {"snake": {"realizations": [SCAN], "methods": METHODS}},
     "figures": {
         "transfer": {
             "panels": [
@@ -47,11 +50,10 @@ def jobs(empty_checkout, tmp_path_factory):
 
 
 def test_realizations_are_restored_reconstructed_and_scored(jobs):
-    methods = ("dct-f", "dncnn", "twin-dct-f")
     for scan in ("snake", f"snake/{SCAN}"):
-        assert {("restore_scan", f"{scan}/{method}") for method in methods} <= jobs
+        assert {("restore_scan", f"{scan}/{method}") for method in METHODS} <= jobs
         for rule in ("reconstruct_scan", "score_components"):
-            assert {(rule, f"{scan}/{variant}") for variant in (*methods, "measured")} <= jobs
+            assert {(rule, f"{scan}/{variant}") for variant in (*METHODS, "measured")} <= jobs
     # What does not depend on the noise of the calibration is not made again.
     assert ("reconstruct_scan", "snake/truth") in jobs
     assert ("reconstruct_scan", f"snake/{SCAN}/truth") not in jobs
@@ -64,6 +66,7 @@ def test_a_repeated_scan_is_not_simulated(jobs):
 
 
 def test_twins_train_nothing_and_are_compared(jobs):
-    assert {name for rule, name in jobs if rule == "train_network"} == {"dncnn"}
+    trained = {name for rule, name in jobs if rule == "train_network"}
+    assert trained == {name for name in (*METHODS, *TESTED) if name in DEFAULT["experiments"]}
     assert ("evaluate_method", "denoising-2d/twin-dct-f") in jobs
     assert {"make_twin_table", "plot_transfer", "make_transfer_table"} <= rules(jobs)

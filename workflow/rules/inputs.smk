@@ -243,7 +243,7 @@ def get_claim_scores(wildcards):
 
 def scan_dimension(scan):
     """Return the driven axes of a virtual scan."""
-    sequence = config["sequences"][config["scans"][scan]["sequence"]]
+    sequence = config["sequences"][SCAN_ENTRIES[scan]["sequence"]]
     return sum(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
 
 
@@ -278,7 +278,7 @@ def get_claim_settings(wildcards):
             }
             for name, entry in experiments.items()
         },
-        "labels": {name: label(name) for name in [*config["baselines"], *experiments]},
+        "labels": {name: label(name) for name in published_names()},
     }
 
 

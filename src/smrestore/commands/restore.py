@@ -14,9 +14,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         description="Restore all components of a calibration scan (MDF) and write them as MDF. The "
         "scan itself is never changed. docs/lab.md shows how.",
     )
-    parser.add_argument(
-        "task", help="denoising, accelerated-calibration, upsampling or inpainting"
-    )
+    parser.add_argument("task", help="denoising, accelerated-calibration, upsampling or inpainting")
     parser.add_argument("scan", type=Path, help="calibration scan, MDF")
     parser.add_argument("output", type=Path, help="MDF file to write")
     how = parser.add_mutually_exclusive_group(required=True)

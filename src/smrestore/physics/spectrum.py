@@ -1,10 +1,11 @@
 """System matrices: particles, sequence and grid in, spectra of the receive channels out.
 
 Positions are independent, so they are handled in blocks by a pool of threads, of which each runs
-compiled code and FFTs on one core, eight positions at a time. A spectrum is taken on the torus of
-drive phases (:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a
-position; both give the same discrete Fourier coefficients. With cosine excitation the field, and so
-the moment, is even in time: half of the samples determine the spectrum through a DCT-I.
+compiled code on one core, eight positions at a time. A spectrum is taken on the torus of drive
+phases (:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a position;
+both give the same discrete Fourier coefficients. With cosine excitation the field, and so the
+moment, is even in time: half of the samples determine the spectrum
+(:mod:`smrestore.physics.lattice`).
 
 All functions return i S rather than S, which is real in an equilibrium model with cosine excitation
 and is float64 then; with other phases, relaxation or a transfer function it is complex128.
@@ -40,8 +41,8 @@ EVALUATORS = ("table", "quadrature")
 TRANSFORMS = ("fastest", "torus", "time")
 BLOCK_SAMPLES = 100_000
 """Evaluations of the moment in a block, the work that a thread takes at a time: milliseconds."""
-COPIES = 3
-"""Arrays of the size of the moment that exist at a time while it is transformed."""
+FFT_COPIES = 3
+"""Arrays of the size of the moment that exist at a time in an FFT; other transforms need one."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,15 @@ class Plan:
 
 
 # Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; its share of
-# a transform along an axis, for each node of the axis; a sample of a DCT-I, by log2 of its length.
-_EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 20.0, 0.15, 4.0
+# a transform along an axis, for each node of the axis; a sample of an FFT, by log2 of its length.
+_EVALUATION, _PRODUCT, _FFT = 10.0, 0.12, 4.0
+
+
+def _cost_in_time(sequence: Sequence) -> float:
+    """Return the estimated time for the samples of a period in ns."""
+    lengths = lattice.axis_lengths(sequence)
+    per_sample = _FFT * np.log2(sequence.n_samples) if lengths is None else _PRODUCT * sum(lengths)
+    return _samples_in_time(sequence) * (_EVALUATION + per_sample)
 
 
 def make_plan(
@@ -209,16 +217,14 @@ def make_plan(
     )
     static_field = particle.beta * static_field
     counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
-    n_times = _samples_in_time(sequence)
     nodes = counts.prod(axis=1)
     widths = np.where(counts > 1, counts, 0).sum(axis=1)
     torus_cost = nodes * (_EVALUATION + _PRODUCT * widths)
-    time_cost = n_times * (_EVALUATION + _COSINE_TRANSFORM * np.log2(n_times))
     in_time = nodes == 0
     if transform == "time":
         in_time[:] = True
     elif transform == "fastest":
-        in_time |= torus_cost > time_cost
+        in_time |= torus_cost > _cost_in_time(sequence)
     elif in_time.any():
         raise InputError(
             "the moment needs more nodes than the torus transform has",
@@ -227,12 +233,13 @@ def make_plan(
         )
     groups = [Group(np.flatnonzero(in_time), None)] if in_time.any() else []
     kinds, kind = np.unique(counts, axis=0, return_inverse=True)
-    for number, count in enumerate(kinds.tolist()):
+    # From the most work for a block to the least, so that threads end together.
+    for number in np.argsort(-kinds.prod(axis=1), kind="stable").tolist():
         chosen = np.flatnonzero((kind == number) & ~in_time)
         if chosen.size:
             order = np.argsort(alpha[chosen], kind="stable")
-            groups.append(Group(chosen[order], tuple(count)))
-    n_evaluations = int(nodes[~in_time].sum() + n_times * in_time.sum())
+            groups.append(Group(chosen[order], tuple(kinds[number].tolist())))
+    n_evaluations = int(nodes[~in_time].sum() + _samples_in_time(sequence) * in_time.sum())
     return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations, drive_scale)
 
 
@@ -277,7 +284,7 @@ def component_values(
     fields
         Fields at the positions, if they are not those of the sequence.
     evaluator
-        ``table``, or ``quadrature`` for the reference, some twenty times slower.
+        ``table``, or ``quadrature`` for the reference, some fifteen times slower.
     transform
         See :func:`make_plan`.
     threads
@@ -315,13 +322,14 @@ def component_values(
         out = np.empty((len(positions), len(components)), dtype=dtype)
     threads = threads or numba.get_num_threads()
     plan = make_plan(simulation, positions, transform, fields)
-    job = _Job(simulation, plan, components, *_evaluator(simulation, plan, evaluator))
+    factor = simulation.component_factor()[components.channel, components.frequency]
+    job = _Job(simulation, plan, components, factor, *_evaluator(simulation, plan, evaluator))
 
     def blocks() -> Iterator[Callable[[], int]]:
         for group in plan.groups:
             samples = _samples(simulation, group, components)
             n_samples = samples.drive_field.shape[1]
-            needed = _batch_bytes(simulation, n_samples)
+            needed = _batch_bytes(simulation, samples)
             if memory is not None and needed * threads > memory:
                 raise InputError(
                     f"{memory / 2**20:.3g} MiB are too little for {LANES} positions in each of "
@@ -364,11 +372,20 @@ os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class _Job(NamedTuple):
-    """What is the same for all blocks; table and nodes as ``sample_moment`` wants them."""
+    """What is the same for all blocks.
+
+    Attributes
+    ----------
+    factor
+        i S over the moment spectrum for each component, (S,).
+    table, nodes
+        As :func:`smrestore.physics.block.sample_moment` wants them.
+    """
 
     simulation: Simulation
     plan: Plan
     components: Components
+    factor: np.ndarray
     table: np.ndarray
     nodes: np.ndarray
 
@@ -417,10 +434,11 @@ def _samples(simulation: Simulation, group: Group, components: Components) -> _S
     return _Samples(drive_field, lattice.pattern(lengths), lattice.folding(lengths))
 
 
-def _batch_bytes(simulation: Simulation, n_samples: int) -> int:
+def _batch_bytes(simulation: Simulation, samples: _Samples) -> int:
     """Return the working memory of the positions that a thread handles at a time, in bytes."""
     n_channels = 3 if simulation.receiver.is_unit else 3 + simulation.receiver.n_channels
-    return 8 * LANES * COPIES * n_channels * n_samples
+    copies = FFT_COPIES if samples.pattern is None else 1
+    return 8 * LANES * copies * n_channels * samples.drive_field.shape[1]
 
 
 def _fill_block(job: _Job, samples: _Samples, rows: np.ndarray, values: np.ndarray) -> int:
@@ -442,9 +460,8 @@ def _fill_block(job: _Job, samples: _Samples, rows: np.ndarray, values: np.ndarr
     if samples.pattern is None:
         _fill_by_fft(job, places, fields, sensitivity, memory, values)
         return len(rows)
-    factor = job.simulation.component_factor()[job.components.channel, job.components.frequency]
     # The second part of the weights is imaginary.
-    factor = np.stack([factor, 1j * factor] if len(samples.folding.weight) == 2 else [factor])
+    factor = np.stack([job.factor, 1j * job.factor][: len(samples.folding.weight)])
     chosen = Chosen(job.components.channel, job.components.frequency, factor)
     fill_components(
         places, *fields, sensitivity, samples.pattern, chosen, samples.folding, memory, values
@@ -462,7 +479,6 @@ def _fill_by_fft(
 ) -> None:
     """Write components from the samples of whole periods in time."""
     sequence = job.simulation.sequence
-    factor = job.simulation.component_factor() / sequence.n_samples
     for first in range(0, len(places.row), LANES):
         some = Places(*(array[first : first + LANES] for array in places))
         signal = memory.moment.reshape(3, -1, LANES)
@@ -476,7 +492,7 @@ def _fill_by_fft(
             spectra = scipy.fft.rfft(signal[channel, :, : len(some.row)], axis=0)
             if sequence.even_in_time:
                 spectra = spectra.real
-            part = spectra[frequency].T * factor[channel, frequency]
+            part = spectra[frequency].T * (job.factor[chosen] / sequence.n_samples)
             values[np.ix_(some.row, chosen)] = part
 
 

@@ -117,7 +117,10 @@ def train(
             _log_start(settings, selections, accelerator, fabric.world_size)
         with memory_errors(settings, "the network"):
             loop = set_up(fabric, settings, seed, stores, pool, Path(history), workers)
-        if state := kept.load():
+        # One process removes what is damaged before the others look.
+        with fabric.rank_zero_first():
+            state = kept.load()
+        if state:
             loop.restore(state)
             if fabric.is_global_zero:
                 logger.info("resuming after step %d", loop.step)

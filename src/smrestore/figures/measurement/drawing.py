@@ -48,7 +48,8 @@ _LETTER = 6.0
 _LEGEND_WIDTH = 20.0
 _LEGEND_HEIGHT = 33.0
 _BAR_WIDTH = 17.0
-_MAX_BAR, _BAR_LABEL = 40.0, 18.0
+_BAR, _BAR_LABEL = (10.0, 40.0), 18.0
+_TICK = 4.5
 _GAP = 1.5
 _LINE = 2.9
 _TITLE = 4.0
@@ -149,7 +150,7 @@ def _layout(content: MeasurementFigure) -> _Layout:
         places.append(_RowPlace(top, scale * height, extent))
         top += scale * height + other
     bar = places[len(content.components) :]
-    bar_height = min(bar[-1].top + bar[-1].height - bar[0].top, _MAX_BAR) if bar else 0.0
+    bar_height = float(np.clip(bar[-1].top + bar[-1].height - bar[0].top, *_BAR)) if bar else 0.0
     bar_bottom = bar[0].top + _TITLE + (bar_height + _BAR_LABEL) / 2 if bar else 0.0
     lefts = tuple(_MARGIN + place * (width + _GAP) for place in range(n_places))
     right = lefts[-1] + width
@@ -298,7 +299,7 @@ def _draw_images(
         shown,
         cax=add_axes(figure, layout.bar_left, places[0].top + _TITLE, 2.0, layout.bar_height),
         extend="max" if highest > content.image_peak else "neither",
-        ticks=MaxNLocator(4),
+        ticks=MaxNLocator(min(int(layout.bar_height / _TICK), 4)),
         format="%g",
     )
     bar.set_label("relative\nconcentration", fontsize=SMALL_PT)
