@@ -35,6 +35,8 @@ MASKED = [
     ("smrnet", 2, {"mask_features": True, "factor": 4, "interpolation_skip": True}),
     ("unet", 2, {"mask_features": True, "bias": True}),
     ("unet", 3, {"mask_features": True, "bias": True}),
+    ("unet", 2, {"mask_features": True, "bias": True, "cell": 2}),
+    ("unet", 3, {"mask_features": True, "cell": 3}),
 ]
 """Settings under which a network does not see the padding."""
 
@@ -150,6 +152,7 @@ GRADIENT_CASES = [
     *MASKED,
     ("dncnn", 2, {"batch_norm": False}),
     ("unet", 2, {"mask_features": False, "blind": True}),
+    ("unet", 3, {"mask_features": False, "cell": 2}),
     ("pconv-unet", 2, {"norm": "group", "known_skip": True}),
     ("pconv-unet", 3, {"norm": "none"}),
 ]
@@ -266,6 +269,14 @@ def transpose_weights(network: torch.nn.Module, dimension: int) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 2 + dimension:
             parameter.copy_(parameter.transpose(2, 3).clone())
+    if side := getattr(network, "cell", 0):
+        # Voxels of a cell are channels.
+        for weight, axis in ((network.first.weight, 1), (network.last.weight, 0)):
+            split = weight.unflatten(axis, (-1, side, side, side ** (dimension - 2)))
+            weight.copy_(split.transpose(axis + 1, axis + 2).flatten(axis, axis + 3).clone())
+        if network.last.bias is not None:
+            split = network.last.bias.unflatten(0, (-1, side, side, side ** (dimension - 2)))
+            network.last.bias.copy_(split.transpose(1, 2).flatten().clone())
     for module in network.modules():
         if isinstance(module, WindowAttention):
             table = module.position_bias.clone()

@@ -11,6 +11,8 @@ from smrestore.networks.layers import (
     AlignedInterpolation,
     MaskedBatchNorm,
     apply_mask,
+    cells_to_channels,
+    channels_to_cells,
     crop,
     first_voxels,
     pad_to_multiple,
@@ -144,3 +146,17 @@ def test_rolls_have_gradients():
     values = torch.randn(2, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     shifts = torch.tensor([[1, 2], [3, 0]])
     assert torch.autograd.gradcheck(lambda v: roll_each(v, shifts), values)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_voxels_of_cells_become_channels_and_back(side):
+    image = torch.randn(2, 3, 4 * side, 5 * side)
+    cells = cells_to_channels(image, side)
+    torch.testing.assert_close(cells, torch.nn.functional.pixel_unshuffle(image, side))
+    torch.testing.assert_close(channels_to_cells(cells, side), image)
+    volume = torch.randn(2, 3, 4 * side, 5 * side, 2 * side)
+    cells = cells_to_channels(volume, side)
+    assert cells.shape == (2, 3 * side**3, 4, 5, 2)
+    corner = volume[:, 1, :side, :side, :side].flatten(1)
+    torch.testing.assert_close(cells[:, side**3 : 2 * side**3, 0, 0, 0], corner)
+    torch.testing.assert_close(channels_to_cells(cells, side), volume)

@@ -61,6 +61,33 @@ def crop(values: torch.Tensor, grid: torch.Size) -> torch.Tensor:
     return values[(..., *(slice(n) for n in grid))]
 
 
+def cells_to_channels(values: torch.Tensor, side: int) -> torch.Tensor:
+    """Return (B, C * side^axes, *(grid / side)): the voxels of each cell as channels.
+
+    A cell has ``side`` voxels along each axis, of which the grid has a multiple.
+    """
+    if side == 1:
+        return values
+    batch, channels, *grid = values.shape
+    split = [n for length in grid for n in (length // side, side)]
+    axes = len(grid)
+    # Sides of the cell after the channel, then the coarse grid.
+    order = [0, 1, *range(3, 3 + 2 * axes, 2), *range(2, 2 + 2 * axes, 2)]
+    cells = values.reshape(batch, channels, *split).permute(order)
+    return cells.reshape(batch, channels * side**axes, *(n // side for n in grid))
+
+
+def channels_to_cells(values: torch.Tensor, side: int) -> torch.Tensor:
+    """Undo :func:`cells_to_channels`."""
+    if side == 1:
+        return values
+    batch, channels, *grid = values.shape
+    axes = len(grid)
+    cells = values.reshape(batch, channels // side**axes, *[side] * axes, *grid)
+    order = [0, 1, *(n for axis in range(axes) for n in (2 + axes + axis, 2 + axis))]
+    return cells.permute(order).reshape(batch, -1, *(n * side for n in grid))
+
+
 def first_voxels(mask: torch.Tensor) -> torch.Tensor:
     """Return the lowest index along each axis at which a mask (B, 1, *grid) is not 0: (B, axes)."""
     known = mask[:, 0] > 0

@@ -23,6 +23,8 @@ from smrestore.networks.layers import (
     TRANSPOSED_CONVOLUTIONS,
     Mask,
     apply_mask,
+    cells_to_channels,
+    channels_to_cells,
     convolution,
     crop,
     first_voxels,
@@ -79,6 +81,10 @@ class UNet(Network):
         Set features outside the known voxels to zero after every layer. Cells of coarser levels
         begin at the first known voxel of each image and are known if one of their voxels is, so
         that the result does not depend on the padding.
+    cell
+        Side in voxels of the cells whose voxels are the channels of the first level, instead of one
+        voxel. Cells of 2 leave the finest and slowest level out (Zhang et al., FFDNet, IEEE Trans.
+        Image Process. 27(9), 2018): several times as fast on CPUs at equal width.
     zero_last
         Start with a last convolution of zeros: the untrained network is the identity.
     """
@@ -92,11 +98,14 @@ class UNet(Network):
         bias: bool = False,
         mask_features: bool = True,
         zero_last: bool = False,
+        cell: int = 1,
     ) -> None:
         super().__init__()
         self.dimension, self.blind, self.mask_features = dimension, blind, mask_features
+        self.cell = cell
         steps = list(itertools.pairwise(channels))
-        self.first = convolution(dimension, 2 if blind else 3, channels[0], bias=bias)
+        inputs, outputs = (n * cell**dimension for n in (2 if blind else 3, 2))
+        self.first = convolution(dimension, inputs, channels[0], bias=bias)
         self.encoder = nn.ModuleList(Stage(dimension, n, blocks, bias) for n in channels[:-1])
         self.down = nn.ModuleList(
             CONVOLUTIONS[dimension](fine, coarse, 2, stride=2, bias=bias) for fine, coarse in steps
@@ -109,7 +118,7 @@ class UNet(Network):
         self.decoder = nn.ModuleList(
             Stage(dimension, n, blocks, bias) for n in reversed(channels[:-1])
         )
-        self.last = convolution(dimension, channels[0], 2, bias=bias)
+        self.last = convolution(dimension, channels[0], outputs, bias=bias)
         if zero_last:
             start_with_zero(self.last)
 
@@ -140,18 +149,22 @@ class UNet(Network):
         return image + roll_each(self._correction(roll_each(inputs * mask, -start), known), start)
 
     def _correction(self, inputs: torch.Tensor, mask: Mask) -> torch.Tensor:
-        grid, cell = inputs.shape[2:], 2 ** len(self.down)
-        known = None if mask is None else pad_to_multiple(mask, cell)
-        features = apply_mask(self.first(pad_to_multiple(inputs, cell)), known)
+        grid, coarsest = inputs.shape[2:], self.cell * 2 ** len(self.down)
+        known = None if mask is None else self._pooled(pad_to_multiple(mask, coarsest), self.cell)
+        cells = cells_to_channels(pad_to_multiple(inputs, coarsest), self.cell)
+        features = apply_mask(self.first(cells), known)
         skips, masks = [features], [known]
         for stage, down in zip(self.encoder, self.down, strict=True):
             features = stage(features, known)
             skips.append(features)
             masks.append(known)
-            known = None if known is None else MAX_POOLS[self.dimension](known, 2)
+            known = None if known is None else self._pooled(known, 2)
             features = apply_mask(down(features), known)
         features = self.deepest(features, known)
         for stage, up in zip(self.decoder, self.up, strict=True):
             skip, known = skips.pop(), masks.pop()
             features = stage(apply_mask(up(features), known) + skip, known)
-        return crop(self.last(features + skips.pop()), grid)
+        return crop(channels_to_cells(self.last(features + skips.pop()), self.cell), grid)
+
+    def _pooled(self, known: torch.Tensor, side: int) -> torch.Tensor:
+        return known if side == 1 else MAX_POOLS[self.dimension](known, side)
