@@ -34,8 +34,10 @@ run test: export OMP_WAIT_POLICY = PASSIVE
 run: install  ## Run the whole default workflow
 	$(BIN)/snakemake --cores all
 
+# Files of unit tests go to two processes; the workflow's tests run two jobs at a time themselves.
 test: lint  ## Check style and workflow, then run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit
+	$(BIN)/python -m pytest tests/workflow tests/slurm
 
 lint: install  ## Check style and workflow only
 	$(BIN)/ruff check

@@ -300,8 +300,8 @@ def limits() -> None:
         )
         duration = core_seconds(functools.partial(run, transform="torus"), 5)
         plan = make_plan(simulation, positions, "torus")
-        # Polynomials 256, field 25, cell 10, moment 9; sums and products with half matrices.
-        evaluation = 300 * plan.n_evaluations
+        # Polynomials 160, field 25, cell 8, moment 9; sums and products with half matrices.
+        evaluation = 200 * plan.n_evaluations
         products = sum(
             3 * len(group.positions) * np.prod(group.counts) * (sum(group.counts) + 3)
             for group in plan.groups

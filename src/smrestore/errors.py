@@ -32,3 +32,7 @@ class InputError(ValueError):
         if remedy:
             message = f"{message}. {remedy[0].upper()}{remedy[1:]}"
         super().__init__(" ".join(message.split()))
+
+
+class InterruptionError(Exception):
+    """Work was asked to stop, has saved where it stands, and goes on when it runs again."""

@@ -14,6 +14,8 @@ import pandas as pd
 from smrestore.errors import InputError
 from smrestore.files import atomic_path, provenance
 
+LONG = 40
+"""Rows from which on a part of a table is folded."""
 PNG_DPI = 300
 """Resolution of the figures; gives them their printed size on the page."""
 
@@ -229,6 +231,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = lambda cell: str(cell).replace(" ± ", "\u00a0±\u00a0")
     environment.filters["paragraphs"] = lambda text: [p for p in text.split("\n\n") if p.strip()]
     html = environment.get_template("report.html.j2").render(
         title=title,
@@ -237,6 +240,7 @@ def write_report(
         sections=sections,
         run_times=run_times,
         embed=_embed,
+        long=LONG,
         link=lambda target: Path(os.path.relpath(target, path.parent)).as_posix(),
     )
     with atomic_path(path) as temporary:

@@ -9,7 +9,7 @@ import numpy as np
 
 from smrestore import mdf
 from smrestore.errors import InputError
-from smrestore.masks import mask_from_indices, read_mask
+from smrestore.masks import MaskProposal, mask_from_indices, propose_mask, read_mask
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
 from smrestore.physics.grid import CalibrationGrid
@@ -27,6 +27,9 @@ MEMORY_BYTES = 1 << 29
 
 WITH_SIGNAL = 5.0
 """Smallest signal-to-noise ratio of a component that summaries count."""
+
+PROPOSING = 5.0
+"""Smallest ratio of peak and noise of a component that a proposal of missing voxels looks at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,6 +281,36 @@ def configured_task(
     else:
         missing = mask_from_indices(grid.size, entry["missing"]["indices"], grid.order)
     return scan_task(entry["task"], missing=missing, **options)
+
+
+def propose_missing(scan: str | Path) -> MaskProposal:
+    """Return which positions of a calibration scan look wrong.
+
+    The components of all receive channels with signal decide, see
+    :func:`smrestore.masks.propose_mask`.
+
+    Raises
+    ------
+    InputError
+        If the scan is no calibration, has fewer than two background frames, or too few components
+        with signal.
+    """
+    with mdf.open_mdf(scan) as file:
+        grid, stored = calibration_of(file), file.frequency_indices
+    images, noise = [], []
+    for start in range(0, len(stored), BATCH):
+        frequencies = stored[start : start + BATCH]
+        part = mdf.read_system_matrix(scan, frequencies=frequencies).reshape(-1, *grid.size)
+        std = mdf.background_std(scan, frequencies=frequencies).ravel()
+        kept = np.abs(part).max(axis=(1, 2, 3)) > PROPOSING * std
+        images.append(part[kept])
+        noise.append(std[kept])
+    return propose_mask(
+        np.concatenate(images),
+        np.concatenate(noise),
+        order=grid.order,
+        meandering=grid.is_meandering,
+    )
 
 
 @dataclass(eq=False)

@@ -152,15 +152,15 @@ def describe_networks(cards: Sequence[str | Path], labels: Mapping[str, str]) ->
                     "steps": settings["steps"],
                     "batch": settings["batch_size"],
                     "patch": settings["patch"],
-                    "data": _common_folder(card["training"]),
-                    "noise": Path(card["noise_pool"]).stem,
+                    "data": _common_folder([file["path"] for file in card["training"]["files"]]),
+                    "noise": Path(card["noise_pool"]["path"]).stem,
                     "validation PSNR in dB": f"{metrics['validation_psnr_dB']:.2f}",
                     "training in s": f"{metrics['elapsed_s']:.0f}",
                     "seed": card["seed"],
                     "made with": _maker(card),
                 }
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"no card of a model ({error!r})", path=path, remedy="train the network again"
             ) from None

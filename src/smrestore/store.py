@@ -211,11 +211,6 @@ class SystemMatrixStore:
         )
         return int(hits[0]) if hits.size else None
 
-    def draw(self, rng: np.random.Generator) -> Component:
-        """Draw a matrix, then one of its components, both uniformly."""
-        matrix = int(rng.integers(len(self)))
-        return self.read(matrix, int(rng.integers(self.n_components(matrix))))
-
 
 def case_of(group: h5py.Group) -> dict[str, object]:
     """Return the case that the attributes of a group hold."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+INTERRUPTED = 75
+"""Exit status of a job that was asked to stop and goes on when it is tried again (EX_TEMPFAIL)."""
 
 
 @contextlib.contextmanager
@@ -17,9 +19,10 @@ def job(log: str | Path) -> Iterator[None]:
     """Run the body of a script: log to the rule's file and to stderr, fail with one clear line.
 
     Errors that a user can act on end the job with their message alone; others keep their traceback
-    in the log. The exit status is not zero in both cases.
+    in the log. The exit status is not zero in both cases, and :data:`INTERRUPTED` where work was
+    interrupted by a signal that it listens to.
     """
-    from smrestore.errors import InputError
+    from smrestore.errors import InputError, InterruptionError
 
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -35,6 +38,9 @@ def job(log: str | Path) -> Iterator[None]:
     except InputError as error:
         logging.getLogger(__name__).error("%s", error)
         sys.exit(1)
+    except InterruptionError as interruption:
+        logging.getLogger(__name__).warning("%s", interruption)
+        sys.exit(INTERRUPTED)
     except Exception:
         logging.getLogger(__name__).exception("unexpected error")
         raise

@@ -279,7 +279,11 @@ def test_page_names_every_claim_with_its_verdict_and_scale(tmp_path):
         csv=tmp_path / "claims.csv",
         markdown=tmp_path / "claims.md",
     )
-    (_, summary), (title, details) = read_markdown(tmp_path / "claims.md").tables
+    page = read_markdown(tmp_path / "claims.md")
+    (_, summary), (title, details) = page.tables
+    assert page.before.endswith(
+        f": 3 supported, 1 not supported, 0 not decided, {len(CLAIMS) - 4} not run."
+    )
     verdicts = dict(zip(CLAIMS, summary["this run"], strict=True))
     assert verdicts["denoising-2d-lead"] == "supported"
     assert verdicts["denoising-2d-larger-networks"] == "supported"
@@ -288,11 +292,12 @@ def test_page_names_every_claim_with_its_verdict_and_scale(tmp_path):
     assert summary["comparisons made"].iloc[0] == "2 of 12"
     scale = summary["scale of this run"].iloc[0]
     assert "plane: 40 components of 8 matrices" in scale
-    assert "RDN trained on 120 matrices for 4400 steps" in scale
+    assert "DnCNN trained on 9 matrices for 2 steps; RDN trained on 120 matrices" in scale
     assert title == "Comparisons"
     assert details["methods"].iloc[0] == "DnCNN − DCT-F"
     assert details["difference"].iloc[1] == "18.00 ± 0.00"
     assert details["expected"].iloc[1] == "> 10 dB"
     table = pd.read_csv(tmp_path / "claims.csv")
+    assert "nan" not in (tmp_path / "claims.md").read_text()
     assert set(table["claim"]) == set(CLAIMS)
     assert (table["verdict"] == "not run").sum() == sum(v == "not run" for v in verdicts.values())

@@ -23,7 +23,13 @@ from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
 from smrestore.simulation import ComponentSelection
 from smrestore.tasks import TASKS
-from smrestore.training.settings import PHASES, TrainingSettings
+from smrestore.training.settings import (
+    EXPORTS,
+    OVERSIZE,
+    PHASES,
+    PRECISIONS,
+    TrainingSettings,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
@@ -147,6 +153,93 @@ def test_swinir_is_for_planes(config: dict) -> None:
         "experiments.dncnn.network.name: swinir does not exist in 3D. Choose another network"
         in faults(config)
     )
+
+
+@pytest.fixture
+def whole() -> dict:
+    """Return all of the default."""
+    return json.loads(json.dumps(DEFAULT))
+
+
+WHOLE_CASES = {
+    "measurements/snake/phantom": (
+        "spiral-phantom",
+        "measurements.snake.phantom: the outer voxels of grid 'spiral-fine' lie elsewhere than "
+        "those of 'snake', the calibration. Use the same grid, or a finer one with the same outer "
+        "voxel centers",
+    ),
+    "measurements/spiral/truth": (
+        "spiral-calibration",
+        "measurements.spiral.truth: grid 'spiral' has 15 x 15 x 1 voxels, what is restored "
+        "29 x 29 x 1. Name a virtual calibration on the restored grid",
+    ),
+    "figures/transfer": (
+        {
+            "panels": [
+                {
+                    "title": "x",
+                    "measurement": "resolution",
+                    "test_set": "upsampling-x2",
+                    "baseline": "tricubic",
+                },
+                {
+                    "title": "y",
+                    "measurement": "resolution",
+                    "test_set": "accelerated-3d",
+                    "baseline": "bicubic",
+                },
+            ]
+        },
+        "figures.transfer.panels[0].test_set: its task is upsampling, that of the measurement "
+        "accelerated-calibration. Name a test set of the same task\n"
+        "figures.transfer.panels[1].baseline: measurement and test set have the methods tricubic, "
+        "smrnet-3d in common. Name one of at least two",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", WHOLE_CASES)
+def test_faults_between_the_tasks(whole: dict, key: str) -> None:
+    value, lines = WHOLE_CASES[key]
+    put(whole, key, value)
+    assert "\n".join(faults(whole)) == lines
+
+
+def test_twins_are_for_denoising_beside_the_same_method(whole: dict) -> None:
+    whole["twin_methods"] = {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}}
+    whole["measurements"]["snake"]["methods"].append("twin-dct-f")
+    assert faults(whole) == []
+    whole["measurements"]["snake"]["methods"].remove("dct-f")
+    whole["measurements"]["nested"]["methods"].append("twin-dct-f")
+    assert [line for line in faults(whole) if "twins" in line] == [
+        "measurements.nested.methods[2]: twins cannot be used for inpainting. Use 'dct-f'",
+        f"measurements.snake.methods[{len(whole['measurements']['snake']['methods']) - 1}]: twins "
+        "are compared with 'dct-f', which is not among the methods. Add 'dct-f'",
+    ]
+
+
+def test_repeated_scans_are_realizations_also_of_what_is_restored_first(whole: dict) -> None:
+    again = {"source": "virtual", "kind": "calibration", "repeats": "spiral-calibration"}
+    whole["scans"]["again"] = again
+    for name in ("spiral", "spiral-denoised"):
+        whole["measurements"][name]["realizations"] = ["again"]
+    assert faults(whole) == []
+    again["averages"] = 7
+    line = "scan 'again' has other settings than 'spiral-calibration'. Give it "
+    assert [line in fault for fault in faults(whole)] == [True, True]
+    del again["averages"], whole["measurements"]["spiral-denoised"]["realizations"]
+    assert faults(whole) == [
+        "measurements.spiral.realizations[0]: 'spiral-denoised', which is restored first, has no "
+        "such one. Give it the same realizations"
+    ]
+
+
+def test_a_finer_grid_needs_its_truth(whole: dict) -> None:
+    del whole["measurements"]["spiral"]["truth"]
+    assert faults(whole) == [
+        "measurements.spiral.truth: the truth of 'spiral-calibration' has fewer voxels than what "
+        "is restored. Name a virtual calibration on the restored grid"
+    ]
 
 
 def test_missing_keys(config: dict) -> None:
@@ -320,6 +413,9 @@ class TestSchemaFollowsTheLibrary:
             ("noise_pool", "model", noise.PARAMETRIC_MODELS),
             ("baseline", "method", BASELINES),
             ("experiment", "phase", PHASES),
+            ("training", "oversize", OVERSIZE),
+            ("training", "export", EXPORTS),
+            ("training", "precision", PRECISIONS),
             ("reconstruction", "weighting", rows.WEIGHTINGS),
         ],
     )
@@ -371,6 +467,13 @@ class TestSchemaFollowsTheLibrary:
         elsewhere = {"task", "degradation", "dimension", "network", "phase"}
         names = {field.name for field in fields(TrainingSettings)} - elsewhere
         assert {*PARTS["training"]["properties"]} == names
+
+    def test_inference(self) -> None:
+        from smrestore.methods.network import ENSEMBLES, Inference
+
+        inference = PARTS["experiment"]["properties"]["inference"]["properties"]
+        assert {*inference} == {field.name for field in fields(Inference)}
+        assert inference["ensemble"]["items"]["enum"] == list(ENSEMBLES)
 
     def test_reconstruction(self) -> None:
         names = {field.name for field in fields(ReconstructionSettings)}

@@ -349,7 +349,14 @@ def test_weights_survive_a_file(name, dimension, tmp_path):
     network = disturb(small_network(name, dimension)).train()
     arguments = sample(dimension, size=(9, 8, 8))
     network(*arguments)  # moves running statistics
-    settings = {"network": {"name": name, **SMALL[name]}, "dimension": dimension}
+    settings = {
+        "task": "denoising",
+        "degradation": {},
+        "network": {"name": name, **SMALL[name]},
+        "dimension": dimension,
+        "phase": "raw",
+        "patch": 8,
+    }
     save_model(network, {"settings": settings}, tmp_path / "weights.safetensors")
     loaded, _ = load_model(tmp_path / "weights.safetensors")
     with torch.no_grad():

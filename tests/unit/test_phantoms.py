@@ -143,15 +143,19 @@ def test_shape_without_a_name_is_a_tube():
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ({**TUBE, "points_mm": [[0, 0, 0]]}, "a tube needs two or more points"),
-        ({**TUBE, "points_mm": [[0, 0], [1, 1]]}, "a tube needs two or more points"),
-        ({**TUBE, "radius_mm": 0}, "a tube needs two or more points"),
-        ({**ROD, "stop_mm": [0, 0, 0]}, "a rod needs two different ends"),
-        ({**ROD, "inner_radius_mm": 2}, "a rod needs two different ends"),
-        ({**SPIRAL, "turns": 0}, "a spiral needs positive pitch"),
-        ({**BOX, "size_mm": [1, 0, 1]}, "a box needs three positive edges"),
-        ({**BOX, "wall_mm": 2}, "a box needs three positive edges"),
-        ({"shape": "cone"}, "unknown shape 'cone'"),
+        ({**TUBE, "points_mm": [[0, 0, 0]]}, "points_mm: no line of two or more points"),
+        ({**TUBE, "points_mm": [[0, 0], [1, 1]]}, "points_mm: no line of two or more points"),
+        ({**TUBE, "radius_mm": 0}, "radius_mm: 0 is not above 0"),
+        ({**ROD, "stop_mm": [0, 0, 0]}, "stop_mm: both ends are the same"),
+        ({**ROD, "radius_mm": -1}, "radius_mm: -1 is not above 0"),
+        ({**ROD, "inner_radius_mm": 2}, "inner_radius_mm: 2 is not below the radius of 2 mm"),
+        ({**ROD, "inner_radius_mm": -1}, "inner_radius_mm: -1 is below 0"),
+        ({**SPIRAL, "turns": 0}, "turns: 0 is not above 0"),
+        ({**SPIRAL, "start_radius_mm": -1}, "start_radius_mm: -1 is below 0"),
+        ({**BOX, "size_mm": [1, 0, 1]}, "size_mm: an edge is not above 0"),
+        ({**BOX, "wall_mm": 2}, "wall_mm: walls of 2 mm fill the box"),
+        ({**BOX, "wall_mm": -1}, "wall_mm: -1 is below 0"),
+        ({"shape": "cone"}, "shape: unknown shape 'cone'"),
     ],
 )
 def test_wrong_shape_is_named(shape, message):

@@ -178,6 +178,8 @@ def test_fluid_particle_follows_the_selection_field():
     [
         (lambda: Particle(0.0), "core_diameter"),
         (lambda: Particle(-1e-9), "core_diameter"),
+        (lambda: Particle(float("inf")), "core_diameter"),
+        (lambda: Particle(2e-8, 1.0, "fluid", float("nan")), "spatial_modulation"),
         (lambda: Particle(2e-8, -1.0), "anisotropy_constant"),
         (lambda: Particle(2e-8, 1.0, "solid"), "state"),
         (lambda: Particle(2e-8, model="brown"), "model"),
@@ -186,7 +188,15 @@ def test_fluid_particle_follows_the_selection_field():
         (lambda: ScanSequence((0.01, 0.01, 0.0), (1, 0, 1)), "gradient"),
         (lambda: ScanSequence((0.01, 0.01, 0.0), (1, 1, 1), sampling_rate=2.51e6), "sampling_rate"),
         (lambda: CalibrationGrid((0, 1, 1), (1, 1, 1)), "size"),
+        (lambda: ScanSequence((0.01, 0.01, 0.0), (1, 1, 1), (102.5, 96, 99)), "dividers"),
+        (lambda: ScanSequence((0.01, 0.01, 0.0), (1, 1, 1), (0, 96, 99)), "dividers"),
+        (
+            lambda: ScanSequence((0.01, 0.01, 0.0), (1, 1, 1), sampling_rate=float("nan")),
+            "sampling_rate",
+        ),
         (lambda: CalibrationGrid((2, 2, 1), (-1, 1, 1)), "fov"),
+        (lambda: CalibrationGrid((2, 2, 1), (float("nan"), 1, 1)), "fov"),
+        (lambda: CalibrationGrid((2, 2, 1), (1, 1, 1), (0, float("inf"), 0)), "center"),
     ],
 )
 def test_bad_input_names_the_field(build, field):

@@ -33,7 +33,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.open, self.targets, self.cells, self.texts = [], [], [], []
-        self.feed(html)
+        self.feed(html.replace("\u00a0", " "))
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
@@ -82,6 +82,21 @@ def test_page_holds_everything_and_needs_nothing_else(tmp_path, picture):
     assert others == {"figures/f.pdf"}
     assert "width: 85mm" in html
     assert "://" not in html
+
+
+def test_parts_of_a_table_have_titles_and_long_ones_are_folded(tmp_path):
+    path = tmp_path / "report.html"
+    rows = pd.DataFrame({"a": ["30.1 ± 0.1"]})
+    parts = [("short", rows), ("long", pd.concat([rows] * 50))]
+    table = Table("Table 9", parts, "Above.", "Below.", [tmp_path / "tables" / "t.csv"])
+    write_report(path, title="t", settings={}, sections=[Section("s", tables=[table])])
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert {"short", "long (50 rows)", "Above.", "Below.", "CSV"} <= set(page.texts)
+    assert page.cells.count("30.1 ± 0.1") == 51
+    # Numbers and their intervals stay on one line.
+    assert "30.1\u00a0±\u00a00.1" in html
+    assert "tables/t.csv" in page.targets
 
 
 def test_report_without_optional_parts(tmp_path):

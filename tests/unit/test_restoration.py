@@ -18,11 +18,12 @@ from smrestore.mdf.layout import DATA
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.methods import load_method
 from smrestore.metrics import psnr
-from smrestore.physics import CalibrationGrid
+from smrestore.physics import CalibrationGrid, mixing_orders
 from smrestore.restoration import configured_task, restore_components, restore_scan
 from smrestore.roughness import roughness
 from smrestore.scanner import scan_calibration
 from smrestore.tasks.scan import scan_task
+from smrestore.twins import combine_twins
 
 DENOISING = scan_task("denoising")
 REFINEMENT = scan_task("upsampling", factor=2)
@@ -455,3 +456,46 @@ def test_roughness_is_the_noise_on_smooth_images(size, sigma, seed):
 
 def test_roughness_of_a_grid_that_is_too_small_is_unknown():
     assert np.isnan(roughness(np.ones((3, 2, 2, 1), complex))).all()
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 18, 1 << 29])
+def test_twins_are_combined_whatever_the_memory(noisy, world, tmp_path, memory_bytes):
+    path = tmp_path / "twins.mdf"
+    restore_scan(noisy[0], path, identity, name="x", twins=True, memory_bytes=memory_bytes)
+    matrix, noise = mdf.read_system_matrix(noisy[0]), mdf.background_std(noisy[0])
+    restored, orders = mdf.read_system_matrix(path), mixing_orders(world.sequence)
+    for channel in range(len(matrix)):
+        expected = combine_twins(matrix[channel], noise[channel], orders)
+        assert (expected.n_twins > 0).any()
+        scale = np.abs(expected.images).max()
+        np.testing.assert_allclose(restored[channel], expected.images, rtol=1e-5, atol=1e-6 * scale)
+
+
+def test_methods_are_told_the_noise_that_twins_leave(noisy, world, tmp_path):
+    told = []
+
+    def method(batch):
+        told.extend(item.sigma * 1.0 for item in batch)
+        return [item.image for item in batch]
+
+    chosen = np.array([[0, 18], [0, 50]])
+    restore_scan(noisy[0], tmp_path / "t.mdf", method, name="x", twins=True, chosen=chosen)
+    orders = mixing_orders(world.sequence)
+    matrix, noise = mdf.read_system_matrix(noisy[0])[0], mdf.background_std(noisy[0])[0]
+    combined = combine_twins(matrix, noise, orders)
+    peak = np.abs(combined.images[[18, 50]]).max(axis=(1, 2, 3))
+    np.testing.assert_allclose(told, combined.noise[[18, 50]] / peak, rtol=1e-5)
+    assert combined.noise[18] < 0.6 * noise[18]
+
+
+def test_components_that_are_not_chosen_are_zero(noisy, tmp_path):
+    whole, some = tmp_path / "whole.mdf", tmp_path / "some.mdf"
+    chosen = np.array([[1, 700], [0, 33], [0, 34], [1, 16]])
+    summary = restore_scan(noisy[0], some, identity, name="x", chosen=chosen)
+    restore_scan(noisy[0], whole, identity, name="x")
+    restored, expected = mdf.read_system_matrix(some), mdf.read_system_matrix(whole)
+    wanted = np.zeros(restored.shape[:2], bool)
+    wanted[tuple(chosen.T)] = True
+    np.testing.assert_array_equal(restored[wanted], expected[wanted])
+    assert not restored[~wanted].any()
+    np.testing.assert_array_equal(np.isfinite(summary.noise[0]), wanted)

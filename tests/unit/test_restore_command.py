@@ -3,19 +3,23 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
+from tiny_scanner import SEED
 
 from smrestore import mdf
 from smrestore.cli import main
 from smrestore.figures.restoration_view import choose_components, plot_restored
+from smrestore.masks import read_mask
 from smrestore.methods import load_method
 from smrestore.models import save_model
 from smrestore.networks import build_network
 from smrestore.physics import CalibrationGrid
 from smrestore.restoration import restore_scan
 from smrestore.scanner import scan_calibration
+from smrestore.scanner.calibrations import Corruption
 
 NETWORK = {"name": "dncnn", "features": 4, "depth": 3, "batch_norm": False, "mask_features": True}
 
@@ -30,7 +34,14 @@ def model(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     sizes = {key: value for key, value in NETWORK.items() if key != "name"}
     network = build_network("dncnn", 2, **sizes)
-    settings = {"network": NETWORK, "dimension": 2, "patch": 16, "phase": "canonical"}
+    settings = {
+        "task": "denoising",
+        "degradation": {},
+        "network": NETWORK,
+        "dimension": 2,
+        "patch": 16,
+        "phase": "canonical",
+    }
     path = tmp_path / "model" / "weights.safetensors"
     path.parent.mkdir()
     save_model(network, {"task": "denoising", "settings": settings}, path)
@@ -76,7 +87,9 @@ def test_network_of_another_task_or_dimension(world, tmp_path, model, capsys):
         capsys.readouterr().err
     )
     card = model.with_name("card.json")
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"task": "upsampling"}))
+    entries = json.loads(card.read_text())
+    entries["settings"] |= {"task": "upsampling", "degradation": {"factor": 2}}
+    card.write_text(json.dumps(entries | {"task": "upsampling"}))
     assert restore(world.calibration, tmp_path / "r.mdf", "--model", model) == 2
     assert "task: the network was trained for upsampling, not for denoising. Give" in (
         capsys.readouterr().err
@@ -151,3 +164,38 @@ def test_one_method_is_needed(world, tmp_path, options):
     with pytest.raises(SystemExit) as stop:
         restore(world.calibration, tmp_path / "r.mdf", *options)
     assert stop.value.code == 2
+
+
+def test_missing_positions_are_proposed_and_restored(tmp_path, world, capsys):
+    """A robot that stays where it is leaves positions that look wrong; inpainting restores them."""
+    scan, truth = tmp_path / "stuck.mdf", tmp_path / "stuck.truth.h5"
+    grid = CalibrationGrid((11, 9, 1), (0.030, 0.026, 0.0))
+    corruption = Corruption("stuck", first=40, count=10)
+    scan_calibration(
+        scan,
+        truth,
+        world.scanner,
+        world.sequence,
+        grid,
+        averages=100,
+        seed=SEED,
+        corruption=corruption,
+    )
+    mask = tmp_path / "mask.csv"
+    assert main(["propose-mask", str(scan), str(mask)]) == 0
+    assert "10 of 99 positions look wrong" in capsys.readouterr().out
+    with h5py.File(truth) as file:
+        wrong = np.zeros(grid.size, bool)
+        wrong[tuple(file["corrupted"][()].T)] = True
+        matrix = file["system_matrix"][()]
+    np.testing.assert_array_equal(read_mask(mask, grid.size), wrong)
+    restored = tmp_path / "restored.mdf"
+    arguments = ["restore", "inpainting", str(scan), str(restored), "--method", "biharmonic"]
+    assert main(arguments) == 2
+    assert "inpainting needs the positions that are missing" in capsys.readouterr().err
+    assert main([*arguments, "--mask", str(mask)]) == 0
+    before, after = (
+        np.abs(mdf.read_system_matrix(path) - matrix)[:, 1:, wrong].mean()
+        for path in (scan, restored)
+    )
+    assert after < before

@@ -9,6 +9,7 @@ import scipy.fft
 from tiny_scanner import SCANNER, SEED
 
 from smrestore import mdf
+from smrestore.errors import InputError
 from smrestore.phase import phase_factor
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.physics.mixing import total_order
@@ -17,11 +18,13 @@ from smrestore.scanner import (
     load_grid,
     load_scanner,
     load_sequence,
+    repeat_calibration,
     scan_calibration,
     scan_empty,
     scan_phantom,
 )
 from smrestore.scanner.background import ORDER_DECAY, BackgroundSettings, scanner_background
+from smrestore.scanner.calibrations import Corruption
 from smrestore.scanner.phantoms import Tube
 from smrestore.scanner.signal import (
     DeltaSample,
@@ -438,3 +441,51 @@ def test_phantom_in_one_voxel_measures_as_its_share_of_the_delta_sample(world, t
     assert image[place] == pytest.approx(np.pi / 4, abs=0.05)
     error = spectra[3] - image[place] * delta
     assert np.linalg.norm(error) < 0.05 * np.linalg.norm(delta)
+
+
+def test_a_repeated_scan_has_the_same_signal_and_noise_of_its_name(world, tmp_path):
+    scan = (world.scanner, world.sequence, world.grid)
+    for name in ("calibration", "again"):
+        repeat_calibration(
+            tmp_path / f"{name}.mdf",
+            world.calibration_truth,
+            *scan,
+            averages=100,
+            seed=SEED,
+        )
+    paths = (world.calibration, tmp_path / "calibration.mdf", tmp_path / "again.mdf")
+    raw = []
+    for path in paths:
+        with h5py.File(path) as file:
+            raw.append(file["/measurement/data"][()].astype(np.int64))
+    # Under the name of the original it is the original, but for the rounding of the truth.
+    assert np.abs(raw[1] - raw[0]).max() <= 1
+    assert np.abs(raw[2] - raw[0]).max() > 10
+    matrix, noise = mdf.read_system_matrix(paths[2]), mdf.background_std(paths[2])
+    error = matrix - read_truth(world.calibration_truth)
+    deviation = np.sqrt(np.mean(np.abs(error) ** 2, axis=(2, 3, 4)))
+    assert np.median(deviation / noise) == pytest.approx(1, abs=0.3)
+
+
+def test_a_repeated_scan_of_another_grid_is_named(world, tmp_path):
+    grid = dataclasses.replace(world.grid, size=(6, 5, 1))
+    scan = (world.scanner, world.sequence, grid)
+    with pytest.raises(InputError, match=r"system_matrix.*not that of this scan"):
+        repeat_calibration(
+            tmp_path / "x.mdf", world.calibration_truth, *scan, averages=1, seed=SEED
+        )
+
+
+def test_a_repeated_scan_has_the_corruption_of_the_original(world, tmp_path):
+    corruption = Corruption("stuck", 3, 4)
+    scan = (world.scanner, world.sequence, world.grid)
+    path = tmp_path / "bad.mdf"
+    repeat_calibration(
+        path, world.calibration_truth, *scan, averages=1000, seed=SEED, corruption=corruption
+    )
+    strong = np.s_[0, 16]
+    wrong = mdf.read_system_matrix(path)[strong].ravel(order="F")
+    right = read_truth(world.calibration_truth)[strong].ravel(order="F")
+    expected = right.copy()
+    expected[3:7] = right[2]
+    np.testing.assert_allclose(wrong, expected, atol=0.05 * np.abs(right).max())

@@ -1,8 +1,11 @@
 """Slices of calibration scans."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
+from mdf_files import write_stored
 
 from smrestore import mdf
 from smrestore.errors import InputError
@@ -141,6 +144,36 @@ def test_equal_slices_have_equal_identifiers(tmp_path):
             identifiers.append(file["/uuid"].asstr()[()])
             assert f"slice {index + 1} of 3" in file["/experiment/description"].asstr()[()]
     assert identifiers[0] == identifiers[1] != identifiers[2]
+
+
+def test_sparse_data_have_no_slices(tmp_path):
+    source = raw_scan(tmp_path / "raw.mdf")
+    matrix, background = (
+        mdf.read_system_matrix(source, background=None),
+        mdf.read_background(source),
+    )
+    images = matrix.transpose(0, 1, 4, 3, 2).reshape(*matrix.shape[:2], -1)
+    rows = np.concatenate([images, background.transpose(1, 2, 0)], axis=2)[None]
+    with mdf.open_mdf(source) as file:
+        described = dataclasses.replace(file.acquisition, conversion_factor=None)
+        grid = file.calibration
+    n_positions = images.shape[-1]
+    places = np.broadcast_to(np.arange(n_positions) + 1, (1, *images.shape))
+    write_stored(
+        tmp_path / "sparse.mdf",
+        rows.astype(np.complex64),
+        np.arange(rows.shape[-1]) >= n_positions,
+        {"isFourierTransformed": True, "isFastFrameAxis": True, "isSparsityTransformed": True},
+        acquisition=described,
+        calibration=grid,
+        fields={
+            "/measurement/sparsityTransformation": "DCT-II",
+            "/measurement/subsamplingIndices": places,
+        },
+    )
+    with pytest.raises(InputError, match=r"isSparsityTransformed: .*no slice of them"):
+        import_scan(tmp_path / "sparse.mdf", tmp_path / "s.mdf", kind="calibration", slice_index=1)
+    assert not (tmp_path / "s.mdf").exists()
 
 
 def test_faults(world, tmp_path):

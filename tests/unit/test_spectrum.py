@@ -1,6 +1,7 @@
 """The fast ways to a system matrix against the slow ones, over all they may be asked for."""
 
 import dataclasses
+import itertools
 import threading
 
 import numpy as np
@@ -20,14 +21,17 @@ from smrestore.physics import (
     Sequence,
     Simulation,
     component_values,
+    lattice,
     make_plan,
     mean_moment,
     spectrum,
     system_matrix,
     torus,
 )
+from smrestore.physics.cosines import PANEL, transform_samples
+from smrestore.physics.folding import Chosen, fold
 from smrestore.physics.moment import REACH, quadrature, sufficient_quadrature
-from smrestore.physics.moment_table import moment_table
+from smrestore.physics.moment_table import moment_table, table_samples
 from smrestore.physics.vectors import LANES
 
 TOLERANCE = 1e-8
@@ -197,9 +201,11 @@ def test_table_meets_quadrature_beyond_the_range_of_table_1():
     reach = np.linalg.norm(static, axis=1).max() + np.linalg.norm(drive, axis=0).max()
     moment = np.empty((40, 3, 200))
     table = moment_table(alpha, reach, reach)
+    cells, scale = np.empty(table[0, :, :, 0].size * LANES), np.ones_like(static)
     for first in range(0, 40, LANES):
         part, lanes = slice(first, first + LANES), np.empty((3, 200, LANES))
-        table.samples(alpha[part], axis[part], static[part], drive, lanes)
+        fields = alpha[part], axis[part], static[part], drive, scale[part]
+        table_samples(table, *fields, cells, lanes)
         moment[part] = lanes.transpose(2, 0, 1)
     field = static[:, :, None] + drive
     parallel = np.einsum("pct,pc->pt", field, axis)
@@ -321,7 +327,7 @@ def test_an_error_in_a_block_is_raised_and_leaves_no_block_behind(monkeypatch):
 
     simulation = Simulation(FLUID, SPATIAL, GRID)
     system_matrix(simulation, threads=2)
-    monkeypatch.setattr(spectrum.torus, "fold", broken)
+    monkeypatch.setattr(spectrum, "fill_components", broken)
     with pytest.raises(FloatingPointError):
         system_matrix(simulation, threads=2, transform="torus")
     monkeypatch.undo()
@@ -343,9 +349,40 @@ def test_transform_at_the_nodes_is_a_cosine_transform(counts):
     axes = [axis + 1 for axis, n in enumerate(counts) if n > 1]
     expected = scipy.fft.dctn(moment, type=2, axes=axes) / np.prod([2 * n for n in counts if n > 1])
     flat = np.ascontiguousarray(moment.reshape(2, -1, LANES))
-    torus.transform_nodes(flat, np.array(counts), *map(torus.half_transforms, counts))
+    transform_samples(flat, torus.pattern(counts), np.empty(PANEL * max(counts)))
     ours = flat.reshape(2, *counts, LANES)
     for axis, n in enumerate(counts):
         orders = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)])
         expected = np.take(expected, orders, axis=axis + 1)
     np.testing.assert_allclose(ours, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 16, 17, 30, 90, 720, 3264, 3570])
+def test_spectra_by_prime_factors_are_those_of_an_fft(n_samples):
+    lengths = lattice.factors(n_samples)
+    assert np.prod(lengths) == n_samples
+    assert all(np.gcd(a, b) == 1 for a, b in itertools.combinations(lengths, 2))
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(1, n_samples, LANES))
+    samples += samples[:, -np.arange(n_samples)]
+    expected = np.fft.rfft(samples[0], axis=0).real / n_samples
+    chosen = samples[:, lattice.sample_numbers(lengths)]
+    pattern = lattice.pattern(lengths)
+    transform_samples(chosen, pattern, np.empty(PANEL * max(pattern.counts)))
+    bins = np.arange(n_samples // 2 + 1)
+    components = Chosen(np.zeros_like(bins), bins, np.ones((1, len(bins))))
+    values = np.empty((LANES, len(bins)))
+    fold(chosen, components, lattice.folding(lengths), np.arange(LANES), values)
+    np.testing.assert_allclose(values.T, expected, atol=1e-14)
+
+
+def test_cycles_without_small_factors_and_uneven_ones_take_an_fft():
+    assert lattice.axis_lengths(PLANAR) == (2, 5, 9)
+    awkward = Sequence((0.012, 0.0, 0.0), (-1.0, -1.2, 2.2), (997, 1, 1), 2.5e6, 2.5e6)
+    shifted = dataclasses.replace(PLANAR, drive_phase=(0.5, 0.0, 0.0))
+    assert lattice.axis_lengths(awkward) is None
+    assert lattice.axis_lengths(shifted) is None
+    simulation = Simulation(FIXED, awkward, CalibrationGrid((3, 1, 1), (0.02, 0.0, 0.0)))
+    expected = system_matrix(simulation, transform="torus")
+    ours = system_matrix(simulation, transform="time")
+    assert np.abs(ours - expected).max() <= TOLERANCE * np.abs(expected).max()

@@ -399,8 +399,10 @@ def test_image_on_another_grid_than_the_truth_is_compared_on_that_of_the_truth(
     image, _, quality = reconstruct(files, measurement.truth, tmp_path / "i.h5", sweeps=3)
     with h5py.File(truth) as file:
         true = file["concentration"][()]
-    repeated = image.repeat(2, axis=0).repeat(2, axis=1)
+    # The tracer of a voxel is spread over the four that it consists of.
+    repeated = image.repeat(2, axis=0).repeat(2, axis=1) / 4
     assert quality["psnr_dB"] == pytest.approx(psnr(repeated, true, peak=true.max()))
+    assert quality["psnr_dB"] > 15
     assert quality["ssim"] == pytest.approx(ssim(repeated, true, data_range=true.max()))
 
 
@@ -424,16 +426,19 @@ def repeated(world, measurement, tmp_path_factory):
 
 def test_repeated_scans_give_intervals_of_their_own(repeated, tmp_path):
     images, scores = repeated
-    names = {n: tmp_path / n for n in ("csv", "markdown", "classes")}
+    names = {"csv": tmp_path / "csv", "markdown": tmp_path / "t.md"}
+    names["classes"] = tmp_path / "classes.md"
     make_transfer_table(images, scores, methods=["measured"], **names)
     table = pd.read_csv(tmp_path / "csv").set_index(["by", "class"])
     rows = pd.concat([pd.read_csv(path) for path in scores])
     whole = table.loc[("all", "all")]
-    means = rows.groupby(["channel", "frequency"])["psnr"].mean()
-    assert whole["scans"] == 2 and whole["components"] == len(means) < len(rows)
-    assert whole["component_psnr_dB"] == pytest.approx(means.mean())
-    ci95 = 1.96 * means.std() / np.sqrt(len(means))
-    assert whole["component_psnr_dB_ci95"] == pytest.approx(ci95)
+    components = rows.groupby(["channel", "frequency"])["psnr"]
+    assert whole["scans"] == 2 and whole["components"] == len(components) < len(rows)
+    assert whole["component_psnr_dB"] == pytest.approx(rows["psnr"].mean())
+    # Wider than if both scores of a component were independent, narrower than with one score.
+    independent = 1.96 * rows["psnr"].std() / np.sqrt(len(rows))
+    ci95 = whole["component_psnr_dB_ci95"]
+    assert independent * 1.01 < ci95 < independent * np.sqrt(2)
     by_scan = rows.groupby("scan")["psnr"].mean()
     # Two values: Student's t of one degree of freedom.
     expected = 12.706 * by_scan.std() / np.sqrt(2)
@@ -446,11 +451,10 @@ def test_repeated_scans_give_intervals_of_their_own(repeated, tmp_path):
         n for n in snr_names() if n in table.loc["snr"].index
     ]
     noisy = table.loc[("snr", "1.5 to 3"), "component_psnr_dB"]
-    assert noisy < table.loc[("snr", "10 or more"), "component_psnr_dB"]
+    assert noisy < table.loc[("snr", "100 or more"), "component_psnr_dB"]
     some = rows[(rows["snr"] >= 1.5) & (rows["snr"] < 3)]
-    expected = some.groupby(["channel", "frequency"])["psnr"].mean().mean()
-    assert noisy == pytest.approx(expected)
-    assert len(read_table(tmp_path / "classes").columns) > 4
+    assert noisy == pytest.approx(some["psnr"].mean())
+    assert len(read_table(tmp_path / "classes.md").columns) > 4
 
 
 def gains_of(repeated, tmp_path, simulated):
@@ -485,8 +489,8 @@ def test_gains_are_paired_and_meet_at_the_noise_of_the_scan(repeated, tmp_path):
     for gain in gains:
         assert gain.measured == pytest.approx(2)
         assert gain.measured_ci95 == pytest.approx(0, abs=1e-9)
-    part = rows[rows["snr"] >= 10]
-    assert gains[-1].snr_class == "10 or more"
+    part = rows[rows["snr"] >= 100]
+    assert gains[-1].snr_class == "100 or more"
     assert gains[-1].simulated == pytest.approx(1000 * part["sigma"].mean())
     assert gains[0].simulated > gains[-1].simulated
 

@@ -22,7 +22,7 @@ def _copy(finished: Path, target: Path) -> Path:
 
 def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> None:
     """Start Snakemake and kill it with all its jobs as soon as there is a checkpoint."""
-    checkpoint = checkout / Path(MODEL).parent / "checkpoints" / "last.ckpt"
+    checkpoints = checkout / Path(MODEL).parent / "checkpoints"
     with (checkout / "killed.log").open("w") as log:
         process = subprocess.Popen(
             ["snakemake", *arguments],
@@ -33,7 +33,7 @@ def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> None:
             start_new_session=True,
         )
     deadline = time.monotonic() + 300
-    while not checkpoint.exists():
+    while not any(checkpoints.glob("*.ckpt")):
         assert process.poll() is None, (checkout / "killed.log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)

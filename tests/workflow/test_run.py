@@ -43,6 +43,7 @@ def test_second_run_has_nothing_to_do(finished):
             for ending in ("csv", "md", "tex")
         ),
         *(f"tables/transfer-{m}.{end}" for m in CONFIG["measurements"] for end in ("csv", "md")),
+        *(f"tables/{n}.{end}" for n in ("claims", "calibration-time") for end in ("csv", "md")),
         *(
             f"figures/{figure}.{ending}"
             for figure in CONFIG["figures"]
@@ -70,6 +71,13 @@ def test_tables_have_all_methods(finished, table):
     rows = pd.read_csv(finished / f"results/tables/{table}.csv")
     assert set(rows["method"]) == methods
     assert np.isfinite(rows["mean"]).all()
+
+
+def test_claims_are_checked(finished):
+    claims = pd.read_csv(finished / "results/tables/claims.csv").set_index("claim")
+    lead = claims.loc["denoising-2d-lead"]
+    assert set(lead["better"]) == {"dncnn", "rdn", "swinir"}
+    assert set(claims["verdict"]) <= {"supported", "not supported", "not decided", "not run"}
 
 
 @pytest.mark.parametrize("scan", CONFIG["scans"])

@@ -26,6 +26,12 @@ DATASETS = {name: resolved_dataset(config["datasets"], name) for name in config[
 SCAN_ENTRIES = {name: resolved_scan(config["scans"], name) for name in config["scans"]}
 # Methods that are applied to the mean of twin frequencies.
 TWINS = config.get("twin_methods", {})
+TWINS_USED = any(
+    method in TWINS
+    for section in ("test_sets", "measurements")
+    for entry in config[section].values()
+    for method in entry["methods"]
+)
 METHODS = [*config["baselines"], *config["experiments"], *TWINS]
 VARIANTS = ("measured", "reference", "truth")
 SCANS_OF_A_MEASUREMENT = ("calibration", "reference", "truth", "phantom", "empty")
@@ -220,7 +226,7 @@ TABLES = [
         measurement=config["measurements"],
         format=["csv", "md", "classes.md"],
     ),
-    *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS else []),
+    *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS_USED else []),
     *collect(
         "results/tables/{table}.{format}",
         table=["claims", "calibration-time"],

@@ -21,5 +21,6 @@ rule evaluate_method:
         settings=get_test_settings,
         baseline=get_baseline,
         twins=lambda wildcards: wildcards.method in TWINS,
+        inference=get_inference,
     script:
         "../scripts/evaluate_method.py"

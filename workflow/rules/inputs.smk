@@ -34,10 +34,12 @@ def get_scan_matrices(wildcards):
     """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
     if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
         return []
-    pools = (
-        pool for pool, e in config["noise_pools"].items() if wildcards.scan in e.get("scans", [])
-    )
+    pools = pools_of(wildcards.scan)
     return sorted({path for pool in pools for path in needed_matrices(pool)})
+
+
+def pools_of(scan):
+    return [pool for pool, e in config["noise_pools"].items() if scan in e.get("scans", [])]
 
 
 def get_scan_file(wildcards):
@@ -74,6 +76,12 @@ def needed_matrices(pool):
     return sorted({path for dataset, split in users for path in batches(dataset, split)})
 
 
+def needs_twins(pool):
+    """Tell whether noise of the twins of all components is drawn from a pool."""
+    users = pool_users("test_sets", pool)
+    return any(method in TWINS for entry in users for method in entry["methods"])
+
+
 def pool_users(section, pool):
     return [entry for entry in config[section].values() if entry["noise_pool"] == pool]
 
@@ -108,6 +116,19 @@ def get_recipe(wildcards):
     entry = config["experiments"][wildcards.experiment]
     keys = ("task", "degradation", "dimension", "network", "phase", "training")
     return {key: entry[key] for key in keys if key in entry}
+
+
+def get_names(wildcards):
+    """Return what the card of a model calls its data."""
+    entry = config["experiments"][wildcards.experiment]
+    names = {key: entry[key] for key in ("dataset", "noise_pool")}
+    return {"experiment": wildcards.experiment, **names}
+
+
+def get_inference(wildcards):
+    """Return how a network is used, nothing for classical methods."""
+    method = single_method(wildcards.method)
+    return config["experiments"].get(method, {}).get("inference", {})
 
 
 # evaluation
@@ -222,7 +243,7 @@ def get_claim_scores(wildcards):
 
 def scan_dimension(scan):
     """Return the driven axes of a virtual scan."""
-    sequence = config["sequences"][config["scans"][scan]["sequence"]]
+    sequence = config["sequences"][SCAN_ENTRIES[scan]["sequence"]]
     return sum(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
 
 
@@ -257,7 +278,7 @@ def get_claim_settings(wildcards):
             }
             for name, entry in experiments.items()
         },
-        "labels": {name: label(name) for name in [*config["baselines"], *experiments]},
+        "labels": {name: label(name) for name in published_names()},
     }
 
 

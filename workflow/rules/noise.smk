@@ -17,6 +17,7 @@ rule build_noise_pool:
         "../../envs/simulation.yaml"
     params:
         code=code("build_noise_pool"),
+        twins=lambda wildcards: needs_twins(wildcards.pool),
         settings=get_pool_settings,
     script:
         "../scripts/build_noise_pool.py"
@@ -37,6 +38,7 @@ rule draw_noise_pool:
         "../../envs/simulation.yaml"
     params:
         code=code("draw_noise_pool"),
+        twins=lambda wildcards: needs_twins(wildcards.pool),
         seed=config["seed"],
         settings=get_pool_settings,
         sequence=get_pool_sequence,

@@ -19,6 +19,7 @@ rule restore_scan:
     params:
         code=code("restore_scan"),
         baseline=get_baseline,
+        inference=get_inference,
         task=get_scan_task,
         sigma_factor=get_sigma_factor,
         twins=lambda wildcards: wildcards.method in TWINS,

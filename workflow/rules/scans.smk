@@ -16,6 +16,7 @@ rule scan_empty:
         "../../envs/simulation.yaml"
     params:
         code=code("scan_empty"),
+        twins=lambda wildcards: any(map(needs_twins, pools_of(wildcards.scan))),
         seed=config["seed"],
         settings=get_scan_settings,
     script:

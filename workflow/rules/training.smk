@@ -9,6 +9,8 @@ rule train_network:
     output:
         model="results/models/{experiment}/weights.safetensors",
         card="results/models/{experiment}/card.json",
+        last="results/models/{experiment}/last.safetensors",
+        best="results/models/{experiment}/best.safetensors",
         history="results/models/{experiment}/history.csv",
     log:
         "results/logs/training/{experiment}.log",
@@ -25,6 +27,7 @@ rule train_network:
         code=code("train_network"),
         seed=config["seed"],
         recipe=get_recipe,
+        names=get_names,
         # Not an output: Snakemake deletes the outputs of interrupted jobs.
         checkpoints="results/models/{experiment}/checkpoints",
     script:

@@ -1,7 +1,7 @@
 """Build a noise pool from scans."""
 
 from smrestore.noise import build_noise_pool
-from smrestore.noise.build import frequencies_of
+from smrestore.noise.build import needed_frequencies
 from smrestore.workflow import job
 
 
@@ -12,7 +12,7 @@ def main(smk):
         list(smk.input.scans),
         smk.output[0],
         background_level=settings["background_level"],
-        frequencies=frequencies_of(smk.input.matrices) if smk.input.matrices else None,
+        frequencies=needed_frequencies(smk.input.matrices, smk.params.twins),
         averages=settings.get("averages"),
         frame_range=settings.get("frame_range"),
     )

@@ -1,7 +1,7 @@
 """Draw a noise pool by formula."""
 
 from smrestore.noise import build_parametric_pool
-from smrestore.noise.build import frequencies_of
+from smrestore.noise.build import needed_frequencies
 from smrestore.scanner import load_sequence
 from smrestore.workflow import job
 
@@ -15,7 +15,7 @@ def main(smk):
         seed=smk.params.seed,
         n_frames=settings.pop("frames"),
         frequency_axis=load_sequence(smk.params.sequence).frequencies,
-        frequencies=frequencies_of(smk.input.matrices) if smk.input.matrices else None,
+        frequencies=needed_frequencies(smk.input.matrices, smk.params.twins),
         **settings,
     )
 

@@ -10,7 +10,7 @@ def main(smk):
     settings = dict(smk.params.settings)
     evaluate(
         EvaluationSet(smk.wildcards.test_set, **{**settings, "sigma": tuple(settings["sigma"])}),
-        load_method(smk.params.baseline, optional(smk.input.model)),
+        load_method(smk.params.baseline, optional(smk.input.model), inference=smk.params.inference),
         smk.wildcards.method,
         matrices=list(smk.input.matrices),
         noise_pool=smk.input.noise_pool,

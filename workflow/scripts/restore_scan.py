@@ -21,7 +21,12 @@ def main(smk):
     restore_scan(
         smk.input.scan,
         smk.output[0],
-        load_method(smk.params.baseline, optional(smk.input.model), task.name),
+        load_method(
+            smk.params.baseline,
+            optional(smk.input.model),
+            task.name,
+            inference=smk.params.inference,
+        ),
         name=smk.wildcards.method,
         task=task,
         sigma_factor=smk.params.sigma_factor,

@@ -1,6 +1,6 @@
 """Measure an empty scan with the virtual scanner."""
 
-from smrestore.noise.build import frequencies_of
+from smrestore.noise.build import needed_frequencies
 from smrestore.scanner import load_scanner, load_sequence, scan_empty
 from smrestore.workflow import job
 
@@ -15,7 +15,7 @@ def main(smk):
         frames=settings["frames"],
         seed=smk.params.seed,
         max_mixing_order=settings.get("max_mixing_order"),
-        frequencies=frequencies_of(smk.input.matrices) if smk.input.matrices else None,
+        frequencies=needed_frequencies(smk.input.matrices, smk.params.twins),
     )
 
 

@@ -1,5 +1,6 @@
 """Train one network."""
 
+from smrestore.training.device import requested_gpus
 from smrestore.training.run import train
 from smrestore.training.settings import load_settings
 from smrestore.workflow import job
@@ -18,8 +19,9 @@ def main(smk):
         checkpoints=smk.params.checkpoints,
         code=smk.params.code,
         accelerator=smk.config["accelerator"],
-        devices=max(1, smk.resources.get("gpu", 1)),
+        gpus=requested_gpus(smk.resources.get("gpu", 1), smk.resources.get("gres", "")),
         threads=smk.resources.get("cpus_per_task", smk.threads),
+        names=smk.params.names,
     )
 
 

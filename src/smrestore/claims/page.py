@@ -11,7 +11,10 @@ from smrestore.claims.statements import (
     BY_NOISE,
     BY_SIZE,
     EQUAL,
+    NOT_DECIDED,
     NOT_RUN,
+    NOT_SUPPORTED,
+    SUPPORTED,
     Claim,
     overall,
     read_claims,
@@ -101,10 +104,10 @@ def check_claims(
 NOTES = (
     "A claim is supported if the 95 % confidence interval of every difference lies beyond the "
     "threshold, not supported if that of any lies on its other side, and not decided if one holds "
-    "the threshold or is unknown; not run if this run lacks the test set or a method. "
-    "Differences are those of the same degraded components, first method minus second. Their "
-    "intervals take matrices as independent and the components of a matrix as not. There is no "
-    "correction for the number of comparisons.",
+    "the threshold or is unknown; not run if this run lacks the test set, a method or grids of "
+    "several sizes. Differences are those of the same degraded components, first method minus "
+    "second. Their intervals take matrices as independent and the components of a matrix as not. "
+    "There is no correction for the number of comparisons.",
     "On calibration scans components count as independent, and the verdict is on this one scanner "
     "and tracer.",
 )
@@ -128,7 +131,12 @@ def _page(
             }
         )
         details += [_readable(claim, record, labels) for record in records]
-    parts = ["Claims of the study, checked with the numbers of this run at its scale."]
+    verdicts = [row["this run"] for row in summary]
+    counts = [f"{verdicts.count(v)} {v}" for v in (SUPPORTED, NOT_SUPPORTED, NOT_DECIDED, NOT_RUN)]
+    parts = [
+        "Claims of the study, checked with the numbers of this run at its scale: "
+        f"{', '.join(counts)}."
+    ]
     parts.append(pd.DataFrame(summary).to_markdown(index=False, disable_numparse=True))
     if details:
         parts.append("**Comparisons**")
@@ -147,14 +155,20 @@ def _scale(
         f"{name}: {n} components of {matrices} {'matrix' if matrices == 1 else 'matrices'}"
         for name, (matrices, n) in tested.items()
     ]
-    methods = dict.fromkeys(m for r in records for m in (r["better"], r["than"]))
+    trained: dict[tuple, dict[str, None]] = {}
+    for method in (m for r in records for m in (r["better"], r["than"]) if m in training):
+        amount = training[method]["matrices"], training[method]["steps"]
+        trained.setdefault(amount, {})[labels[method]] = None
     parts += [
-        f"{labels[m]} trained on {matrices} matrices for {steps} steps"
-        for m in methods
-        if m in training
-        for matrices, steps in [(training[m]["matrices"], training[m]["steps"])]
+        f"{', '.join(names)} trained on {matrices} matrices for {steps} steps"
+        for (matrices, steps), names in trained.items()
     ]
     return "; ".join(parts)
+
+
+def _interval(mean: float, ci95: float, digits: int) -> str:
+    """Return a difference, without interval where there is none, as with a single matrix."""
+    return f"{mean:.{digits}f}" if pd.isna(ci95) else interval_text(mean, ci95, digits)
 
 
 _EXPECTED = {
@@ -176,7 +190,7 @@ def _readable(claim: Claim, record: Mapping[str, object], labels: Mapping[str, s
         "size": record["size_range"],
         "metric": record["metric"].upper(),
         "expected": _EXPECTED[record["expect"]].format(record["by"]) + unit,
-        "difference": interval_text(record["difference"], record["ci95"], digits),
+        "difference": _interval(record["difference"], record["ci95"], digits),
         "n": record["n"],
         "study": interval_text(record["paper_difference"], record["paper_ci95"], digits),
         "verdict": record["verdict"],

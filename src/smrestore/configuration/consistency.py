@@ -10,6 +10,7 @@ from smrestore.configuration.faults import Fault, Key, choice_remedy
 from smrestore.configuration.scans import resolved_scan
 from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
+from smrestore.shapes import shape_faults
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 RESERVED_TABLES = ("claims", "calibration-time")
@@ -187,25 +188,8 @@ def _check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
 
 def _check_phantom(entries: Entries, key: Key, entry: Sequence[Entry]) -> None:
     for i, shape in enumerate(entry):
-        kind = shape.get("shape", "tube")
-        if kind == "rod":
-            if shape["start_mm"] == shape["stop_mm"]:
-                entries.fault(
-                    (*key, i, "stop_mm"), "both ends are the same", "give the rod a length"
-                )
-            if shape.get("inner_radius_mm", 0) >= shape["radius_mm"]:
-                entries.fault(
-                    (*key, i, "inner_radius_mm"),
-                    f"{shape['inner_radius_mm']:g} is not below the radius of "
-                    f"{shape['radius_mm']:g} mm",
-                    "give the rod a wall",
-                )
-        elif kind == "box" and 2 * shape.get("wall_mm", 0) >= min(shape["size_mm"][:2]):
-            entries.fault(
-                (*key, i, "wall_mm"),
-                f"walls of {shape['wall_mm']:g} mm fill the box",
-                "make them thinner, or leave them out for a solid box",
-            )
+        for name, fault, remedy in shape_faults(shape):
+            entries.fault((*key, i, name), fault, remedy)
 
 
 def _read_stores(entries: Entries) -> Mapping[str, Store] | None:
@@ -276,13 +260,15 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
     for name in ("sigma", "scale"):
         _check_order(entries, (*key, "training", name), *training[name])
     dataset = _check_data(entries, key, entry, "train", "validation")
-    if dataset and training["patch"] < _restored_size(dataset, entry):
+    fits = not dataset or training["patch"] >= _restored_size(dataset, entry)
+    if not fits and training.get("oversize", "error") == "error":
         entries.fault(
             (*key, "training", "patch"),
             f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
             f"up to {_restored_size(dataset, entry)}",
-            "enlarge the patch or limit the grid size",
+            "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
         )
+    _check_use(entries, key, entry)
     factor = _factor(entry)
     if training["patch"] % factor:
         entries.fault(
@@ -324,6 +310,33 @@ def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -
                 f"{len(network['kernels'])} kernels for {count} levels",
                 "give one kernel per entry of channels",
             )
+
+
+def _check_use(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check how batches are divided, and how the trained network is used."""
+    training = entry["training"]
+    parts = training.get("accumulate", 1)
+    if training["batch_size"] % parts:
+        entries.fault(
+            (*key, "training", "batch_size"),
+            f"{training['batch_size']} components cannot be divided into {parts} equal parts",
+            f"give a multiple of accumulate, {parts}",
+        )
+    if "flips" not in entry.get("inference", {}).get("ensemble", []):
+        return
+    place = (*key, "inference", "ensemble")
+    if not training.get("flips", False):
+        entries.fault(
+            place,
+            "the network never sees mirrored components in training",
+            "set training.flips to true, or leave flips out",
+        )
+    if _factor(entry) > 1:
+        entries.fault(
+            place,
+            "mirrored grids of measured voxels do not cover the same restored voxels",
+            "leave flips out",
+        )
 
 
 def _check_test_set(entries: Entries, key: Key, entry: Entry) -> None:

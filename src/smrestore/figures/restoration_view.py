@@ -66,13 +66,7 @@ def plot_restored(
         How the background of the source was subtracted.
     """
     with open_mdf(source) as file, open_mdf(restored) as result:
-        if file.calibration.fov is None:
-            raise file.error(
-                "pictures need the field of view",
-                "/calibration/fieldOfView",
-                "add the outer edge lengths of the grid in m, or ask for no pictures",
-            )
-        grids = file.calibration.grid(), result.calibration.grid()
+        grids = file.grid(), result.grid()
         frequencies = file.frequency_indices
         hertz, n_periods = file.acquisition.frequencies, file.acquisition.n_periods
         orders = {period: _orders(file, period) for period, *_ in places}

@@ -9,7 +9,7 @@ from smrestore.errors import InputError
 from smrestore.figures.component_view import draw_planes
 from smrestore.mdf import open_mdf, read_snr, read_system_matrix
 from smrestore.mdf.file import MdfFile
-from smrestore.physics import CalibrationGrid, format_order, mixing_orders
+from smrestore.physics import format_order, mixing_orders
 
 STRONGEST = 3
 """Components per receive channel that are drawn if none is chosen."""
@@ -47,7 +47,7 @@ def plot_scan(
                 "/calibration/method",
                 "give a calibration scan, or leave out --pictures",
             )
-        grid = _grid(file)
+        grid = file.grid()
         background = "interpolate" if file.is_background.any() else None
         components = components or _strongest(file)
         lines = [_lines(file, channel, frequency) for channel, frequency in components]
@@ -64,13 +64,6 @@ def plot_scan(
         draw_planes(matrix[0, 0], grid, text, picture)
         pictures.append(picture)
     return pictures
-
-
-def _grid(file: MdfFile) -> CalibrationGrid:
-    try:
-        return file.calibration.grid()
-    except InputError as error:
-        raise file.error(error.what, f"/calibration/{error.field}", error.remedy) from None
 
 
 def _strongest(file: MdfFile) -> list[tuple[int, int]]:

@@ -1,10 +1,12 @@
 """Training curves: validation PSNR and losses over the training steps."""
 
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
@@ -28,7 +30,7 @@ COLUMNS = (
     "degraded_psnr_dB",
 )
 
-_LEFT, _RIGHT, _BOTTOM = 12.5, 5.0, 8.5
+_LEFT, _RIGHT, _BOTTOM = 12.5, 7.0, 8.5
 _LABEL = 8.5
 _GREY = "0.35"
 _PANEL, _GAP, _LEGEND_LINE = 28.0, 3.5, 3.4
@@ -45,7 +47,8 @@ def draw_training_curve(
     Parameters
     ----------
     histories
-        Label -> CSV with one row per validation and the columns ``COLUMNS``.
+        Label -> CSV with one row per validation and the columns ``COLUMNS``. The PSNR at single
+        noise levels, in columns such as ``psnr_0.1_dB``, is drawn too if there is one history.
 
     Raises
     ------
@@ -69,6 +72,8 @@ def draw_training_curve(
             lower.plot(step, table["validation_loss"], color=color)
             lower.plot(step, table["training_loss"], color=color, linestyle=_DOTTED)
         last_step = max(table["step"].max() for table in tables.values())
+        if len(tables) == 1:
+            _draw_levels(upper, next(iter(tables.values())))
         add_text(figure, 1.0, top + 1.0, "(a)", fontweight="bold")
         add_text(figure, 1.0, top + _PANEL + _GAP + 1.0, "(b)", fontweight="bold")
         for ax in (upper, lower):
@@ -106,6 +111,23 @@ def draw_training_curve(
         lines = [Line2D([], [], color=_GREY, linestyle=style) for style in ("-", _DOTTED)]
         lower.legend(lines, ("validation", "training"), loc="upper right", ncols=2)
         save(figure, path_pdf, path_png)
+
+
+def _draw_levels(ax: Axes, table: pd.DataFrame) -> None:
+    """Draw the validation PSNR at each noise level, with the level at the end of its line."""
+    for column in table:
+        if match := re.fullmatch(r"psnr_([\d.e-]+)_dB", str(column)):
+            ax.plot(table["step"], table[column], color=_GREY, linewidth=0.5)
+            ax.annotate(
+                match[1],
+                (table["step"].iloc[-1], table[column].iloc[-1]),
+                xytext=(2, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                color=_GREY,
+                fontsize=SMALL_PT,
+                annotation_clip=False,
+            )
 
 
 def _read_history(path: str | Path) -> pd.DataFrame:

@@ -24,9 +24,10 @@ from smrestore.transfer.classes import snr_names
 from smrestore.transfer.gains import Gain
 
 MARKERS = "os^DvP*Xhp<>"
-_COLUMNS = 3
-_LEFT, _TOP, _BOTTOM = 11.0, 6.0, 9.0
-_LEGEND_LINE, _HEADER = 3.2, 5.0
+_COLUMNS = 2
+_SIDE = 40.0
+_LEFT, _TOP, _BOTTOM, _GAP = 11.0, 6.0, 10.0, 1.0
+_HEADER_LINE = 4.5
 _GREY = "0.55"
 
 
@@ -75,16 +76,15 @@ def draw_transfer(
         raise InputError("no panel", field="panels", remedy="give at least one")
     columns = min(_COLUMNS, len(panels))
     cell = FULL_WIDTH_MM / _COLUMNS
-    side = cell - _LEFT - 3.0
-    lines = max(len(panel.labels) for panel in panels)
-    height = _TOP + side + _BOTTOM + _LEGEND_LINE * lines + 2.0
+    header = _HEADER_LINE * (1 if columns == _COLUMNS else 2)
+    height = _TOP + _SIDE + _BOTTOM
     with journal_style():
         rows = -(-len(panels) // columns)
-        figure = new_figure(max(columns * cell, 2 * cell), _HEADER + rows * height)
+        figure = new_figure(columns * cell, header + rows * height)
         for i, panel in enumerate(panels):
             row, column = divmod(i, columns)
-            left, top = column * cell + _LEFT, _HEADER + row * height + _TOP
-            ax = add_axes(figure, left, top, side, side)
+            left, top = column * cell + _LEFT, header + row * height + _TOP
+            ax = add_axes(figure, left, top, _SIDE, _SIDE)
             _draw_panel(ax, panel)
             letter = f"({'abcdefghijkl'[i]})"
             add_text(figure, left - 8.0, top - 3.0, letter, fontweight="bold")
@@ -96,12 +96,12 @@ def draw_transfer(
             ax.legend(
                 handles=handles,
                 loc="upper left",
-                bbox_to_anchor=(0, -_BOTTOM / side),
+                bbox_to_anchor=(1 + _GAP / _SIDE, 1),
                 borderaxespad=0,
                 fontsize=SMALL_PT,
                 labelspacing=0.25,
             )
-        _draw_classes(figure)
+        _draw_classes(figure, lines=1 if columns == _COLUMNS else 2)
         save(figure, path_pdf, path_png)
 
 
@@ -112,7 +112,7 @@ def _colors() -> dict[str, tuple[float, ...]]:
     return dict(zip(names, map(tuple, shades), strict=True))
 
 
-def _draw_classes(figure: matplotlib.figure.Figure) -> None:
+def _draw_classes(figure: matplotlib.figure.Figure, lines: int) -> None:
     handles = [
         Line2D([], [], marker="o", linestyle="", color=color, markersize=4, label=f"SNR {name}")
         for name, color in _colors().items()
@@ -121,7 +121,7 @@ def _draw_classes(figure: matplotlib.figure.Figure) -> None:
     figure.legend(
         handles=handles,
         loc="upper left",
-        ncols=len(handles),
+        ncols=-(-len(handles) // lines),
         fontsize=SMALL_PT,
         columnspacing=1.2,
         handletextpad=0.4,

@@ -24,6 +24,7 @@ from smrestore.mdf.layout import (
 )
 from smrestore.mdf.leakage import NO_NEIGHBOR, frame_neighbors, windowed
 from smrestore.mdf.sparsity import SparseRows
+from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence as ScanSequence
 
 TRANSFER_FUNCTION_POLICIES = ("ignore", "divide")
@@ -139,6 +140,13 @@ class MdfFile:
             raise InputError(
                 error.what, path=self.path, field=error.field, remedy=error.remedy
             ) from None
+
+    def grid(self) -> CalibrationGrid:
+        """Return the grid of a calibration scan; raises :class:`InputError` naming the file."""
+        try:
+            return self.calibration.grid()
+        except InputError as error:
+            raise self.error(error.what, "/calibration/fieldOfView", error.remedy) from None
 
     def of_period(self, period: Period) -> "MdfFile":
         """Return this open file with another choice of the period, see :func:`open_mdf`."""

@@ -28,6 +28,8 @@ SUBSAMPLING_INDICES = "/measurement/subsamplingIndices"
 SPARSITY_TRANSFORMATION = "/measurement/sparsityTransformation"
 TRANSFER_FUNCTION = "/acquisition/receiver/transferFunction"
 SNR = "/calibration/snr"
+BY_POSITION = ("/calibration/positions", "/calibration/offsetFields", "/calibration/offsetField")
+"""Datasets with one row per position, in the order of the frames."""
 RECONSTRUCTION = "/reconstruction/data"
 CONVERSION_FACTOR = "/acquisition/receiver/dataConversionFactor"
 

@@ -16,6 +16,7 @@ from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import (
+    BY_POSITION,
     CONVERSION_FACTOR,
     DATA,
     FREQUENCY_SELECTION,
@@ -28,9 +29,6 @@ from smrestore.mdf.layout import (
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
 from smrestore.mdf.writer import Blocks, timestamp, write_mdf
 from smrestore.physics.grid import CalibrationGrid
-
-BY_POSITION = ("/calibration/positions", "/calibration/offsetFields", "/calibration/offsetField")
-"""Datasets with one row per position, in the order of the frames."""
 
 
 def write_restored(

@@ -10,12 +10,18 @@ import h5py
 import numpy as np
 
 from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
-from smrestore.mdf.layout import DATA, FRAME_PERMUTATION, IS_BACKGROUND_FRAME, VERSION, Fields
+from smrestore.mdf.layout import (
+    BY_POSITION,
+    DATA,
+    FRAME_PERMUTATION,
+    IS_BACKGROUND_FRAME,
+    VERSION,
+    Fields,
+)
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.mdf.writer import Blocks, timestamp, write_mdf
 
 IS_PERMUTED = "/measurement/isFramePermutation"
-BY_POSITION = ("/calibration/positions", "/calibration/offsetFields", "/calibration/offsetField")
 BLOCK_BYTES = 2**25
 
 
@@ -31,7 +37,8 @@ def write_slice(source: str | Path, destination: str | Path, index: int) -> None
     Raises
     ------
     InputError
-        If the source is no calibration scan, or has no such slice.
+        If the source is no calibration scan, is sparsity-transformed over the whole grid, or has no
+        such slice.
     """
     with open_mdf(source) as file:
         calibration = calibration_of(file)
@@ -41,6 +48,12 @@ def write_slice(source: str | Path, destination: str | Path, index: int) -> None
                 f"there is no slice {index} in a grid of {nx} x {ny} x {nz}",
                 "/calibration/size",
                 f"choose from 0 to {nz - 1}",
+            )
+        if file.flags.sparsity_transformed:
+            raise file.error(
+                "is 1: the coefficients are of the whole grid, no slice of them can be taken",
+                "/measurement/isSparsityTransformed",
+                "use the complete grid, or store the data without the transformation",
             )
         foreground = file.frames.foreground
         voxels = calibration.voxels(acquired=not file.flags.frame_permutation)

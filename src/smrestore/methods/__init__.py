@@ -4,7 +4,7 @@ A method takes a list of degraded components and returns the restored images in 
 units. Evaluation, restoration of scans and figures see no difference between methods.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,13 @@ BASELINES: dict[str, Callable[..., Method]] = {
 }
 
 
-def load_method(baseline: dict | None, model: str | Path | None, task: str | None = None) -> Method:
+def load_method(
+    baseline: dict | None,
+    model: str | Path | None,
+    task: str | None = None,
+    *,
+    inference: Mapping[str, object] | None = None,
+) -> Method:
     """Return a method from its configuration or its trained model.
 
     Parameters
@@ -62,6 +68,8 @@ def load_method(baseline: dict | None, model: str | Path | None, task: str | Non
         Weights of a trained network with its card beside them, None for a classical method.
     task
         What the network must have been trained for; None takes any.
+    inference
+        How the network is used, see :class:`smrestore.methods.network.Inference`.
 
     Raises
     ------
@@ -73,9 +81,9 @@ def load_method(baseline: dict | None, model: str | Path | None, task: str | Non
         raise InputError("give either a baseline or a model", field="method")
     if model is not None:
         # torch takes seconds to import, and classical methods do without.
-        from smrestore.methods.network import NetworkMethod
+        from smrestore.methods.network import Inference, NetworkMethod
 
-        return NetworkMethod.load(model, task)
+        return NetworkMethod.load(model, task, Inference(**(inference or {})))
     options = dict(baseline)
     name = options.pop("method")
     if name not in BASELINES:

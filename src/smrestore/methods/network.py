@@ -1,7 +1,9 @@
 """Restoration by a trained network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,61 @@ from smrestore.padding import centered_offset, embed, extract, indicator, refine
 from smrestore.phase import phase_factor
 from smrestore.tasks import make_task
 
-BATCH = 64
+ENSEMBLES = ("phases", "flips")
+VOXELS = {"cpu": 2**16, "cuda": 2**20}
+"""Voxels in a batch: 64 patches of 32 x 32, or one of 40 x 40 x 40, on a CPU."""
+OVERLAP = 4
+"""Tiles overlap by this fraction of the patch."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a trained network is used.
+
+    Attributes
+    ----------
+    ensemble
+        Transformed versions of each component that are restored, turned back and averaged.
+        ``phases``: turned by 90, 180 and 270 degrees; by 180 degrees only where components enter
+        with their own phase. ``flips``: mirrored along each axis, for networks that were trained
+        with mirrored components.
+    tile
+        Restore grids beyond the patch in overlapping tiles of its size, instead of as a whole.
+    """
+
+    ensemble: Sequence[str] = ()
+    tile: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.ensemble:
+            if name not in ENSEMBLES:
+                raise InputError(
+                    f"unknown {name!r}", field="ensemble", remedy=f"use {', '.join(ENSEMBLES)}"
+                )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A component, or a tile of it, and where it lies.
+
+    Attributes
+    ----------
+    item
+        Number of the component.
+    image, known
+        Measured values, complex64 (*size), and which of them are no holes.
+    place, restored
+        Where they lie on the patch of measured voxels, and on that of restored ones.
+    target
+        Where the restored ones lie on the restored grid.
+    """
+
+    item: int
+    image: np.ndarray
+    known: np.ndarray | bool
+    place: tuple[slice, ...]
+    restored: tuple[slice, ...]
+    target: tuple[slice, ...]
 
 
 @dataclass
@@ -23,8 +79,9 @@ class NetworkMethod:
     """A network as a restoration method; calls are batched by patch size.
 
     Components are padded to the patch that the network was trained with, in the middle; grids
-    beyond it run at their own size. ``patch`` is its side in measured voxels, each of which stands
-    for ``spacing`` restored ones along each axis.
+    beyond it run at their own size, or in tiles. ``patch`` is its side in measured voxels, each of
+    which stands for ``spacing`` restored ones along each axis. ``flips`` tells whether the network
+    was trained with mirrored components.
     """
 
     network: nn.Module
@@ -32,15 +89,30 @@ class NetworkMethod:
     patch: int
     spacing: int
     canonical: bool
+    inference: Inference = Inference()
+    flips: bool = False
+
+    def __post_init__(self) -> None:
+        if "flips" in self.inference.ensemble and (not self.flips or self.spacing > 1):
+            raise InputError(
+                "the network was not trained with mirrored components"
+                if self.spacing == 1
+                else "mirrored grids of measured voxels do not cover the same restored voxels",
+                field="ensemble",
+                remedy="leave flips out",
+            )
 
     @classmethod
-    def load(cls, path: str | Path, task: str | None = None) -> "NetworkMethod":
+    def load(
+        cls, path: str | Path, task: str | None = None, inference: Inference | None = None
+    ) -> "NetworkMethod":
         """Load ``weights.safetensors`` with its card, onto the GPU if there is one.
 
         Raises
         ------
         InputError
-            If the model cannot be loaded, or was trained for another task than the one given.
+            If the model cannot be loaded, was trained for another task than the one given, or
+            cannot be used as demanded.
         """
         network, card = load_model(path)
         settings = card["settings"]
@@ -59,6 +131,8 @@ class NetworkMethod:
             settings["patch"] // spacing,
             spacing,
             settings["phase"] == "canonical",
+            inference or Inference(),
+            settings.get("flips", False),
         )
 
     def __call__(self, batch: Sequence[Degraded]) -> list[np.ndarray]:
@@ -69,19 +143,65 @@ class NetworkMethod:
         InputError
             If a network for planes is given volumes, or one for another spacing of the voxels.
         """
-        patches: dict[tuple[int, ...], list[int]] = {}
-        for i, item in enumerate(batch):
+        for item in batch:
             self._check(item)
-            size = item.image.shape[: self.dimension]
-            patches.setdefault(tuple(max(n, self.patch) for n in size), []).append(i)
-        restored: list[np.ndarray] = [np.empty(0)] * len(batch)
-        for patch, members in patches.items():
-            for start in range(0, len(members), BATCH):
-                part = members[start : start + BATCH]
-                images = self._restore([batch[i] for i in part], patch)
-                for i, image in zip(part, images, strict=True):
-                    restored[i] = image
-        return restored
+        turns = [phase_factor(item.image) if self.canonical else 1.0 for item in batch]
+        patches: dict[tuple[int, ...], list[_Part]] = {}
+        for i, (item, turn) in enumerate(zip(batch, turns, strict=True)):
+            for patch, part in self._parts(i, item, turn):
+                patches.setdefault(patch, []).append(part)
+        sums = [np.zeros(i.restored_size[: self.dimension], np.complex64) for i in batch]
+        weights = [np.zeros(total.shape, np.float32) for total in sums]
+        device = next(self.network.parameters()).device.type
+        sigma = np.array([item.sigma for item in batch], dtype=np.float32)
+        for patch, parts in patches.items():
+            size = max(1, VOXELS.get(device, VOXELS["cpu"]) // int(np.prod(patch)))
+            for part, image in self._restore(parts, patch, sigma, size):
+                if image.shape == sums[part.item].shape:
+                    sums[part.item], weights[part.item][:] = image, 1
+                    continue
+                # A weight that falls towards the edges of a tile hides the seams.
+                weight = reduce(np.multiply.outer, [_ramp(n) for n in image.shape])
+                sums[part.item][part.target] += weight * image
+                weights[part.item][part.target] += weight
+        return [
+            (total / weight * turn).reshape(item.restored_size).astype(np.complex64)
+            for total, weight, turn, item in zip(sums, weights, turns, batch, strict=True)
+        ]
+
+    def _parts(
+        self, number: int, item: Degraded, turn: complex
+    ) -> Iterator[tuple[tuple[int, ...], _Part]]:
+        """Yield the component as a whole or in tiles, each with its patch size."""
+        size = item.image.shape[: self.dimension]
+        whole = item.restored_size[: self.dimension]
+        image = (item.image / turn).reshape(size)
+        known = None if item.missing is None else ~item.missing.reshape(size)
+        if self.inference.tile:
+            tiles = product(*(_starts(n, self.patch) for n in size))
+            shape = tuple(min(n, self.patch) for n in size)
+        else:
+            tiles, shape = [(0,) * len(size)], size
+        patch = tuple(max(n, self.patch) for n in shape)
+        place = window(shape, centered_offset(shape, patch))
+        for tile in tiles:
+            source = window(shape, tile)
+            start = [self.spacing * first for first in tile]
+            ends = [
+                min(first + self.spacing * n, end)
+                for first, n, end in zip(start, shape, whole, strict=True)
+            ]
+            target = tuple(slice(a, b) for a, b in zip(start, ends, strict=True))
+            restored = refined(place, self.spacing, tuple(s.stop - s.start for s in target))
+            part = _Part(
+                number,
+                image[source],
+                True if known is None else known[source],
+                place,
+                restored,
+                target,
+            )
+            yield patch, part
 
     def _check(self, item: Degraded) -> None:
         if max(item.image.shape[self.dimension :], default=1) > 1:
@@ -99,25 +219,72 @@ class NetworkMethod:
             )
 
     @torch.inference_mode()
-    def _restore(self, items: Sequence[Degraded], patch: tuple[int, ...]) -> list[np.ndarray]:
-        inputs, masks, places, turns = [], [], [], []
-        for item in items:
-            size = item.image.shape[: self.dimension]
-            place = window(size, centered_offset(size, patch))
-            turn = phase_factor(item.image) if self.canonical else 1.0
-            known = True if item.missing is None else ~item.missing.reshape(size)
-            inputs.append(embed((item.image / turn).reshape(size), patch, place))
-            masks.append(indicator(patch, place, known))
-            places.append(refined(place, self.spacing, item.restored_size[: self.dimension]))
-            turns.append(turn)
+    def _restore(
+        self, parts: Sequence[_Part], patch: tuple[int, ...], sigma: np.ndarray, size: int
+    ) -> Iterator[tuple[_Part, np.ndarray]]:
+        """Yield each part with its restored image, ``size`` of them at a time or fewer."""
+        start = 0
+        while start < len(parts):
+            chosen = parts[start : start + size]
+            try:
+                outputs = self._apply(
+                    np.stack([embed(part.image, patch, part.place) for part in chosen]),
+                    np.stack([indicator(patch, part.place, part.known) for part in chosen]),
+                    sigma[[part.item for part in chosen]],
+                )
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise InputError(
+                        f"the memory of the GPU does not hold a grid of {patch}",
+                        field="tile",
+                        remedy="restore in tiles",
+                    ) from None
+                size = max(1, size // 2)
+                continue
+            for part, output in zip(chosen, outputs, strict=True):
+                yield part, extract(output, part.restored)
+            start += len(chosen)
+
+    def _apply(self, images: np.ndarray, masks: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+        """Return the outputs of the network, float32 (B, 2, *grid), averaged over the ensemble."""
         device = next(self.network.parameters()).device
-        sigma = np.array([item.sigma for item in items], dtype=np.float32)
-        outputs = self.network(
-            *(torch.from_numpy(a).to(device) for a in (np.stack(inputs), np.stack(masks), sigma))
-        )
-        return [
-            (extract(output, place) * turn).reshape(item.restored_size).astype(np.complex64)
-            for output, place, turn, item in zip(
-                outputs.float().cpu().numpy(), places, turns, items, strict=True
-            )
+        image, mask, noise = (torch.from_numpy(a).to(device) for a in (images, masks, sigma))
+        quarters, flips = [0], [()]
+        if "phases" in self.inference.ensemble:
+            quarters = [0, 2] if self.canonical else [0, 1, 2, 3]
+        if "flips" in self.inference.ensemble:
+            axes = range(2, 2 + self.dimension)
+            flips = [c for n in range(self.dimension + 1) for c in combinations(axes, n)]
+        outputs = [
+            _turn(self.network(_turn(image, q).flip(axes), mask.flip(axes), noise), -q).flip(axes)
+            for q in quarters
+            for axes in flips
         ]
+        return torch.stack([o.float() for o in outputs]).mean(0).cpu().numpy()
+
+
+def _turn(channels: torch.Tensor, quarters: int) -> torch.Tensor:
+    """Multiply complex images (B, 2, *grid) by i ** quarters, without rounding."""
+    real, imaginary = channels[:, :1], channels[:, 1:]
+    turned = {
+        0: (real, imaginary),
+        1: (-imaginary, real),
+        2: (-real, -imaginary),
+        3: (imaginary, -real),
+    }
+    return channels if quarters % 4 == 0 else torch.cat(turned[quarters % 4], dim=1)
+
+
+def _starts(size: int, patch: int) -> list[int]:
+    """Return where tiles of the patch start along an axis: evenly spread, overlapping."""
+    if size <= patch:
+        return [0]
+    stride = max(1, patch - patch // OVERLAP)
+    count = -(-(size - patch) // stride) + 1
+    return [round(k * (size - patch) / (count - 1)) for k in range(count)]
+
+
+def _ramp(size: int) -> np.ndarray:
+    """Return weights that fall from 1 in the middle of a tile towards its edges."""
+    from_edge = np.minimum(np.arange(size), np.arange(size)[::-1])
+    return np.minimum(1, (from_edge + 1) / max(1, size // OVERLAP)).astype(np.float32)

@@ -13,6 +13,9 @@ from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, IS_BACKGROUND_FRAME
 from smrestore.noise.origin import Origin, origin_of
 from smrestore.noise.pool import check_background_level
 from smrestore.noise.workfile import Block, write_pool
+from smrestore.parameters import simulation_of
+from smrestore.physics.mixing import mixing_orders
+from smrestore.store import case_of
 
 BLOCK_BYTES = 2**26
 """Spectra of a block of frames, in single precision."""
@@ -121,14 +124,28 @@ def build_noise_pool(
     )
 
 
-def frequencies_of(stores: Iterable[str | Path]) -> np.ndarray:
-    """Return the frequency bins that system matrix stores hold, ascending, int32."""
+def frequencies_of(stores: Iterable[str | Path], *, twins: bool = False) -> np.ndarray:
+    """Return the frequency bins that system matrix stores hold, ascending, int32.
+
+    With ``twins``, those of their twin frequencies as well, see :mod:`smrestore.twins`.
+    """
     found: set[int] = set()
     for path in stores:
         with h5py.File(path, "r") as file:
             for group in file.values():
-                found.update(np.unique(group["frequency"][()]).tolist())
+                frequencies = np.unique(group["frequency"][()])
+                if twins:
+                    orders = np.abs(mixing_orders(simulation_of(case_of(group)).sequence))
+                    _, label = np.unique(orders, axis=0, return_inverse=True)
+                    label = label.ravel()
+                    frequencies = np.flatnonzero(np.isin(label, label[frequencies]))
+                found.update(frequencies.tolist())
     return np.array(sorted(found), dtype=np.int32)
+
+
+def needed_frequencies(stores: Sequence[str | Path], twins: bool) -> np.ndarray | None:
+    """Return :func:`frequencies_of` some stores, None, which stands for all, without any."""
+    return frequencies_of(stores, twins=twins) if stores else None
 
 
 def _same_axis(file: MdfFile, former: tuple[int, np.ndarray] | None) -> tuple[int, np.ndarray]:

@@ -31,12 +31,16 @@ class CalibrationGrid:
                 f"grid of {self.size} voxels", field="size", remedy="give each axis 1 or more"
             )
         for axis, size, fov in zip("xyz", self.size, self.fov, strict=True):
-            if fov < 0 or (fov == 0 and size > 1):
+            if not 0 <= fov < np.inf or (fov == 0 and size > 1):
                 raise InputError(
                     f"field of view of {fov:g} m for {size} voxels along {axis}",
                     field="fov",
                     remedy="give a positive field of view",
                 )
+        if not np.isfinite(self.center).all():
+            raise InputError(
+                f"{self.center} is not finite", field="center", remedy="give finite numbers"
+            )
 
     @property
     def n_positions(self) -> int:

@@ -50,11 +50,17 @@ class Particle:
     relaxation_time: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.core_diameter > 0:
+        if not 0 < self.core_diameter < np.inf:
             raise InputError(
                 f"core diameter of {self.core_diameter:g} m",
                 field="core_diameter",
                 remedy="give a positive diameter",
+            )
+        if not np.isfinite(self.spatial_modulation):
+            raise InputError(
+                f"exponent {self.spatial_modulation:g}",
+                field="spatial_modulation",
+                remedy="give a finite number",
             )
         if not 0 <= self.relaxation_time < np.inf:
             raise InputError(

@@ -62,20 +62,21 @@ class Sequence:
                     field="gradient",
                     remedy="give each driven axis a gradient, or set its drive amplitude to 0",
                 )
-        if min(self.dividers) < 1:
+        if any(divider < 1 or divider % 1 for divider in self.dividers):
             raise InputError(
-                f"divider below 1 in {self.dividers}",
+                f"dividers {self.dividers}",
                 field="dividers",
                 remedy="give whole numbers of 1 or more",
             )
-        if not self.base_frequency > 0:
+        if not 0 < self.base_frequency < np.inf:
             raise InputError(
                 f"base frequency of {self.base_frequency:g} Hz",
                 field="base_frequency",
                 remedy="give a positive frequency",
             )
         samples = self.cycle * self.sampling_rate
-        if self.sampling_rate <= 0 or abs(samples - round(samples)) > 1e-6 * samples:
+        whole = 0 < samples < np.inf and abs(samples - round(samples)) <= 1e-6 * samples
+        if not whole:
             raise InputError(
                 f"one cycle of {self.cycle * 1e6:g} us holds {samples:g} samples",
                 field="sampling_rate",

@@ -1,32 +1,36 @@
 """System matrices: particles, sequence and grid in, spectra of the receive channels out.
 
 Positions are independent, so they are handled in blocks by a pool of threads, of which each runs
-compiled code and FFTs on one core, eight positions at a time. A spectrum is taken on the torus of
-drive phases (:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a
-position; both give the same discrete Fourier coefficients. With cosine excitation the field, and so
-the moment, is even in time: half of the samples determine the spectrum through a DCT-I.
+compiled code on one core, eight positions at a time. A spectrum is taken on the torus of drive
+phases (:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a position;
+both give the same discrete Fourier coefficients. With cosine excitation the field, and so the
+moment, is even in time: half of the samples determine the spectrum
+(:mod:`smrestore.physics.lattice`).
 
 All functions return i S rather than S, which is real in an equilibrium model with cosine excitation
 and is float64 then; with other phases, relaxation or a transfer function it is complex128.
 """
 
 import functools
-import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import scipy.fft
 
 from smrestore.errors import InputError
-from smrestore.physics import torus
+from smrestore.physics import lattice, torus
+from smrestore.physics.block import Memory, Places, fill_components, receive, sample_moment
+from smrestore.physics.cosines import PANEL, Pattern
+from smrestore.physics.folding import Chosen, Folding
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.moment import moment_samples, sufficient_quadrature
-from smrestore.physics.moment_table import moment_table
+from smrestore.physics.moment import sufficient_quadrature
+from smrestore.physics.moment_table import CELL_SIZE, moment_table
 from smrestore.physics.particles import Particle
 from smrestore.physics.receiver import Receiver
 from smrestore.physics.scratch import scratch
@@ -37,8 +41,8 @@ EVALUATORS = ("table", "quadrature")
 TRANSFORMS = ("fastest", "torus", "time")
 BLOCK_SAMPLES = 100_000
 """Evaluations of the moment in a block, the work that a thread takes at a time: milliseconds."""
-COPIES = 3
-"""Arrays of the size of the moment that exist at a time while it is transformed."""
+FFT_COPIES = 3
+"""Arrays of the size of the moment that exist at a time in an FFT; other transforms need one."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +176,15 @@ class Plan:
 
 
 # Nanoseconds on one core, from benchmarks/simulation.py: an evaluation of the moment; its share of
-# a transform along an axis, for each node of the axis; a sample of a DCT-I, by log2 of its length.
-_EVALUATION, _PRODUCT, _COSINE_TRANSFORM = 20.0, 0.15, 4.0
+# a transform along an axis, for each node of the axis; a sample of an FFT, by log2 of its length.
+_EVALUATION, _PRODUCT, _FFT = 10.0, 0.12, 4.0
+
+
+def _cost_in_time(sequence: Sequence) -> float:
+    """Return the estimated time for the samples of a period in ns."""
+    lengths = lattice.axis_lengths(sequence)
+    per_sample = _FFT * np.log2(sequence.n_samples) if lengths is None else _PRODUCT * sum(lengths)
+    return _samples_in_time(sequence) * (_EVALUATION + per_sample)
 
 
 def make_plan(
@@ -206,16 +217,14 @@ def make_plan(
     )
     static_field = particle.beta * static_field
     counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
-    n_times = _n_times(sequence)
     nodes = counts.prod(axis=1)
     widths = np.where(counts > 1, counts, 0).sum(axis=1)
     torus_cost = nodes * (_EVALUATION + _PRODUCT * widths)
-    time_cost = n_times * (_EVALUATION + _COSINE_TRANSFORM * np.log2(n_times))
     in_time = nodes == 0
     if transform == "time":
         in_time[:] = True
     elif transform == "fastest":
-        in_time |= torus_cost > time_cost
+        in_time |= torus_cost > _cost_in_time(sequence)
     elif in_time.any():
         raise InputError(
             "the moment needs more nodes than the torus transform has",
@@ -224,11 +233,13 @@ def make_plan(
         )
     groups = [Group(np.flatnonzero(in_time), None)] if in_time.any() else []
     kinds, kind = np.unique(counts, axis=0, return_inverse=True)
-    for number, count in enumerate(kinds.tolist()):
+    # From the most work for a block to the least, so that threads end together.
+    for number in np.argsort(-kinds.prod(axis=1), kind="stable").tolist():
         chosen = np.flatnonzero((kind == number) & ~in_time)
         if chosen.size:
-            groups.append(Group(chosen[np.argsort(alpha[chosen])], tuple(count)))
-    n_evaluations = int(nodes[~in_time].sum() + n_times * in_time.sum())
+            order = np.argsort(alpha[chosen], kind="stable")
+            groups.append(Group(chosen[order], tuple(kinds[number].tolist())))
+    n_evaluations = int(nodes[~in_time].sum() + _samples_in_time(sequence) * in_time.sum())
     return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations, drive_scale)
 
 
@@ -238,10 +249,10 @@ def _grid_corners(grid: CalibrationGrid) -> np.ndarray:
     return np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
 
 
-def _n_times(sequence: Sequence) -> int:
-    """Return how many samples in time determine the spectrum."""
-    half = sequence.even_in_time and sequence.n_samples % 2 == 0
-    return sequence.n_samples // 2 + 1 if half else sequence.n_samples
+def _samples_in_time(sequence: Sequence) -> int:
+    """Return how many samples in time are evaluated for the spectrum."""
+    lengths = lattice.axis_lengths(sequence)
+    return sequence.n_samples if lengths is None else len(lattice.sample_numbers(lengths))
 
 
 def component_values(
@@ -273,7 +284,7 @@ def component_values(
     fields
         Fields at the positions, if they are not those of the sequence.
     evaluator
-        ``table``, or ``quadrature`` for the reference, some twenty times slower.
+        ``table``, or ``quadrature`` for the reference, some fifteen times slower.
     transform
         See :func:`make_plan`.
     threads
@@ -311,14 +322,14 @@ def component_values(
         out = np.empty((len(positions), len(components)), dtype=dtype)
     threads = threads or numba.get_num_threads()
     plan = make_plan(simulation, positions, transform, fields)
-    sample = _moment_sampler(simulation, plan, evaluator)
     factor = simulation.component_factor()[components.channel, components.frequency]
+    job = _Job(simulation, plan, components, factor, *_evaluator(simulation, plan, evaluator))
 
     def blocks() -> Iterator[Callable[[], int]]:
         for group in plan.groups:
-            write = _spectrum_writer(simulation, components, group, factor, out)
-            drive = _drive_samples(simulation, group)
-            needed = _batch_bytes(simulation, drive.shape[1])
+            samples = _samples(simulation, group, components)
+            n_samples = samples.drive_field.shape[1]
+            needed = _batch_bytes(simulation, samples)
             if memory is not None and needed * threads > memory:
                 raise InputError(
                     f"{memory / 2**20:.3g} MiB are too little for {LANES} positions in each of "
@@ -326,10 +337,10 @@ def component_values(
                     field="memory",
                     remedy="allow more memory or use fewer threads",
                 )
-            size = max(LANES, BLOCK_SAMPLES // drive.shape[1] // LANES * LANES)
+            size = max(LANES, BLOCK_SAMPLES // n_samples // LANES * LANES)
             for start in range(0, len(group.positions), size):
-                places = group.positions[start : start + size]
-                yield functools.partial(_block, simulation, plan, places, drive, sample, write)
+                rows = group.positions[start : start + size]
+                yield functools.partial(_fill_block, job, samples, rows, out)
 
     # Few blocks wait at a time: memory does not grow with the grid, and an error ends it soon.
     pool, waiting = _pool(threads), deque()
@@ -360,14 +371,38 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-Sampler = Callable[..., None]
+class _Job(NamedTuple):
+    """What is the same for all blocks.
 
-
-def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampler:
-    """Return what fills moments from alpha, easy axis, static field, drive field.
-
-    Its fifth argument is the moment, its sixth the scale of the drive field.
+    Attributes
+    ----------
+    factor
+        i S over the moment spectrum for each component, (S,).
+    table, nodes
+        As :func:`smrestore.physics.block.sample_moment` wants them.
     """
+
+    simulation: Simulation
+    plan: Plan
+    components: Components
+    factor: np.ndarray
+    table: np.ndarray
+    nodes: np.ndarray
+
+
+class _Samples(NamedTuple):
+    """How the spectra of a group are taken: from which fields, (3, N), and by which transform.
+
+    Without a pattern, the samples are those of a period in time, and an FFT is taken.
+    """
+
+    drive_field: np.ndarray
+    pattern: Pattern | None = None
+    folding: Folding | None = None
+
+
+def _evaluator(simulation: Simulation, plan: Plan, evaluator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a table or the nodes of quadrature, and the other one empty."""
     amplitude = simulation.particle.beta * np.array(simulation.sequence.drive_amplitude)
     if plan.drive_scale is not None:
         amplitude = amplitude * plan.drive_scale.max(axis=0)
@@ -375,108 +410,90 @@ def _moment_sampler(simulation: Simulation, plan: Plan, evaluator: str) -> Sampl
     along = static + np.linalg.norm(amplitude)
     if evaluator == "quadrature":
         nodes = sufficient_quadrature(plan.alpha.max() + along)
-        return lambda *fields: moment_samples(*fields[:4], fields[5], nodes, fields[4])
+        return np.empty((0, 0, 0, 1, CELL_SIZE)), nodes.copy()
     # The easy axis of fluid particles is that of the static field, which has no part across it.
     fluid = simulation.particle.model == "anisotropy" and simulation.particle.state == "fluid"
     across = np.linalg.norm(amplitude) if fluid else along
-    return moment_table(plan.alpha, along, across).samples
+    return moment_table(plan.alpha, along, across), np.empty((3, 0))
 
 
-def _drive_samples(simulation: Simulation, group: Group) -> np.ndarray:
-    """Return the reduced drive field at the nodes or times of a group, float64 (3, N)."""
+def _samples(simulation: Simulation, group: Group, components: Components) -> _Samples:
     sequence, beta = simulation.sequence, simulation.particle.beta
-    if group.counts is None:
-        return beta * sequence.drive_field(_n_times(sequence))
-    amplitude = beta * np.array(sequence.drive_amplitude)
-    return amplitude[:, None] * torus.node_cosines(group.counts)
+    if group.counts is not None:
+        amplitude = beta * np.array(sequence.drive_amplitude)
+        return _Samples(
+            amplitude[:, None] * torus.node_cosines(group.counts),
+            torus.pattern(group.counts),
+            torus.folding(sequence, group.counts, components.frequency),
+        )
+    drive_field = beta * sequence.drive_field(sequence.n_samples)
+    lengths = lattice.axis_lengths(sequence)
+    if lengths is None:
+        return _Samples(drive_field)
+    drive_field = np.ascontiguousarray(drive_field[:, lattice.sample_numbers(lengths)])
+    return _Samples(drive_field, lattice.pattern(lengths), lattice.folding(lengths))
 
 
-def _batch_bytes(simulation: Simulation, n_samples: int) -> int:
+def _batch_bytes(simulation: Simulation, samples: _Samples) -> int:
     """Return the working memory of the positions that a thread handles at a time, in bytes."""
     n_channels = 3 if simulation.receiver.is_unit else 3 + simulation.receiver.n_channels
-    return 8 * LANES * COPIES * n_channels * n_samples
+    copies = FFT_COPIES if samples.pattern is None else 1
+    return 8 * LANES * copies * n_channels * samples.drive_field.shape[1]
 
 
-Writer = Callable[[np.ndarray, np.ndarray], None]
+def _fill_block(job: _Job, samples: _Samples, rows: np.ndarray, values: np.ndarray) -> int:
+    """Write the components at a block of positions and return how many positions they are."""
+    plan, receiver = job.plan, job.simulation.receiver
+    scale = np.ones((len(rows), 3)) if plan.drive_scale is None else plan.drive_scale[rows]
+    places = Places(rows, plan.alpha[rows], plan.easy_axis[rows], plan.static_field[rows], scale)
+    sensitivity = np.empty((0, 3)) if receiver.is_unit else receiver.sensitivity
+    n_numbers = samples.drive_field.shape[1] * LANES
+    _, n_along, n_across, n_powers, _ = job.table.shape
+    n_cells = n_along * n_across * LANES if n_powers > 1 else 0
+    memory = Memory(
+        scratch("moment", 3 * n_numbers),
+        scratch("signal", len(sensitivity) * n_numbers),
+        scratch("cells", n_cells * CELL_SIZE),
+        scratch("panel", PANEL * max(samples.pattern.counts) if samples.pattern else 0),
+    )
+    fields = samples.drive_field, job.table, job.nodes
+    if samples.pattern is None:
+        _fill_by_fft(job, places, fields, sensitivity, memory, values)
+        return len(rows)
+    # The second part of the weights is imaginary.
+    factor = np.stack([job.factor, 1j * job.factor][: len(samples.folding.weight)])
+    chosen = Chosen(job.components.channel, job.components.frequency, factor)
+    fill_components(
+        places, *fields, sensitivity, samples.pattern, chosen, samples.folding, memory, values
+    )
+    return len(rows)
 
 
-def _spectrum_writer(
-    simulation: Simulation,
-    components: Components,
-    group: Group,
-    factor: np.ndarray,
+def _fill_by_fft(
+    job: _Job,
+    places: Places,
+    fields: tuple[np.ndarray, np.ndarray, np.ndarray],
+    sensitivity: np.ndarray,
+    memory: Memory,
     values: np.ndarray,
-) -> Writer:
-    """Return what writes the components of moments (C, N, LANES) to rows of ``values``."""
-    sequence = simulation.sequence
-    channel, frequency = components.channel, components.frequency
-    if group.counts is None:
-        half = _n_times(sequence) < sequence.n_samples
-        factor = factor / sequence.n_samples
-
-        def from_time(moment: np.ndarray, places: np.ndarray) -> None:
-            lanes = slice(0, len(places))
-            for used in np.unique(channel):
-                chosen = np.flatnonzero(channel == used)
-                # Channels across the plane of a 2D sequence are often empty.
-                if not moment[used].any():
-                    values[np.ix_(places, chosen)] = 0
-                    continue
-                if half:
-                    spectra = scipy.fft.dct(moment[used, :, lanes], type=1, axis=0)
-                else:
-                    spectra = scipy.fft.rfft(moment[used, :, lanes], axis=0)
-                    if sequence.even_in_time:
-                        spectra = spectra.real
-                part = spectra[frequency[chosen]].T * factor[chosen]
-                values[np.ix_(places, chosen)] = part
-
-        return from_time
-
-    folding = torus.folding(sequence, group.counts, frequency)
-    counts = np.array(group.counts)
-    transforms = [torus.half_transforms(n) for n in group.counts]
-
-    def from_torus(moment: np.ndarray, places: np.ndarray) -> None:
-        torus.transform_nodes(moment, counts, *transforms)
-        torus.fold(
-            moment,
-            channel,
-            frequency,
-            factor,
-            folding.start,
-            folding.source,
-            folding.weight,
-            places,
-            values,
-        )
-
-    return from_torus
-
-
-def _block(
-    simulation: Simulation,
-    plan: Plan,
-    places: np.ndarray,
-    drive: np.ndarray,
-    sample: Sampler,
-    write: Writer,
-) -> int:
-    """Write the components of a block of positions and return how many they are."""
-    sensitivity = None if simulation.receiver.is_unit else simulation.receiver.sensitivity
-    shape = (3, drive.shape[1], LANES)
-    moment = scratch("moment", math.prod(shape)).reshape(shape)
-    # Lanes without a position of their own repeat the last one.
-    n_lanes = -(-len(places) // LANES) * LANES
-    padded = places[np.minimum(np.arange(n_lanes), len(places) - 1)]
-    alpha, axis, field = plan.alpha[padded], plan.easy_axis[padded], plan.static_field[padded]
-    scale = np.ones((n_lanes, 3)) if plan.drive_scale is None else plan.drive_scale[padded]
-    for start in range(0, n_lanes, LANES):
-        batch = slice(start, start + LANES)
-        sample(alpha[batch], axis[batch], field[batch], drive, moment, scale[batch])
-        signal = moment if sensitivity is None else np.einsum("cl,lnp->cnp", sensitivity, moment)
-        write(signal, places[batch])
-    return len(places)
+) -> None:
+    """Write components from the samples of whole periods in time."""
+    sequence = job.simulation.sequence
+    for first in range(0, len(places.row), LANES):
+        some = Places(*(array[first : first + LANES] for array in places))
+        signal = memory.moment.reshape(3, -1, LANES)
+        sample_moment(some, *fields, memory.cells, signal)
+        if len(sensitivity):
+            moment, signal = signal, memory.signal.reshape(len(sensitivity), -1, LANES)
+            receive(moment, sensitivity, signal)
+        for channel in np.unique(job.components.channel):
+            chosen = np.flatnonzero(job.components.channel == channel)
+            frequency = job.components.frequency[chosen]
+            spectra = scipy.fft.rfft(signal[channel, :, : len(some.row)], axis=0)
+            if sequence.even_in_time:
+                spectra = spectra.real
+            part = spectra[frequency].T * (job.factor[chosen] / sequence.n_samples)
+            values[np.ix_(some.row, chosen)] = part
 
 
 def system_matrix(

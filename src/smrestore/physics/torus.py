@@ -10,14 +10,14 @@ periods of drive field i in a cycle of V samples.
 """
 
 import functools
-from dataclasses import dataclass
 
 import numba
 import numpy as np
 from scipy.optimize import brentq
 
+from smrestore.physics.cosines import Basis, Pattern
+from smrestore.physics.folding import Folding
 from smrestore.physics.sequence import Sequence
-from smrestore.physics.vectors import LANES, make_fiber_products
 
 LADDER = np.array(
     [1, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 72, 80, 96, 128, 160]
@@ -120,109 +120,22 @@ def node_cosines(counts: tuple[int, int, int]) -> np.ndarray:
     return cosines.reshape(3, -1)
 
 
+@functools.lru_cache(maxsize=256)
+def pattern(counts: tuple[int, int, int]) -> Pattern:
+    """Return the transform of samples at the nodes."""
+    return Pattern(np.array(counts), False, *(_basis(n) for n in counts))
+
+
 @functools.cache
-def half_transforms(n: int) -> np.ndarray:
-    """Return two matrices (parity, node, order) of a DCT-II, scaled to Fourier coefficients.
+def _basis(n: int) -> Basis:
+    """Return a DCT-II, scaled to Fourier coefficients.
 
     Nodes j and n - 1 - j mirror each other, so even orders follow from sums and odd ones from
     differences over the first n / 2 nodes.
     """
     phases = (np.arange(n // 2) + 0.5) * np.pi / n
     orders = np.arange(0, 2 * (n // 2), 2)
-    return np.stack([np.cos(np.outer(phases, orders + parity)) / n for parity in (0, 1)])
-
-
-_four_products = make_fiber_products(4)
-_two_products = make_fiber_products(2)
-
-
-@numba.njit(cache=True, nogil=True)
-def transform_nodes(moment, counts, transform_x, transform_y, transform_z):
-    """Replace the moments at the nodes by the coefficients of mixing orders.
-
-    Along each axis even orders come first, then odd ones. Products with matrices beat an FFT up to
-    about 100 nodes per axis.
-
-    Parameters
-    ----------
-    moment
-        float64 (C, N, LANES): nodes with z fastest, and positions as lanes.
-    counts
-        Nodes along each axis, int64 (3,).
-    transform_x, transform_y, transform_z
-        Of :func:`half_transforms`.
-    """
-    plane = counts[1] * counts[2] * LANES
-    for channel in range(moment.shape[0]):
-        values = moment[channel].reshape(-1)
-        # Channels across the plane of a 2D sequence are often empty.
-        if not values.any():
-            continue
-        # Plane by plane, so that y finds in a near cache what z has left there.
-        for x in range(counts[0]):
-            part = values[x * plane : (x + 1) * plane]
-            _transform_axis(part, counts[2], LANES, transform_z)
-            _transform_axis(part, counts[1], counts[2] * LANES, transform_y)
-        _transform_axis(values, counts[0], plane, transform_x)
-
-
-PANEL = 8 * LANES
-"""Numbers of neighboring fibers that are transformed together, so that memory is read in runs."""
-
-
-@numba.njit(cache=True, nogil=True)
-def _transform_axis(values, n, inner, transform):
-    """Transform in place along one axis of (outer, n, inner), a flat array."""
-    if n == 1:
-        return
-    half = n // 2
-    panel = np.empty(n * PANEL)
-    for start in range(0, values.size, n * inner):
-        for left in range(0, inner, PANEL):
-            width = min(PANEL, inner - left)
-            for k in range(half):
-                near, far = start + k * inner + left, start + (n - 1 - k) * inner + left
-                for i in range(width):
-                    x, y = values[near + i], values[far + i]
-                    panel[k * width + i] = x + y
-                    panel[(half + k) * width + i] = x - y
-            for parity in range(2):
-                matrix = transform[parity]
-                first = parity * half * width
-                place = start + parity * half * inner + left
-                order = 0
-                while order + 4 <= half:
-                    for i in range(0, width, LANES):
-                        _four_products(
-                            panel, first + i, width, matrix, order, values, place + i, inner
-                        )
-                    order += 4
-                    place += 4 * inner
-                if order < half:
-                    for i in range(0, width, LANES):
-                        _two_products(
-                            panel, first + i, width, matrix, order, values, place + i, inner
-                        )
-
-
-@dataclass(frozen=True)
-class Folding:
-    """Which mixing orders meet in each frequency bin, in compressed sparse rows.
-
-    Attributes
-    ----------
-    start
-        int64 (K + 1): entries ``start[k]`` to ``start[k + 1]`` belong to bin k.
-    source
-        Index into the flattened coefficients, int64.
-    weight
-        exp(i (a phi_x + b phi_y + c phi_z)) of the drive phases: float64 where it is real, else
-        complex128.
-    """
-
-    start: np.ndarray
-    source: np.ndarray
-    weight: np.ndarray
+    return Basis(*(np.cos(np.outer(phases, orders + parity)) / n for parity in (0, 1)))
 
 
 def folding(sequence: Sequence, counts: tuple[int, int, int], frequency: np.ndarray) -> Folding:
@@ -269,15 +182,14 @@ def _folding(
     source = np.empty(start[-1], dtype=np.int64)
     orders = np.empty((start[-1], 3), dtype=np.int64)
     _fold_orders(*arguments, start.copy(), source, orders)
-    if not any(phases):
-        return Folding(start, source, np.ones(len(source)))
-    weight = np.exp(1j * (orders @ np.array(phases)))
-    return Folding(start, source, weight.real.copy() if even else weight)
+    phase = orders @ np.array(phases)
+    parts = [np.cos(phase)] if even else [np.cos(phase), np.sin(phase)]
+    return Folding(start, source, np.stack(parts))
 
 
 @numba.njit(cache=True, nogil=True)
 def _place(order, count):
-    """Return where an order lies along its axis after :func:`transform_nodes`."""
+    """Return where an order lies along its axis after the transform."""
     return order // 2 + order % 2 * (count // 2)
 
 
@@ -298,22 +210,3 @@ def _fold_orders(counts, multipliers, n_samples, wanted, place, source, orders):
                     source[place[k]] = row + _place(abs(c), counts[2])
                     orders[place[k], 0], orders[place[k], 1], orders[place[k], 2] = a, b, c
                     place[k] += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def fold(coefficients, channel, frequency, factor, start, source, weight, places, values):
-    """Add up the mixing orders of chosen components and multiply them by a factor.
-
-    ``coefficients`` float64 (C, N, LANES); ``channel``, ``frequency`` and ``factor`` (S,). Row
-    ``places[p]`` of ``values`` (P, S) is filled for each position p.
-    """
-    totals = np.empty(LANES, dtype=weight.dtype)
-    for s in range(channel.size):
-        orders = coefficients[channel[s]]
-        totals[:] = 0
-        for entry in range(start[frequency[s]], start[frequency[s] + 1]):
-            lanes = orders[source[entry]]
-            for lane in range(LANES):
-                totals[lane] += weight[entry] * lanes[lane]
-        for p in range(places.size):
-            values[places[p], s] = totals[p] * factor[s]

@@ -24,7 +24,7 @@ def part(builder: ir.IRBuilder, vector: ir.Value, places: Sequence[int]) -> ir.V
 
 def spread(builder: ir.IRBuilder, scalar: ir.Value, size: int) -> ir.Value:
     """Return a vector of equal elements."""
-    undefined = ir.Constant(ir.VectorType(_DOUBLE, size), ir.Undefined)
+    undefined = ir.Constant(ir.VectorType(scalar.type, size), ir.Undefined)
     return part(builder, builder.insert_element(undefined, scalar, _INT32(0)), [0] * size)
 
 
@@ -36,8 +36,9 @@ def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -
 
 
 def vector_pointer(builder: ir.IRBuilder, start: ir.Value, offset: ir.Value, size: int) -> ir.Value:
-    """Return the address of a vector of doubles, ``offset`` doubles after ``start``."""
-    return builder.bitcast(builder.gep(start, [offset]), ir.VectorType(_DOUBLE, size).as_pointer())
+    """Return the address of a vector, ``offset`` numbers after ``start``."""
+    kind = ir.VectorType(start.type.pointee, size)
+    return builder.bitcast(builder.gep(start, [offset]), kind.as_pointer())
 
 
 def copy_sign(builder: ir.IRBuilder, magnitude: ir.Value, sign: ir.Value) -> ir.Value:
@@ -46,6 +47,11 @@ def copy_sign(builder: ir.IRBuilder, magnitude: ir.Value, sign: ir.Value) -> ir.
     name = f"llvm.copysign.v{sign.type.count}f64"
     function = cgutils.get_or_insert_function(builder.module, kind, name)
     return builder.call(function, [magnitude, sign])
+
+
+def absolute(builder: ir.IRBuilder, vector: ir.Value) -> ir.Value:
+    """Return the magnitudes of a vector's elements."""
+    return copy_sign(builder, vector, ir.Constant(vector.type, [0.0] * vector.type.count))
 
 
 def dot(builder: ir.IRBuilder, a: Sequence[ir.Value], b: Sequence[ir.Value]) -> ir.Value:

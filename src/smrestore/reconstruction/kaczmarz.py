@@ -1,5 +1,8 @@
 """Regularized Kaczmarz algorithm with projections onto real and non-negative images."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
 import numpy as np
 from numba import njit
 
@@ -30,7 +33,9 @@ def kaczmarz(
 
     The matrix is used as it is stored, complex64 or complex128, without a weighted copy; every sum
     and the image run in float64. With complex64 only the stored entries are rounded, and a
-    matrix beyond the cache needs half of the memory traffic.
+    matrix beyond the cache needs half of the memory traffic. Several frames share each row while it
+    is in the cache, and the threads (``numba.set_num_threads``) share the frames. Images do not
+    depend on the threads, and on the other frames by rounding only.
 
     Parameters
     ----------
@@ -76,50 +81,68 @@ def kaczmarz(
     n_rows, n_voxels = matrix.shape
     visits = _checked_order(order, n_rows)
     rows = visits[energies[visits] > 0]
-    frames = np.ascontiguousarray(measurement.reshape(n_rows, -1))
-    image = np.zeros((frames.shape[1], 2, n_voxels))
+    frames = np.ascontiguousarray(measurement.reshape(n_rows, -1).T)
+    image = np.zeros((len(frames), 2, n_voxels))
     slack = np.zeros_like(frames)
     real_part, imaginary_part = image[:, 0], image[:, 1]
-    # Interleaved real and imaginary parts: loops over real numbers vectorize, nothing is copied.
+    # Interleaved real and imaginary parts: nothing is copied.
     parts = matrix.view(matrix.real.dtype)
-    for _ in progress_bar(range(sweeps), desc="Kaczmarz", unit="sweep", disable=not progress):
-        _sweep(parts, frames, weights, energies, float(regularization), rows, image, slack)
-        if real:
-            imaginary_part[:] = 0
-        if positive:
-            image *= (real_part >= 0)[:, np.newaxis]
+    shares = np.array_split(np.arange(len(frames)), min(len(frames), numba.get_num_threads()))
+    shares = [slice(share[0], share[-1] + 1) for share in shares]
+
+    # Not by the share, so that images do not depend on the threads.
+    sweep_rows = _sweep_one if len(frames) == 1 else _sweep_several
+
+    def sweep(share: slice) -> None:
+        sweep_rows(
+            parts,
+            frames[share],
+            weights,
+            energies,
+            float(regularization),
+            rows,
+            image[share],
+            slack[share],
+        )
+
+    with ThreadPoolExecutor(len(shares)) as threads:
+        for _ in progress_bar(range(sweeps), desc="Kaczmarz", unit="sweep", disable=not progress):
+            # A single frame needs no other thread.
+            list(map(sweep, shares) if len(shares) == 1 else threads.map(sweep, shares))
+            if real:
+                imaginary_part[:] = 0
+            if positive:
+                image *= (real_part >= 0)[:, np.newaxis]
     return real_part.T.reshape(n_voxels, *measurement.shape[1:])
 
 
 # Only flags that permit vectorized sums: NaN and infinity keep their meaning.
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _sweep(parts, measurement, weights, energies, regularization, rows, image, slack):
-    """Visit every row once and update ``image`` (frames, 2, voxels) and ``slack`` in place.
+def _sweep_one(parts, measurement, weights, energies, regularization, rows, image, slack):
+    """Visit every row once and update the image (1, 2, voxels) and ``slack`` (1, rows) in place.
 
-    The step along a row and the product with the next one share a pass over the image.
+    The step along a row and the product with the next one share a pass over the image, in which the
+    next row comes from the memory while the processor is busy.
     """
-    n_frames = measurement.shape[1]
     root = np.sqrt(regularization)
-    predicted = np.empty(n_frames, np.complex128)
+    predicted = 0j
     # Without any row there is no visit.
     for visit in range(-1 if rows.size else 0, rows.size):
         k, following = rows[max(visit, 0)], rows[min(visit + 1, rows.size - 1)]
-        # All frames use the two rows while they are in the cache.
-        for frame in range(n_frames):
-            step = 0j
-            if visit >= 0:
-                residual = weights[k] * (measurement[k, frame] - predicted[frame])
-                beta = (residual - root * slack[k, frame]) / (energies[k] + regularization)
-                slack[k, frame] += beta * root
-                step = weights[k] * beta
-            predicted[frame] = _step_and_predict(
-                image[frame], parts[k], step.real, step.imag, parts[following]
-            )
+        step = 0j
+        if visit >= 0:
+            residual = weights[k] * (measurement[0, k] - predicted)
+            beta = (residual - root * slack[0, k]) / (energies[k] + regularization)
+            slack[0, k] += beta * root
+            step = weights[k] * beta
+        predicted = _step_and_predict_interleaved(
+            image[0], parts[k], step.real, step.imag, parts[following]
+        )
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
-def _step_and_predict(image, row, step_re, step_im, following):
-    """Add step * conj(row) to the image (2, voxels) and return its product with ``following``."""
+def _step_and_predict_interleaved(image, row, step_re, step_im, following):
+    """Return what :func:`_step_and_predict` does, of rows (2 voxels) as they are stored."""
     re, im = image[0], image[1]
     predicted_re, predicted_im = 0.0, 0.0
     for p in range(re.size):
@@ -130,6 +153,56 @@ def _step_and_predict(image, row, step_re, step_im, following):
         re[p], im[p] = new_re, new_im
         predicted_re += next_re * new_re - next_im * new_im
         predicted_im += next_re * new_im + next_im * new_re
+    return complex(predicted_re, predicted_im)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _sweep_several(parts, measurement, weights, energies, regularization, rows, image, slack):
+    """Visit every row once and update images (frames, 2, voxels) and ``slack`` in place.
+
+    Real and imaginary parts of a row are taken apart once for all frames, which makes up for the
+    additional pass from two frames on.
+    """
+    n_frames, n_voxels = measurement.shape[0], image.shape[2]
+    root = np.sqrt(regularization)
+    predicted = np.zeros(n_frames, np.complex128)
+    row, following = np.zeros((2, n_voxels), parts.dtype), np.zeros((2, n_voxels), parts.dtype)
+    # Without any row there is no visit.
+    for visit in range(-1 if rows.size else 0, rows.size):
+        k = rows[max(visit, 0)]
+        _take_apart(parts[rows[min(visit + 1, rows.size - 1)]], following)
+        # All frames use the two rows while they are in the cache.
+        for frame in range(n_frames):
+            step = 0j
+            if visit >= 0:
+                residual = weights[k] * (measurement[frame, k] - predicted[frame])
+                beta = (residual - root * slack[frame, k]) / (energies[k] + regularization)
+                slack[frame, k] += beta * root
+                step = weights[k] * beta
+            predicted[frame] = _step_and_predict(image[frame], row, step.real, step.imag, following)
+        row, following = following, row
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _take_apart(interleaved, planes):
+    """Write real and imaginary part of a row to the two ``planes`` (2, voxels)."""
+    re, im = planes[0], planes[1]
+    for p in range(re.size):
+        re[p], im[p] = interleaved[2 * p], interleaved[2 * p + 1]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
+def _step_and_predict(image, row, step_re, step_im, following):
+    """Add step * conj(row) to the image (2, voxels) and return its product with ``following``."""
+    re, im, row_re, row_im = image[0], image[1], row[0], row[1]
+    next_re, next_im = following[0], following[1]
+    predicted_re, predicted_im = 0.0, 0.0
+    for p in range(re.size):
+        new_re = re[p] + step_re * row_re[p] + step_im * row_im[p]
+        new_im = im[p] + step_im * row_re[p] - step_re * row_im[p]
+        re[p], im[p] = new_re, new_im
+        predicted_re += next_re[p] * new_re - next_im[p] * new_im
+        predicted_im += next_re[p] * new_im + next_im[p] * new_re
     return complex(predicted_re, predicted_im)
 
 

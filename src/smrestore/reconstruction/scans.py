@@ -440,14 +440,7 @@ def _matrix_grid(matrix: str | Path, calibration: MdfFile, period: Period) -> Ca
                     f"/calibration/{dataset}",
                     "give a system matrix and a calibration of the same grid",
                 )
-        return _grid_of(file)
-
-
-def _grid_of(file: MdfFile) -> CalibrationGrid:
-    try:
-        return file.calibration.grid()
-    except InputError as error:
-        raise file.error(error.what, error.field, error.remedy) from None
+        return file.grid()
 
 
 def _request(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

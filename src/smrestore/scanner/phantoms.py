@@ -1,6 +1,6 @@
 """Phantoms as geometry in millimeters, and their concentration at points and on a grid."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -9,6 +9,7 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.shapes import DEFAULT_SHAPE, Entry, shape_faults
 
 Point = tuple[float, float, float]
 
@@ -196,7 +197,7 @@ def refined(grid: CalibrationGrid, factor: int) -> CalibrationGrid:
     return CalibrationGrid(size, grid.fov, grid.center)
 
 
-def load_phantom(shapes: Sequence[Mapping[str, object]]) -> Phantom:
+def load_phantom(shapes: Sequence[Entry]) -> Phantom:
     """Build a phantom from its configuration, a list of shapes; they are tubes if not named.
 
     Raises
@@ -206,59 +207,32 @@ def load_phantom(shapes: Sequence[Mapping[str, object]]) -> Phantom:
     """
     loaded = []
     for i, entry in enumerate(shapes):
-        field = f"phantoms shape {i + 1}"
-        kind = entry.get("shape", "tube")
-        if kind not in SHAPES:
-            raise InputError(
-                f"unknown shape {kind!r}",
-                field=field,
-                remedy=f"use one of {', '.join(SHAPES)}",
-            )
-        loaded.append(SHAPES[kind](entry, field))
+        for name, fault, remedy in shape_faults(entry):
+            raise InputError(fault, field=f"phantoms shape {i + 1}: {name}", remedy=remedy)
+        loaded.append(_LOADERS[entry.get("shape", DEFAULT_SHAPE)](entry))
     return Phantom(tuple(loaded))
 
 
-def _load_tube(entry: Mapping[str, object], field: str) -> Tube:
-    points = np.array(entry["points_mm"], dtype=float) * 1e-3
-    if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or entry["radius_mm"] <= 0:
-        raise InputError(
-            "a tube needs two or more points of x, y, z and a positive radius",
-            field=field,
-            remedy="correct its points_mm and radius_mm",
-        )
+def _load_tube(entry: Entry) -> Tube:
     return Tube(
-        points=tuple(map(tuple, points.tolist())),
+        points=tuple(_point(point) for point in entry["points_mm"]),
         radius=entry["radius_mm"] * 1e-3,
         concentration=entry.get("concentration", 1.0),
     )
 
 
-def _load_rod(entry: Mapping[str, object], field: str) -> Rod:
-    inner = entry.get("inner_radius_mm", 0.0)
-    if entry["start_mm"] == entry["stop_mm"] or not 0 <= inner < entry["radius_mm"]:
-        raise InputError(
-            "a rod needs two different ends, and a radius above its inner radius",
-            field=field,
-            remedy="correct its start_mm, stop_mm, radius_mm and inner_radius_mm",
-        )
+def _load_rod(entry: Entry) -> Rod:
     return Rod(
         start=_point(entry["start_mm"]),
         stop=_point(entry["stop_mm"]),
         radius=entry["radius_mm"] * 1e-3,
-        inner_radius=inner * 1e-3,
+        inner_radius=entry.get("inner_radius_mm", 0.0) * 1e-3,
         concentration=entry.get("concentration", 1.0),
     )
 
 
-def _load_spiral(entry: Mapping[str, object], field: str) -> Spiral:
-    lengths = [entry[f"{name}_mm"] for name in ("pitch", "width", "height")]
-    if min(*lengths, entry["turns"]) <= 0 or entry["start_radius_mm"] < 0:
-        raise InputError(
-            "a spiral needs positive pitch, width, height and turns",
-            field=field,
-            remedy="correct its pitch_mm, width_mm, height_mm, turns and start_radius_mm",
-        )
-    pitch, width, height = (1e-3 * length for length in lengths)
+def _load_spiral(entry: Entry) -> Spiral:
+    pitch, width, height = (1e-3 * entry[f"{name}_mm"] for name in ("pitch", "width", "height"))
     return Spiral(
         center=_point(entry["center_mm"]),
         start_radius=entry["start_radius_mm"] * 1e-3,
@@ -270,18 +244,11 @@ def _load_spiral(entry: Mapping[str, object], field: str) -> Spiral:
     )
 
 
-def _load_box(entry: Mapping[str, object], field: str) -> Box:
-    wall = entry.get("wall_mm", 0.0)
-    if min(entry["size_mm"]) <= 0 or not 0 <= 2 * wall < min(entry["size_mm"][:2]):
-        raise InputError(
-            "a box needs three positive edges, and walls that leave room between them",
-            field=field,
-            remedy="correct its size_mm and wall_mm",
-        )
+def _load_box(entry: Entry) -> Box:
     return Box(
         center=_point(entry["center_mm"]),
         size=_point(entry["size_mm"]),
-        wall=wall * 1e-3,
+        wall=entry.get("wall_mm", 0.0) * 1e-3,
         concentration=entry.get("concentration", 1.0),
     )
 
@@ -290,7 +257,7 @@ def _point(millimeters: Sequence[float]) -> Point:
     return tuple(1e-3 * value for value in millimeters)
 
 
-SHAPES: dict[str, Callable[[Mapping[str, object], str], Shape]] = {
+_LOADERS: dict[str, Callable[[Entry], Shape]] = {
     "tube": _load_tube,
     "rod": _load_rod,
     "spiral": _load_spiral,

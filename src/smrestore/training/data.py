@@ -22,13 +22,48 @@ from smrestore.training.settings import TrainingSettings
 Sample = dict[str, torch.Tensor]
 
 
-def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSettings) -> None:
-    """Check before the first step that every sample can be made.
+@dataclass(frozen=True)
+class Selection:
+    """The matrices of a store that samples are drawn from.
+
+    Attributes
+    ----------
+    matrices
+        Their indices in the store.
+    excluded, cropped
+        How many matrices exceed the patch and are left out, or cut.
+    """
+
+    matrices: tuple[int, ...]
+    excluded: int = 0
+    cropped: int = 0
+
+    def __str__(self) -> str:
+        text = f"{len(self.matrices)} system matrices"
+        if self.excluded:
+            text += f", without {self.excluded} that exceed the patch"
+        return text + (f", {self.cropped} of which are cropped" if self.cropped else "")
+
+
+def select(store: SystemMatrixStore, settings: TrainingSettings) -> Selection:
+    """Return which matrices serve, by the rule for those that exceed the patch."""
+    task = make_task(settings.task, settings.degradation)
+    sizes = [max(task.restored_size(store.shape(i))) for i in range(len(store))]
+    fitting = tuple(i for i, size in enumerate(sizes) if size <= settings.patch)
+    oversize = len(sizes) - len(fitting)
+    if settings.oversize == "exclude":
+        return Selection(fitting, excluded=oversize)
+    return Selection(tuple(range(len(sizes))), cropped=oversize)
+
+
+def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSettings) -> Selection:
+    """Check before the first step that every sample can be made; return the matrices that serve.
 
     Raises
     ------
     InputError
-        If a matrix has another dimension or exceeds the patch, or the pool does not fit.
+        If a matrix has another dimension or exceeds the patch without a rule for this, all are left
+        out, or the pool does not fit.
     """
     task = make_task(settings.task, settings.degradation)
     if settings.patch % task.spacing:
@@ -49,20 +84,34 @@ def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSett
                 field="dimension",
                 remedy="choose a dataset of the experiment's dimension",
             )
-        if max(shape) > settings.patch:
+        if max(shape) > settings.patch and settings.oversize == "error":
             raise InputError(
                 f"grid {shape} of {parameters['name']} exceeds the patch of {settings.patch} "
                 "voxels",
                 field="patch",
-                remedy="enlarge the patch or limit the dataset's grid sizes",
+                remedy="enlarge the patch, limit the dataset's grid sizes, or let oversize crop or "
+                "exclude them",
             )
-    measured = [task.measured_size(store.shape(i)) for i in range(len(store))]
+    selection = select(store, settings)
+    if not selection.matrices:
+        raise InputError(
+            f"all {len(store)} system matrices exceed the patch of {settings.patch} voxels",
+            path=store.paths[0],
+            field="oversize",
+            remedy="enlarge the patch, or crop them",
+        )
+    cut = [tuple(min(n, settings.patch) for n in shapes[i]) for i in selection.matrices]
+    measured = [tuple(-(-n // task.spacing) for n in shape) for shape in cut]
     pool.check_fits(measured, store.n_frequencies(0), store.frequencies())
+    return selection
 
 
 @dataclass
 class TrainingPairs(Dataset):
     """Samples ``start`` to ``start + count`` of an endless sequence of training pairs.
+
+    With ``levels``, samples are fixed pairs for validation: each component is taken at all noise
+    levels in turn, with the same noise but for its strength.
 
     A sample is a dictionary of float32 tensors. What was measured: ``degraded`` (2, *patch), and
     ``mask`` (1, *patch) with 1 at measured voxels, on a patch that is smaller by the spacing of the
@@ -78,9 +127,11 @@ class TrainingPairs(Dataset):
     purpose: str
     start: int
     count: int
+    levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         self.task = make_task(self.settings.task, self.settings.degradation)
+        self.matrices = select(self.store, self.settings).matrices
 
     def __len__(self) -> int:
         return self.count
@@ -89,8 +140,12 @@ class TrainingPairs(Dataset):
         if not 0 <= index < self.count:
             raise IndexError(index)
         settings = self.settings
-        rng = generator(self.seed, self.purpose, self.start + index)
-        pair = self._pair(rng)
+        number, level = self.start + index, None
+        if self.levels:
+            number, which = divmod(number, len(self.levels))
+            level = self.levels[which]
+        rng = generator(self.seed, self.purpose, number)
+        pair = self._pair(rng, level)
         degraded, truth = pair.degraded.image, pair.truth
         if settings.phase == "canonical":
             turn = np.conj(phase_factor(degraded))
@@ -114,13 +169,24 @@ class TrainingPairs(Dataset):
         }
         return {name: torch.as_tensor(array) for name, array in sample.items()}
 
-    def _pair(self, rng: np.random.Generator) -> Pair:
-        """Draw a component, rotate and scale it, degrade it."""
+    def _pair(self, rng: np.random.Generator, level: float | None) -> Pair:
+        """Draw a component, cut it to the patch, rotate and scale it, degrade it."""
         settings = self.settings
-        component = self.store.draw(rng)
-        truth, _ = unit_maximum(self.task.ground_truth(component.image))
+        matrix = self.matrices[int(rng.integers(len(self.matrices)))]
+        component = self.store.read(matrix, int(rng.integers(self.store.n_components(matrix))))
+        truth = self.task.ground_truth(component.image)
+        if max(truth.shape) > settings.patch:
+            size = tuple(min(n, settings.patch) for n in truth.shape)
+            truth = truth[window(size, random_offset(size, truth.shape, rng))]
+        if settings.flips:
+            axes = [axis for axis in range(settings.dimension) if rng.random() < 0.5]
+            truth = np.flip(truth, axes)
+        truth, _ = unit_maximum(truth)
         truth = truth * (rng.uniform(*settings.scale) * np.exp(2j * np.pi * rng.random()))
-        sigma = complex_sigma(rng.uniform(*settings.sigma), settings.sigma_convention)
+        sigma = rng.uniform(*settings.sigma)
         if rng.random() < settings.noise_free:
             sigma = 0.0
+        if level is not None:
+            sigma = level
+        sigma = complex_sigma(sigma, settings.sigma_convention)
         return self.task.degrade(component, truth, self.pool, sigma=sigma, rng=rng)

@@ -1,158 +1,39 @@
 """A training run: from data to weights, resumable at any moment."""
 
-import csv
 import hashlib
 import json
 import logging
 import os
-import shutil
-import sys
-import time
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.plugins.environments import LightningEnvironment
-from torch.utils.data import DataLoader
+from lightning.fabric import Fabric
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path
-from smrestore.models import save_model
+from smrestore.errors import InterruptionError
+from smrestore.models import save_card, save_weights
+from smrestore.networks import build_network
 from smrestore.noise import NoisePool
+from smrestore.progress import progress_bar
 from smrestore.store import SystemMatrixStore
-from smrestore.training.data import TrainingPairs, check_data
-from smrestore.training.module import Restoration, moving_average
+from smrestore.training.checkpoints import Checkpoints
+from smrestore.training.data import Selection, TrainingPairs, check_data
+from smrestore.training.device import (
+    algorithms,
+    choose_accelerator,
+    make_fabric,
+    memory_errors,
+)
+from smrestore.training.history import History
+from smrestore.training.interruption import StopRequest, stop_request
+from smrestore.training.loop import Loop, weights_of
+from smrestore.training.objective import moving_average
+from smrestore.training.provenance import data_provenance, noise_provenance
 from smrestore.training.settings import TrainingSettings
+from smrestore.training.validation import Validation
 
 logger = logging.getLogger(__name__)
-
-
-class PairData(lightning.LightningDataModule):
-    """Training pairs of the current interval, and the fixed validation pairs.
-
-    An interval of training is one epoch of the trainer, so a checkpoint at its end needs no state
-    of samplers or workers: the next interval starts at the next sample.
-    """
-
-    def __init__(
-        self,
-        training: SystemMatrixStore,
-        validation: SystemMatrixStore,
-        pool: NoisePool,
-        settings: TrainingSettings,
-        seed: int,
-        workers: int,
-    ) -> None:
-        super().__init__()
-        self.training, self.validation, self.pool = training, validation, pool
-        self.settings, self.seed, self.workers = settings, seed, workers
-
-    def _loader(self, store: SystemMatrixStore, purpose: str, start: int, count: int) -> DataLoader:
-        pairs = TrainingPairs(store, self.pool, self.settings, self.seed, purpose, start, count)
-        return DataLoader(pairs, self.settings.batch_size, num_workers=self.workers)
-
-    def train_dataloader(self) -> DataLoader:
-        """Return the pairs of the trainer's current interval."""
-        settings = self.settings
-        first = self.trainer.current_epoch * settings.interval
-        steps = min(settings.interval, settings.steps - first)
-        return self._loader(
-            self.training, "training", first * settings.batch_size, steps * settings.batch_size
-        )
-
-    def val_dataloader(self) -> DataLoader:
-        """Return the validation pairs, the same each time."""
-        return self._loader(self.validation, "validation", 0, self.settings.validation_pairs)
-
-
-class History(Callback):
-    """One row per interval, kept in the checkpoint and written as CSV after each."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: list[dict[str, float]] = []
-        self._elapsed = 0.0
-        self._started = time.monotonic()
-
-    def state_dict(self) -> dict:
-        """Return the rows so far and the time they took."""
-        return {"rows": self.rows, "elapsed": self._elapsed}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Continue after the rows of a checkpoint."""
-        self.rows, self._elapsed = state_dict["rows"], state_dict["elapsed"]
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Add a row. The validation of the interval has run before."""
-        if self.rows and self.rows[-1]["step"] == trainer.global_step:
-            return  # Lightning ends the last interval of a checkpoint once more when it resumes.
-        now = time.monotonic()
-        self._elapsed += now - self._started
-        self._started = now
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if not all(map(torch.isfinite, trainer.callback_metrics.values())):
-            raise InputError(
-                f"not finite after {trainer.global_step} steps: {metrics}",
-                field="training_loss",
-                remedy="lower the learning rate, and check the data for extreme values",
-            )
-        (learning_rate,) = trainer.lr_scheduler_configs[0].scheduler.get_last_lr()
-        self.rows.append(
-            {
-                "step": trainer.global_step,
-                "learning_rate": learning_rate,
-                "training_loss": metrics["training_loss"],
-                "validation_loss": metrics["validation_loss"],
-                "validation_psnr_dB": metrics["validation_psnr_dB"],
-                "degraded_psnr_dB": metrics["degraded_psnr_dB"],
-                "elapsed_s": round(self._elapsed, 1),
-            }
-        )
-        with atomic_path(self.path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.rows[0])
-            writer.writeheader()
-            writer.writerows(self.rows)
-        logger.info(
-            "step %d of %d: loss %.5f, validation PSNR %.2f dB (degraded %.2f dB), %.0f s",
-            trainer.global_step,
-            trainer.max_steps,
-            metrics["training_loss"],
-            metrics["validation_psnr_dB"],
-            metrics["degraded_psnr_dB"],
-            self._elapsed,
-        )
-
-
-def precision(accelerator: str) -> str:
-    """Return mixed precision where the device has it: bf16, else fp16; float32 on CPU."""
-    if accelerator == "cpu":
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-
-
-def choose_accelerator(demand: str) -> str:
-    """Return ``gpu`` or ``cpu`` for a demand of auto, gpu or cpu.
-
-    Raises
-    ------
-    InputError
-        If a GPU is demanded and none is visible.
-    """
-    if demand == "auto":
-        return "gpu" if torch.cuda.is_available() else "cpu"
-    if demand == "gpu" and not torch.cuda.is_available():
-        raise InputError(
-            "a GPU is demanded, but PyTorch sees none",
-            field="accelerator",
-            remedy="request one from the cluster, or set the accelerator to auto or cpu",
-        )
-    return demand
 
 
 def fingerprint(
@@ -162,16 +43,6 @@ def fingerprint(
     files = [(str(path), Path(path).stat().st_size) for path in data]
     text = json.dumps([asdict(settings), seed, code, files], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _resumable(checkpoint: Path, mark: Path, expected: str) -> bool:
-    """Tell whether a checkpoint belongs to this very training; clear the folder if not."""
-    if checkpoint.exists() and mark.exists() and mark.read_text() == expected:
-        return True
-    shutil.rmtree(mark.parent, ignore_errors=True)
-    mark.parent.mkdir(parents=True)
-    mark.write_text(expected)
-    return False
 
 
 def train(
@@ -186,13 +57,16 @@ def train(
     checkpoints: str | Path,
     code: str = "",
     accelerator: str = "auto",
-    devices: int = 1,
+    gpus: int = 1,
+    processes: int = 1,
     threads: int = 1,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Train a network and write its weights, card and history.
 
-    A run that was interrupted continues after the last interval it completed and ends with the
-    weights of an uninterrupted one. The checkpoints are removed at the end.
+    A run that was interrupted continues after the last checkpoint and ends with the weights of an
+    uninterrupted one. There is a checkpoint after each interval, and one when SIGTERM or SIGUSR1
+    asks to stop. They are removed at the end.
 
     Parameters
     ----------
@@ -203,84 +77,194 @@ def train(
     noise_pool
         Pool that the noise is drawn from.
     model, history
-        ``weights.safetensors`` (its card is written beside it) and ``history.csv``.
+        ``weights.safetensors`` (card, ``last.safetensors`` and ``best.safetensors`` are written
+        beside it) and ``history.csv`` (logs for TensorBoard are written beside it).
     checkpoints
         Folder for the state of a run in progress.
     code
         Identity of the code; a checkpoint of other code is not resumed.
-    accelerator, devices, threads
-        ``auto``, ``gpu`` or ``cpu``; number of GPUs; CPU threads.
+    accelerator
+        ``auto``, ``gpu`` or ``cpu``.
+    gpus, processes
+        Number of GPUs, or of processes on a CPU.
+    threads
+        CPU threads.
+    names
+        Names of experiment, dataset and noise pool, for the card.
 
     Raises
     ------
     InputError
-        If the data do not fit the settings, a demanded GPU is absent or the loss is not finite.
+        If the data do not fit the settings, a demanded GPU is absent, the memory is too small or
+        the loss is not finite.
+    InterruptionError
+        If a signal asked to stop.
     """
     accelerator = choose_accelerator(accelerator)
     threads = min(threads, os.cpu_count())
     torch.set_num_threads(threads)
-    model, history, checkpoints = Path(model), Path(history), Path(checkpoints)
+    model = Path(model)
     stores = SystemMatrixStore(training), SystemMatrixStore(validation)
     pool = NoisePool(noise_pool)
-    for store in stores:
-        check_data(store, pool, settings)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Lightning has its own ideas of Slurm and of checkpoint folders, and uses what is deprecated.
-    warnings.filterwarnings(
-        "ignore", message=".*(`srun` command|LeafSpec|many workers|Checkpoint directory)"
-    )
-    lightning.seed_everything(seed, verbose=False)
-    module = Restoration(settings)
-    n_parameters = sum(p.numel() for p in module.network.parameters())
-    logger.info("%s with %d parameters on %s", settings.network, n_parameters, accelerator)
-    workers = 0 if accelerator == "cpu" else max(1, threads - 1)
-    data = PairData(*stores, pool, settings, seed, workers)
-    last = checkpoints / "last.ckpt"
+    selections = [check_data(store, pool, settings) for store in stores]
     mark = fingerprint(settings, seed, [*training, *validation, noise_pool], code)
-    resume = _resumable(last, checkpoints / "fingerprint", mark)
-    if resume:
-        logger.info("resuming from %s", last)
-    rows = History(history)
-    trainer = lightning.Trainer(
-        accelerator=accelerator,
-        devices=devices if accelerator == "gpu" else 1,
-        precision=precision(accelerator),
-        max_steps=settings.steps,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        logger=False,
-        # Snakemake runs the process; Lightning must not take a Slurm job's environment for its own.
-        plugins=[LightningEnvironment()],
-        callbacks=[
-            moving_average(settings.ema_decay),
-            rows,
-            ModelCheckpoint(
-                dirpath=checkpoints,
-                filename=last.stem,
-                enable_version_counter=False,
-                every_n_epochs=1,
-                save_on_train_epoch_end=True,
-            ),
-        ],
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-        default_root_dir=checkpoints,
+    kept = Checkpoints(Path(checkpoints), mark)
+    workers = 0 if accelerator == "cpu" else max(1, threads - 1)
+    fabric = make_fabric(settings, accelerator, gpus if accelerator == "gpu" else processes)
+    with stop_request() as stop, algorithms(settings.deterministic):
+        fabric.launch()
+        if fabric.is_global_zero:
+            _log_start(settings, selections, accelerator, fabric.world_size)
+        with memory_errors(settings, "the network"):
+            loop = set_up(fabric, settings, seed, stores, pool, Path(history), workers)
+        # One process removes what is damaged before the others look.
+        with fabric.rank_zero_first():
+            state = kept.load()
+        if state:
+            loop.restore(state)
+            if fabric.is_global_zero:
+                logger.info("resuming after step %d", loop.step)
+        _run(loop, kept, stop)
+    if fabric.is_global_zero:
+        card = {
+            "task": settings.task,
+            "settings": asdict(settings),
+            "parameters": sum(p.numel() for p in loop.average.module.parameters()),
+            "seed": seed,
+            "normalization": "divided by the largest magnitude that was measured",
+            "names": dict(names or {}),
+            "training": data_provenance(stores[0], selections[0]),
+            "validation": data_provenance(stores[1], selections[1]),
+            "noise_pool": noise_provenance(pool),
+        }
+        _export(loop, card, model)
+        kept.remove()
+    fabric.barrier()
+
+
+def _log_start(
+    settings: TrainingSettings, selections: Sequence[Selection], accelerator: str, devices: int
+) -> None:
+    logger.info("%s on %d %s", settings.network, devices, accelerator)
+    for name, selection in zip(("training", "validation"), selections, strict=True):
+        logger.info("%s with %s", name, selection)
+
+
+def set_up(
+    fabric: Fabric,
+    settings: TrainingSettings,
+    seed: int,
+    stores: Sequence[SystemMatrixStore],
+    pool: NoisePool,
+    history: Path,
+    workers: int,
+) -> Loop:
+    """Build the network with fresh weights, and all that trains it."""
+    torch.manual_seed(seed)
+    sizes = dict(settings.network)
+    network = build_network(sizes.pop("name"), settings.dimension, **sizes)
+    if settings.dimension == 2:
+        # Convolutions in 2D run faster this way, on CPUs and with half precision on GPUs.
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    average = moving_average(network, settings.ema_decay).to(fabric.device)
+    wrapped, optimizer = fabric.setup(network, optimizer)
+    pairs = TrainingPairs(
+        stores[0], pool, settings, seed, "training", 0, settings.steps * settings.batch_size
     )
-    trainer.fit(module, data, ckpt_path=last if resume else None, weights_only=False)
-    if trainer.global_step < settings.steps:
-        raise InputError(
-            f"stopped after {trainer.global_step} of {settings.steps} steps",
-            path=checkpoints,
-            remedy="run again to resume",
-        )
-    card = {
-        "task": settings.task,
-        "settings": asdict(settings),
-        "parameters": n_parameters,
-        "seed": seed,
-        "metrics": rows.rows[-1],
-        "noise_pool": str(noise_pool),
-        "training": [str(path) for path in training],
-    }
-    save_model(module.network, card, model)
-    shutil.rmtree(checkpoints)
+    fixed = TrainingPairs(
+        stores[1],
+        pool,
+        settings,
+        seed,
+        "validation",
+        0,
+        settings.validation_pairs,
+        settings.validation_levels,
+    )
+    check = Validation(fabric, settings, fixed, workers)
+    log = History(history)
+    return Loop(fabric, settings, seed, wrapped, optimizer, average, pairs, check, log, workers)
+
+
+def _run(loop: Loop, kept: Checkpoints, stop: StopRequest) -> None:
+    """Take the steps that remain.
+
+    Raises
+    ------
+    InterruptionError
+        If a signal asked to stop; the state is saved then.
+    """
+    settings, fabric = loop.settings, loop.fabric
+    first = fabric.is_global_zero
+    if loop.step and _stops_early(loop):
+        return
+    # Processes that work together must stop after the same step.
+    patience = 1 if fabric.world_size == 1 else 10
+    with progress_bar(
+        total=settings.steps, initial=loop.step, desc="training", unit="step", disable=not first
+    ) as bar:
+        for step in loop.steps():
+            bar.update()
+            if loop.at_end_of_interval:
+                row = loop.finish_interval()
+                if first:
+                    kept.save(step, loop.state())
+                    _log_row(row, settings.steps)
+                if _stops_early(loop):
+                    return
+            if step == settings.steps or step % patience:
+                continue
+            if _agreed(fabric, bool(stop)):
+                if first:
+                    kept.save(step, loop.state())
+                fabric.barrier()
+                name = stop.signal.name if stop else "a signal"
+                raise InterruptionError(
+                    f"stopped by {name} after {step} of {settings.steps} steps; run again to go on"
+                )
+
+
+def _agreed(fabric: Fabric, wish: bool) -> bool:
+    """Tell whether any process wishes something."""
+    if fabric.world_size == 1:
+        return wish
+    wishes = torch.tensor(float(wish), device=fabric.device)
+    return bool(fabric.all_reduce(wishes, reduce_op="max") > 0)
+
+
+def _stops_early(loop: Loop) -> bool:
+    """Tell whether validation has not improved for too long."""
+    limit = loop.settings.early_stop
+    if limit is None or not loop.history.rows or loop.history.intervals_since_best() < limit:
+        return False
+    if loop.fabric.is_global_zero:
+        logger.info("stopping early: %d intervals without a better validation PSNR", limit)
+    return True
+
+
+def _log_row(row: Mapping[str, float], steps: int) -> None:
+    logger.info(
+        "step %d of %d: loss %.5f, gradient %.3g, validation PSNR %.2f dB (degraded %.2f dB), "
+        "%.0f s",
+        row["step"],
+        steps,
+        row["training_loss"],
+        row["gradient_norm"],
+        row["validation_psnr_dB"],
+        row["degraded_psnr_dB"],
+        row["elapsed_s"],
+    )
+
+
+def _export(loop: Loop, card: dict[str, object], model: Path) -> None:
+    """Write the last and the best weights, those that the experiment stands for, and the card."""
+    log = loop.history
+    log.close()
+    weights = {"last": weights_of(loop.average.module), "best": loop.best}
+    rows = {"last": log.rows[-1], "best": log.best()}
+    export = loop.settings.export
+    for name, tensors in weights.items():
+        save_weights(tensors, model.with_name(f"{name}.safetensors"))
+    save_weights(weights[export], model)
+    save_card({**card, "metrics": rows[export], **rows}, model)

@@ -9,8 +9,10 @@ from scipy.stats import t as student
 
 from smrestore.metrics import ConfidenceInterval, confidence_interval
 
-SNR_LIMITS = (1.5, 3.0, 5.0, 10.0)
-"""Lower ends of the classes; each ends where the next begins, the last one nowhere."""
+SNR_LIMITS = (1.5, 3.0, 10.0, 30.0, 100.0)
+"""Lower ends of the classes; each ends where the next begins, the last one nowhere.
+
+Few components lie between 3.5 and 10, where the definition of the ratio changes."""
 ORDER_LIMITS = (1, 5, 9)
 """The same for |n_x| + |n_y| + |n_z|."""
 COMPONENT = ["channel", "frequency"]
@@ -42,13 +44,19 @@ def _class(values: np.ndarray, limits: Sequence[float], names: list[str]) -> lis
 
 
 def over_components(scores: pd.DataFrame, column: str) -> ConfidenceInterval:
-    """Return mean and interval over components; n counts components.
+    """Return mean and 95 % interval over components; n counts components.
 
-    Each component counts once, with its mean over the scans it was scored in: scans of one truth
-    are no independent samples of components.
+    The scores of a component in several scans of one truth are no independent samples of
+    components: the standard error is the cluster-robust one of the mean over all scores, with
+    components as clusters (Cameron and Miller 2015, J. Hum. Resour. 50, 317). For a single scan
+    this is :func:`smrestore.metrics.confidence_interval`.
     """
-    values = scores.groupby(COMPONENT)[column].mean() if len(scores) else scores[column]
-    return confidence_interval(values.to_numpy())
+    mean, ci95, n = confidence_interval(scores[column].to_numpy())
+    sums = (scores[column] - mean).groupby([scores[key] for key in COMPONENT]).sum().to_numpy()
+    count = len(sums)
+    if np.isfinite(ci95) and count > 1:
+        ci95 = float(1.96 * np.sqrt(count / (count - 1) * np.sum(sums**2)) / n)
+    return ConfidenceInterval(mean, ci95 if count > 1 else float("nan"), count)
 
 
 def between_scans(values: Sequence[float]) -> ConfidenceInterval:

@@ -81,7 +81,11 @@ def _quality(image: np.ndarray, grid: CalibrationGrid, truth: str | Path) -> dic
     with h5py.File(truth, "r") as file:
         concentration = file["concentration"][()]
         place = tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"])
-    image = regridded(image, grid, CalibrationGrid(concentration.shape, *place))
+    true_grid = CalibrationGrid(concentration.shape, *place)
+    # A voxel of concentration 1 holds one delta sample, however large it is.
+    extended = (grid.voxel > 0) & (true_grid.voxel > 0)
+    share = np.prod(true_grid.voxel[extended] / grid.voxel[extended])
+    image = share * regridded(image, grid, true_grid)
     peak = concentration.max()
     return {
         "psnr_dB": psnr(image, concentration, peak=peak),

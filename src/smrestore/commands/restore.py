@@ -1,0 +1,109 @@
+"""``smrestore restore``: restore a calibration scan."""
+
+import argparse
+from pathlib import Path
+
+from smrestore.errors import InputError
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """Add the command with its arguments."""
+    parser = commands.add_parser(
+        "restore",
+        help="restore a calibration scan",
+        description="Restore all components of a calibration scan (MDF) and write them as MDF. The "
+        "scan itself is never changed. docs/lab.md shows how.",
+    )
+    parser.add_argument("task", help="denoising, accelerated-calibration, upsampling or inpainting")
+    parser.add_argument("scan", type=Path, help="calibration scan, MDF")
+    parser.add_argument("output", type=Path, help="MDF file to write")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--model", type=Path, metavar="WEIGHTS", help="weights of a trained network")
+    how.add_argument(
+        "--method", help="classical method: dct-filter, spline (finer grids), biharmonic (missing)"
+    )
+    parser.add_argument(
+        "--omega", type=float, default=2.75, help="threshold of dct-filter (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--factor",
+        type=int,
+        help="accelerated calibration and upsampling: restored voxels for each measured one and "
+        "axis",
+    )
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="CSV",
+        help="inpainting: voxels that are missing, for example of smrestore propose-mask",
+    )
+    parser.add_argument(
+        "--sigma-factor",
+        type=float,
+        default=0.3,
+        help="classical methods are told the standard deviation of the background frames, which "
+        "drift, times this (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--background",
+        choices=("interpolate", "mean", "none"),
+        default="interpolate",
+        help="how the background frames are subtracted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw components before and after"
+    )
+    parser.add_argument(
+        "--components",
+        type=int,
+        default=4,
+        help="components that are drawn, from weak to strong ones (default: %(default)s)",
+    )
+
+    def run(arguments: argparse.Namespace) -> None:
+        from tabulate import tabulate
+
+        from smrestore.methods import load_method
+        from smrestore.restoration import WITH_SIGNAL, configured_task, restore_scan
+
+        if not arguments.sigma_factor > 0 or arguments.components < 1:
+            wrong = "--sigma-factor" if not arguments.sigma_factor > 0 else "--components"
+            raise InputError("is not above 0", field=wrong, remedy="give a positive number")
+        entry = {"task": arguments.task, "factor": arguments.factor}
+        if arguments.mask is not None:
+            entry["missing"] = {"file": arguments.mask}
+        task, baseline = configured_task(entry, arguments.scan, arguments.mask), None
+        if arguments.method is not None:
+            options = {"dct-filter": {"omega": arguments.omega}, "spline": {"alignment": "aligned"}}
+            baseline = {"method": arguments.method, **options.get(arguments.method, {})}
+        method = load_method(baseline, arguments.model, task.name)
+        name = arguments.method or str(arguments.model)
+        background = None if arguments.background == "none" else arguments.background
+        summary = restore_scan(
+            arguments.scan,
+            arguments.output,
+            method,
+            name=name,
+            task=task,
+            sigma_factor=arguments.sigma_factor if baseline else 1.0,
+            background=background,
+        )
+        print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
+        print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
+        print("magnitude over the roughness between voxels. It tells smoothness, not truth.")
+        print(f"{arguments.output}: restored by {name}")
+        if arguments.pictures is not None:
+            from smrestore.figures.restoration_view import choose_components, plot_restored
+
+            places = choose_components(summary.snr_before, arguments.components, WITH_SIGNAL)
+            pictures = plot_restored(
+                arguments.scan,
+                arguments.output,
+                arguments.pictures,
+                places,
+                name=name,
+                background=background,
+            )
+            print("\n".join(map(str, pictures)))
+
+    parser.set_defaults(run=run)

@@ -1,0 +1,70 @@
+"""What a training minimizes and measures, and the average of the weights that it yields."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from smrestore.training.settings import TrainingSettings
+
+
+def masked_l1(
+    restored: torch.Tensor,
+    truth: torch.Tensor,
+    valid: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    count: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the weighted absolute error, as a mean over both channels and all valid voxels.
+
+    Shapes (B, 2, *patch) twice and (B, 1, *patch) twice. Padding has no influence and gets no
+    gradient. The weights are those of each voxel: the error is divided by the number of valid
+    voxels, whatever their weights. ``count`` is this number where the batch is a part of a larger
+    one, so that the losses of the parts add up to that of the whole.
+    """
+    error = (restored.float() - truth).abs() * valid
+    if weight is not None:
+        error = error * weight
+    return error.sum() / (truth.shape[1] * (valid.sum() if count is None else count))
+
+
+def masked_psnr(restored: torch.Tensor, truth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Return the PSNR of each sample in dB, (B,); its peak is the truth's largest magnitude.
+
+    Without any error it is 100 dB.
+    """
+    axes = tuple(range(1, truth.ndim))
+    squared = ((restored.float() - truth) ** 2 * valid).sum(axes) / (2 * valid.sum(axes))
+    peak = (truth**2).sum(dim=1).flatten(1).amax(dim=1)
+    return 10 * torch.log10(peak / torch.maximum(squared, 1e-10 * peak))
+
+
+def repeat(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Return what was measured on the restored grid of ``size``, each voxel repeated."""
+    return nn.functional.interpolate(image, size=tuple(size))
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """Return the learning rate of a step, counted from 0: multi-step decay."""
+    passed = sum(step >= max(1, round(f * settings.steps)) for f in settings.milestones)
+    return settings.learning_rate * settings.learning_rate_factor**passed
+
+
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """Return the exponential moving average of a network's weights and statistics.
+
+    The decay warms up as min(decay, (1 + t) / (10 + t)), otherwise short trainings would keep their
+    initial weights. Integer buffers are copied, because averaging would truncate them.
+    """
+
+    def average(
+        averaged: list[torch.Tensor], current: list[torch.Tensor], count: torch.Tensor
+    ) -> None:
+        if not averaged[0].is_floating_point():
+            torch._foreach_copy_(averaged, current)
+            return
+        t = float(count)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + t) / (10 + t)))
+
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)

@@ -1,0 +1,114 @@
+"""Models on disk: damaged ones, and the command that lists them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from smrestore.cli import main
+from smrestore.errors import InputError
+from smrestore.models import load_model, save_card, save_weights
+from smrestore.networks import build_network
+
+
+def save(folder, **changes):
+    """Write a network without training it."""
+    network = build_network("dncnn", 2, features=4, depth=3)
+    settings = {
+        "task": "denoising",
+        "degradation": {},
+        "dimension": 2,
+        "network": {"name": "dncnn", "features": 4, "depth": 3},
+        "phase": "raw",
+        "patch": 12,
+        **changes,
+    }
+    card = {
+        "task": settings["task"],
+        "settings": settings,
+        "metrics": {"step": 7, "validation_psnr_dB": 31.234},
+        "names": {"dataset": "lissajous-2d"},
+    }
+    save_weights(network.state_dict(), folder / "weights.safetensors")
+    save_card(card, folder / "weights.safetensors")
+    return network, folder / "weights.safetensors"
+
+
+def test_round_trip(tmp_path):
+    network, path = save(tmp_path)
+    loaded, card = load_model(path)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
+    assert not loaded.training
+    assert card["git_commit"]
+
+
+def spoil_weights(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def spoil_card(path):
+    path.with_name("card.json").write_text("{")
+
+
+def drop_phase(path):
+    card = json.loads(path.with_name("card.json").read_text())
+    del card["settings"]["phase"]
+    path.with_name("card.json").write_text(json.dumps(card))
+
+
+def other_network(path):
+    card = json.loads(path.with_name("card.json").read_text())
+    card["settings"]["network"]["depth"] = 4
+    path.with_name("card.json").write_text(json.dumps(card))
+
+
+FAULTS = [
+    (spoil_weights, "weights.safetensors: no readable weights"),
+    (spoil_card, "card.json: no readable card"),
+    (drop_phase, "card.json: settings.phase: the card lacks it"),
+    (other_network, "weights.safetensors: weights do not fit the card's network"),
+    (lambda path: path.unlink(), "weights.safetensors: no such file. Train the model"),
+    (lambda path: path.with_name("card.json").unlink(), "card.json: no such file"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), FAULTS, ids=[m for _, m in FAULTS])
+def test_damaged_models_are_named(tmp_path, capsys, spoil, message):
+    save(tmp_path / "good")
+    _, path = save(tmp_path / "bad")
+    spoil(path)
+    with pytest.raises(InputError, match=message):
+        load_model(path)
+    assert main(["models", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:4] == ["model", "task", "dimension", "network"]
+    assert lines[2].split()[:7] == [
+        "good",
+        "denoising",
+        "2",
+        "dncnn",
+        str(sum(p.numel() for p in build_network("dncnn", 2, features=4, depth=3).parameters())),
+        "lissajous-2d",
+        "31.23",
+    ]
+    assert len(lines) == 4
+    assert lines[3].startswith(f"broken: {tmp_path}/bad/{message}")
+
+
+def test_folder_without_models(tmp_path, capsys):
+    assert main(["models", str(tmp_path)]) == 0
+    assert "no trained networks" in capsys.readouterr().out
+    assert main(["models", str(tmp_path / "none")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_models_load_without_the_training_stack():
+    code = (
+        "import sys, smrestore.models, smrestore.methods.network; "
+        "assert not {'lightning', 'tensorboard', 'smrestore.training'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,72 @@
+"""Realizations and twin frequencies in the plan of a run."""
+
+import pytest
+from plans import pending, rules, write_overlay
+
+from checkout import ROOT
+from smrestore.configuration import read_configuration
+
+DEFAULT = read_configuration([ROOT / "config.yaml"])
+METHODS = [*DEFAULT["measurements"]["snake"]["methods"], "twin-dct-f"]
+TESTED = [*DEFAULT["test_sets"]["denoising-2d"]["methods"], "twin-dct-f"]
+SCAN = "snake-calibration-b"
+OVERLAY = {
+    "scans": {SCAN: {"source": "virtual", "kind": "calibration", "repeats": "snake-calibration"}},
+    "twin_methods": {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}},
+    "test_sets": {"denoising-2d": {"methods": TESTED}},
+    "measurements": {"snake": {"realizations": [SCAN], "methods": METHODS}},
+    "figures": {
+        "transfer": {
+            "panels": [
+                {
+                    "title": "Denoising",
+                    "measurement": "snake",
+                    "test_set": "denoising-2d",
+                    "baseline": "dct-f",
+                }
+            ]
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def jobs(empty_checkout, tmp_path_factory):
+    """Jobs for the table of a measurement, that of twins, and the figure."""
+    overlay = write_overlay(tmp_path_factory.mktemp("overlay") / "mine.yaml", OVERLAY)
+    targets = [
+        "results/tables/transfer-snake.md",
+        "results/tables/twins.md",
+        "results/figures/transfer.png",
+    ]
+    folder = tmp_path_factory.mktemp("transfer")
+    return pending(
+        empty_checkout,
+        *targets,
+        "--directory",
+        folder,
+        configfiles=["config/ci.yaml", overlay],
+    )
+
+
+def test_realizations_are_restored_reconstructed_and_scored(jobs):
+    for scan in ("snake", f"snake/{SCAN}"):
+        assert {("restore_scan", f"{scan}/{method}") for method in METHODS} <= jobs
+        for rule in ("reconstruct_scan", "score_components"):
+            assert {(rule, f"{scan}/{variant}") for variant in (*METHODS, "measured")} <= jobs
+    # What does not depend on the noise of the calibration is not made again.
+    assert ("reconstruct_scan", "snake/truth") in jobs
+    assert ("reconstruct_scan", f"snake/{SCAN}/truth") not in jobs
+    assert ("reconstruct_scan", f"snake/{SCAN}/reference") not in jobs
+
+
+def test_a_repeated_scan_is_not_simulated(jobs):
+    assert ("repeat_calibration", SCAN) in jobs
+    assert ("scan_calibration", SCAN) not in jobs
+
+
+def test_twins_train_nothing_and_are_compared(jobs):
+    trained = {name for rule, name in jobs if rule == "train_network"}
+    assert trained == {name for name in (*METHODS, *TESTED) if name in DEFAULT["experiments"]}
+    assert ("evaluate_method", "denoising-2d/twin-dct-f") in jobs
+    assert {"make_twin_table", "plot_transfer", "make_transfer_table"} <= rules(jobs)
