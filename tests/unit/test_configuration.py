@@ -52,6 +52,7 @@ KEPT = {
         "nested-phantom",
     ],
     "figures": ["figure1", "figure2", "figure3"],
+    "twin_methods": [],
 }
 METHODS = ["dct-f", "dncnn", "rdn"]
 
@@ -72,6 +73,7 @@ def fresh() -> dict:
     config = json.loads(json.dumps(kept))
     config["test_sets"]["denoising-2d"]["methods"] = METHODS
     config["measurements"]["snake"]["methods"] = METHODS
+    del config["measurements"]["snake"]["realizations"]
     config["tables"]["table2"] |= {"test_sets": ["denoising-2d"], "published": {"dct-f": "dct-f"}}
     return config
 
