@@ -35,7 +35,9 @@ def check_texts(figure) -> list[str]:
 def _is_drawn(text: Text) -> bool:
     """Tell apart labels of axes that are switched off, and of ticks outside of what is shown."""
     ax = text.axes
-    if ax is None or text in ax.texts:
+    if ax is None:
+        return text in text.figure.texts
+    if text in ax.texts:
         return True
     for place, axis in enumerate((ax.xaxis, ax.yaxis)):
         if text in axis.get_majorticklabels():
