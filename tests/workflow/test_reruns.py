@@ -14,9 +14,7 @@ FOLLOWS_SCORES = {
     "plot_transfer",
     "write_report",
 }
-FOLLOWS_RECONSTRUCTION = (
-    {"reconstruct_scan", "score_components"} | MEASUREMENT_FIGURES | FOLLOWS_SCORES
-)
+FOLLOWS_RECONSTRUCTION = {"reconstruct_scan"} | MEASUREMENT_FIGURES | FOLLOWS_SCORES
 FOLLOWS_EVALUATION = {
     "make_table",
     "make_twin_table",
@@ -101,10 +99,8 @@ def test_training_settings_retrain_one_experiment(finished, tmp_path):
         ("check_claims", ""),
         ("restore_scan", "snake/dncnn"),
         ("reconstruct_scan", "snake/dncnn"),
-        ("score_components", "snake/dncnn"),
         ("restore_scan", "snake/snake-calibration-b/dncnn"),
         ("reconstruct_scan", "snake/snake-calibration-b/dncnn"),
-        ("score_components", "snake/snake-calibration-b/dncnn"),
         ("make_transfer_table", "snake"),
         ("plot_figure3", ""),
         ("plot_transfer", ""),

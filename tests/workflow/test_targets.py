@@ -19,7 +19,7 @@ RECONSTRUCTION = RESTORATION | {"scan_phantom", "reconstruct_scan"}
 TABLES = (
     EVALUATION
     | RECONSTRUCTION
-    | {"score_components", "make_table", "make_transfer_table", "make_twin_table"}
+    | {"make_table", "make_transfer_table", "make_twin_table"}
     | {"check_claims", "tabulate_calibration_times"}
 )
 FIGURES = RECONSTRUCTION | {
@@ -27,7 +27,6 @@ FIGURES = RECONSTRUCTION | {
     *(f"plot_figure{number}" for number in range(1, 7)),
     "plot_transfer",
     "evaluate_method",
-    "score_components",
 }
 TARGETS = {
     "parameters": {"sample_parameters"},

@@ -52,8 +52,8 @@ def jobs(empty_checkout, tmp_path_factory):
 def test_realizations_are_restored_reconstructed_and_scored(jobs):
     for scan in ("snake", f"snake/{SCAN}"):
         assert {("restore_scan", f"{scan}/{method}") for method in METHODS} <= jobs
-        for rule in ("reconstruct_scan", "score_components"):
-            assert {(rule, f"{scan}/{variant}") for variant in (*METHODS, "measured")} <= jobs
+        variants = (*METHODS, "measured")
+        assert {("reconstruct_scan", f"{scan}/{variant}") for variant in variants} <= jobs
     # What does not depend on the noise of the calibration is not made again.
     assert ("reconstruct_scan", "snake/truth") in jobs
     assert ("reconstruct_scan", f"snake/{SCAN}/truth") not in jobs

@@ -388,7 +388,10 @@ def get_phantom_empty(wildcards):
     return [f"results/scans/{empty}.mdf"] if empty else []
 
 
-def get_calibration_truth(wildcards):
+def get_truth_to_score(wildcards):
+    """Return the truth that components are compared with, nothing for the truth itself."""
+    if wildcards.variant == "truth":
+        return []
     return truth_of(true_scan(wildcards.measurement))
 
 

@@ -1,15 +1,19 @@
 # reconstruction: system matrices and a phantom scan -> images, and how far both are from the truth
 
 
+# One job for both, since starting one takes as long as its work.
 rule reconstruct_scan:
     input:
         matrix=get_matrix,
         calibration=get_calibration,
         phantom=get_phantom,
         empty=get_phantom_empty,
-        truth=get_phantom_truth,
+        concentration=get_phantom_truth,
+        truth=get_truth_to_score,
+        mask=get_mask,
     output:
-        "results/reconstructions/{measurement}/{variant}.h5",
+        image="results/reconstructions/{measurement}/{variant}.h5",
+        scores="results/reconstructions/{measurement}/{variant}.csv",
     log:
         "results/logs/reconstruction/{measurement}/{variant}.log",
     benchmark:
@@ -20,30 +24,10 @@ rule reconstruct_scan:
         code=code("reconstruct_scan"),
         settings=get_reconstruction_settings,
         label=lambda wildcards: variant_label(wildcards.measurement, wildcards.variant),
-    script:
-        "../scripts/reconstruct_scan.py"
-
-
-rule score_components:
-    input:
-        matrix=get_matrix,
-        calibration=get_calibration,
-        truth=get_calibration_truth,
-        mask=get_mask,
-    output:
-        "results/reconstructions/{measurement}/{variant}.csv",
-    log:
-        "results/logs/reconstruction/{measurement}/{variant}.scores.log",
-    localrule: True
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code("score_components"),
-        settings=get_reconstruction_settings,
         task=get_scan_task,
         measurement=lambda wildcards: wildcards.measurement.partition("/")[0],
     script:
-        "../scripts/score_components.py"
+        "../scripts/reconstruct_scan.py"
 
 
 rule make_transfer_table:

@@ -1,21 +1,36 @@
-"""Reconstruct a phantom scan with one system matrix."""
+"""Reconstruct a phantom scan with one system matrix, and compare its components with the truth."""
 
+from smrestore.restoration import configured_task
+from smrestore.tasks.scan import InpaintedScan
+from smrestore.transfer.components import score_components
 from smrestore.transfer.images import reconstruct_scan
 from smrestore.transfer.rows import load_reconstruction_settings
 from smrestore.workflow import job, optional
 
 
 def main(smk):
-    """Map the job to one library call."""
+    """Map the job to two library calls."""
+    settings = load_reconstruction_settings(smk.params.settings)
     reconstruct_scan(
         smk.input.matrix,
         smk.input.calibration,
         smk.input.phantom,
-        settings=load_reconstruction_settings(smk.params.settings),
+        settings=settings,
         empty=optional(smk.input.empty),
-        truth=optional(smk.input.truth),
+        truth=optional(smk.input.concentration),
         label=smk.params.label,
-        path=smk.output[0],
+        path=smk.output.image,
+    )
+    task = configured_task(smk.params.task, smk.input.calibration, optional(smk.input.mask))
+    score_components(
+        smk.input.matrix,
+        smk.input.calibration,
+        optional(smk.input.truth),
+        settings=settings,
+        measurement=smk.params.measurement,
+        method=smk.wildcards.variant,
+        path=smk.output.scores,
+        missing=task.missing if isinstance(task, InpaintedScan) else None,
     )
 
 

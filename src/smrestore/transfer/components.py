@@ -25,7 +25,7 @@ BLOCK_BYTES = 1 << 27
 def score_components(
     matrix: str | Path,
     calibration: str | Path,
-    truth: str | Path,
+    truth: str | Path | None,
     *,
     settings: ReconstructionSettings,
     measurement: str,
@@ -46,7 +46,8 @@ def score_components(
     calibration
         The degraded calibration scan, which decides on rows and their signal-to-noise ratio.
     truth
-        Truth of a virtual calibration, on the grid of the restored components.
+        Truth of a virtual calibration, on the grid of the restored components; None if nobody knows
+        it, which leaves the file empty.
     settings
         Of the reconstruction, see :func:`scored_rows`.
     measurement, method
@@ -55,6 +56,10 @@ def score_components(
         Voxels that were not measured, bool (Nx, Ny, Nz) on the grid of the truth; the scores over
         these alone are added.
     """
+    if truth is None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("")
+        return
     rows = scored_rows(calibration, settings)
     grids = matrix_grid(matrix), matrix_grid(truth)
     noise = _background_std(calibration, rows)
