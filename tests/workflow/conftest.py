@@ -21,7 +21,7 @@ def first_run(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A copy in which the workflow ran, and how it ended."""
     checkout = copy_checkout(tmp_path_factory.mktemp("finished") / "checkout")
-    return checkout, snakemake(checkout, "--cores", "2", "--configfile", CI, timeout=900)
+    return checkout, snakemake(checkout, "--cores", "2", "--configfile", CI, timeout=1800)
 
 
 @pytest.fixture(scope="session")
