@@ -100,6 +100,8 @@ def draw_transfer(
                 borderaxespad=0,
                 fontsize=SMALL_PT,
                 labelspacing=0.25,
+                handlelength=1.2,
+                handletextpad=0.4,
             )
         _draw_classes(figure, lines=1 if columns == _COLUMNS else 2)
         save(figure, path_pdf, path_png)
