@@ -92,7 +92,8 @@ def outcome(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")
     for stage in ("parameters", "system_matrices"):
         shutil.copytree(finished / "results" / stage, folder / "results" / stage)
-    snake = read_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"]
+    snake = dict(read_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"])
+    del snake["realizations"]
     scans, measurements = {}, {}
     for name, damage in {"intact": None, **{_name(damage): damage for damage in DAMAGE}}.items():
         path = folder / f"{name}-original.mdf"

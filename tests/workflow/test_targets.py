@@ -9,12 +9,12 @@ from checkout import ROOT
 from smrestore.configuration import read_configuration
 
 SIMULATION = {"sample_parameters", "simulate_batch"}
-SCANS = {"scan_empty", "scan_calibration", "scan_phantom"}
+SCANS = {"scan_empty", "scan_calibration", "repeat_calibration", "scan_phantom"}
 # Scans and pools of 3D sequences hold the frequencies of simulated components.
 POOLS = SIMULATION | {"scan_empty", "build_noise_pool"}
 TRAINING = POOLS | {"train_network"}
 EVALUATION = TRAINING | {"evaluate_method"}
-RESTORATION = TRAINING | {"scan_calibration", "restore_scan"}
+RESTORATION = TRAINING | {"scan_calibration", "repeat_calibration", "restore_scan"}
 RECONSTRUCTION = RESTORATION | {"scan_phantom", "reconstruct_scan"}
 TABLES = (
     EVALUATION
