@@ -1,39 +1,26 @@
 """Realizations and twin frequencies in the plan of a run."""
 
 import pytest
-from plans import pending, rules, write_overlay
+from plans import CI, pending, rules, write_overlay
 
 from checkout import ROOT
 from smrestore.configuration import read_configuration
 
-DEFAULT = read_configuration([ROOT / "config.yaml"])
-METHODS = [*DEFAULT["measurements"]["snake"]["methods"], "twin-dct-f"]
-TESTED = [*DEFAULT["test_sets"]["denoising-2d"]["methods"], "twin-dct-f"]
+METHODS = read_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"]["methods"]
 SCAN = "snake-calibration-b"
-OVERLAY = {
-    "scans": {SCAN: {"source": "virtual", "kind": "calibration", "repeats": "snake-calibration"}},
-    "twin_methods": {"twin-dct-f": {"label": "Twins, DCT-F", "of": "dct-f"}},
-    "test_sets": {"denoising-2d": {"methods": TESTED}},
-    "measurements": {"snake": {"realizations": [SCAN], "methods": METHODS}},
-    "figures": {
-        "transfer": {
-            "panels": [
-                {
-                    "title": "Denoising",
-                    "measurement": "snake",
-                    "test_set": "denoising-2d",
-                    "baseline": "dct-f",
-                }
-            ]
-        }
-    },
+PANEL = {
+    "title": "Denoising",
+    "measurement": "snake",
+    "test_set": "denoising-2d",
+    "baseline": "dct-f",
 }
 
 
 @pytest.fixture(scope="module")
 def jobs(empty_checkout, tmp_path_factory):
     """Jobs for the table of a measurement, that of twins, and the figure."""
-    overlay = write_overlay(tmp_path_factory.mktemp("overlay") / "mine.yaml", OVERLAY)
+    settings = {"figures": {"transfer": {"panels": [PANEL]}}}
+    overlay = write_overlay(tmp_path_factory.mktemp("overlay") / "mine.yaml", settings)
     targets = [
         "results/tables/transfer-snake.md",
         "results/tables/twins.md",
@@ -45,7 +32,7 @@ def jobs(empty_checkout, tmp_path_factory):
         *targets,
         "--directory",
         folder,
-        configfiles=["config/ci.yaml", overlay],
+        configfiles=[CI, overlay],
     )
 
 
@@ -66,7 +53,8 @@ def test_a_repeated_scan_is_not_simulated(jobs):
 
 
 def test_twins_train_nothing_and_are_compared(jobs):
+    # The network of the scan, and the one that is tested with and without twins.
     trained = {name for rule, name in jobs if rule == "train_network"}
-    assert trained == {name for name in (*METHODS, *TESTED) if name in DEFAULT["experiments"]}
+    assert trained == {"dncnn", "unet-canonical"}
     assert ("evaluate_method", "denoising-2d/twin-dct-f") in jobs
     assert {"make_twin_table", "plot_transfer", "make_transfer_table"} <= rules(jobs)
