@@ -74,6 +74,7 @@ def fresh() -> dict:
     config["test_sets"]["denoising-2d"]["methods"] = METHODS
     config["measurements"]["snake"]["methods"] = METHODS
     del config["measurements"]["snake"]["realizations"]
+    del config["figures"]["figure3"]["methods"]
     config["tables"]["table2"] |= {"test_sets": ["denoising-2d"], "published": {"dct-f": "dct-f"}}
     return config
 

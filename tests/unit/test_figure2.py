@@ -115,7 +115,7 @@ def test_default_phantoms_are_drawn_life_size_with_their_dimensions(monkeypatch)
     figure, texts = drawn(phantoms, monkeypatch)
     assert [t for t in texts if t.startswith("(")] == ["(a)", "(b)", "(c)", "(d)"]
     # Snake: 17 mm and a diameter of 2.5 mm; resolution: angles of the rods; spiral: pitch; nested.
-    assert {"19.5", "18.5", "8", "2.5", "20°", "30°", "10°", "15°", "4.5", "26", "20", "13"} <= set(
+    assert {"19.5", "18.5", "8", "2.5", "20°", "30°", "7°", "10°", "4.5", "15", "11", "7"} <= set(
         texts
     )
     assert texts.count("8") == 2
