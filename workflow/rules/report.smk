@@ -28,6 +28,6 @@ rule write_report:
         labels={name: label(name) for name in [*config["baselines"], *config["experiments"]]},
         datasets=DATASETS,
         # With files that the page tells of only as long as they are there.
-        results="results",
+        results=lambda wildcards, output: os.path.dirname(output[0]),
     script:
         "../scripts/write_report.py"
