@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_training import TRAINING
 
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError
@@ -18,7 +19,6 @@ from smrestore.store import SystemMatrixStore
 from smrestore.tasks import TASKS, make_task
 from smrestore.training.data import TrainingPairs, check_data
 from smrestore.training.objective import masked_l1
-from smrestore.training.settings import TrainingSettings
 
 OPTIONS = {
     "denoising": {},
@@ -26,20 +26,8 @@ OPTIONS = {
     "upsampling": {"factor": 2, "truth_spacing": 2},
     "inpainting": {"mask_ratio": [0.1, 0.2], "mask_runs": [1, 3]},
 }
-SETTINGS = TrainingSettings(
-    task="denoising",
-    dimension=2,
-    network={"name": "dncnn", "features": 4, "depth": 3},
-    phase="raw",
-    patch=12,
-    sigma=(0.1, 0.1),
-    sigma_convention="complex",
-    scale=(0.5, 1.0),
-    steps=2,
-    batch_size=2,
-    learning_rate=1e-3,
-    interval=1,
-    validation_pairs=2,
+SETTINGS = dataclasses.replace(
+    TRAINING, phase="raw", sigma=(0.1, 0.1), steps=2, batch_size=2, interval=1, validation_pairs=2
 )
 
 

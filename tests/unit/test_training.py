@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_training import TRAINING
 
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError, InterruptionError
@@ -27,23 +28,8 @@ from smrestore.training.data import TrainingPairs, check_data
 from smrestore.training.device import choose_accelerator, make_fabric, requested_gpus
 from smrestore.training.loop import StepBatches
 from smrestore.training.objective import masked_l1, masked_psnr, moving_average
-from smrestore.training.settings import TrainingSettings
 
-SETTINGS = TrainingSettings(
-    task="denoising",
-    dimension=2,
-    network={"name": "dncnn", "features": 4, "depth": 3},
-    phase="canonical",
-    patch=12,
-    sigma=(0.0, 0.3),
-    sigma_convention="complex",
-    scale=(0.5, 1.0),
-    steps=6,
-    batch_size=3,
-    learning_rate=1e-3,
-    interval=2,
-    validation_pairs=4,
-)
+SETTINGS = TRAINING
 
 
 CONSTANT = ("valid", "mask", "missing")

@@ -1,10 +1,12 @@
 """What all restoration networks have in common."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A network that restores a batch of components in one call.
 
     Attributes
@@ -19,6 +21,7 @@ class Network(nn.Module):
     factor: int = 1
     dimensions: tuple[int, ...] = (2, 3)
 
+    @abstractmethod
     def forward(
         self, image: torch.Tensor, mask: torch.Tensor, sigma: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -39,4 +42,3 @@ class Network(nn.Module):
         Tensor
             (B, 2, *(factor * grid)). Outside the grid of the component it has no meaning.
         """
-        raise NotImplementedError

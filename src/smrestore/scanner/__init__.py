@@ -6,7 +6,7 @@ thermal noise, integer conversion.
 """
 
 from smrestore.scanner.configured import (
-    load_corruption,
+    load_calibration,
     load_grid,
     load_scanner,
     load_sequence,
@@ -23,7 +23,7 @@ from smrestore.scanner.scans import (
 __all__ = [
     "Phantom",
     "Scanner",
-    "load_corruption",
+    "load_calibration",
     "load_grid",
     "load_phantom",
     "load_scanner",

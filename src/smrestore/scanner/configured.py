@@ -76,3 +76,20 @@ def load_grid(entry: Entry) -> CalibrationGrid:
 def load_corruption(entry: Entry | None) -> Corruption | None:
     """Build the corrupted run of a scan from its entry, None if there is none."""
     return entry and Corruption(entry["kind"], entry["first"], entry["count"])
+
+
+def load_calibration(settings: Entry) -> dict[str, object]:
+    """Return the arguments of a calibration scan, measured for the first time or repeated.
+
+    ``settings`` is an entry of ``scans`` in which scanner, sequence and grid are their own entries,
+    and ``scanner_name`` is the name of the first.
+    """
+    return {
+        "scanner": load_scanner(settings["scanner_name"], settings["scanner"]),
+        "sequence": load_sequence(settings["sequence"]),
+        "grid": load_grid(settings["grid"]),
+        "averages": settings["averages"],
+        "meandering": settings.get("meandering", False),
+        "corruption": load_corruption(settings.get("corruption")),
+        "max_mixing_order": settings.get("max_mixing_order"),
+    }
