@@ -234,7 +234,7 @@ def estimated_cost(case: Case) -> float:
     simulation = simulation_of(case)
     positions = simulation.grid.positions().reshape(-1, 3)
     some = positions[:: max(1, len(positions) // N_PROBES)]
-    return make_plan(simulation, some).n_evaluations / len(some) * len(positions)
+    return make_plan(simulation, some).n_shared / len(some) * len(positions)
 
 
 def balanced_batches(costs: Sequence[float], n_batches: int) -> list[list[int]]:

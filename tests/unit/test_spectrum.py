@@ -370,9 +370,9 @@ def test_spectra_by_prime_factors_are_those_of_an_fft(n_samples):
     pattern = lattice.pattern(lengths)
     transform_samples(chosen, pattern, np.empty(PANEL * max(pattern.counts)))
     bins = np.arange(n_samples // 2 + 1)
-    components = Chosen(np.zeros_like(bins), bins, np.ones((1, len(bins))))
+    components = Chosen(np.zeros_like(bins), bins, np.ones((1, len(bins))), np.ones((len(bins), 1)))
     values = np.empty((LANES, len(bins)))
-    fold(chosen, components, lattice.folding(lengths), np.arange(LANES), values)
+    fold(chosen, components, lattice.folding(lengths), np.arange(LANES)[:, None], values)
     np.testing.assert_allclose(values.T, expected, atol=1e-14)
 
 

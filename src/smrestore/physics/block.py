@@ -17,15 +17,15 @@ class Places(NamedTuple):
 
     Attributes
     ----------
-    row
-        Rows of the result, int64 (P,).
+    rows
+        Rows of the result, int64 (P, E): of the position and its images, -1 for none.
     alpha
         Anisotropy energy, float64 (P,).
     easy_axis, static_field, drive_scale
         Easy axis, reduced static field and factor on the drive field, float64 (P, 3).
     """
 
-    row: np.ndarray
+    rows: np.ndarray
     alpha: np.ndarray
     easy_axis: np.ndarray
     static_field: np.ndarray
@@ -118,14 +118,14 @@ def fill_components(
     memory
         :class:`Memory`.
     values
-        (P, S).
+        Component s of the position in each row, (rows, S).
     """
     n_samples = drive_field.shape[1]
     moment = memory.moment.reshape(3, n_samples, LANES)
-    for first in range(0, len(places.row), LANES):
-        last = min(first + LANES, len(places.row))
+    for first in range(0, len(places.rows), LANES):
+        last = min(first + LANES, len(places.rows))
         some = Places(
-            places.row[first:last],
+            places.rows[first:last],
             places.alpha[first:last],
             places.easy_axis[first:last],
             places.static_field[first:last],
@@ -137,4 +137,4 @@ def fill_components(
             signal = memory.signal.reshape(len(sensitivity), n_samples, LANES)
             receive(moment, sensitivity, signal)
         transform_samples(signal, pattern, memory.panel)
-        fold(signal, chosen, folding, some.row, values)
+        fold(signal, chosen, folding, some.rows, values)

@@ -14,10 +14,13 @@ from smrestore.physics.vectors import INT64, LANES, Lanes, multiply_add
 class Folding(NamedTuple):
     """Which coefficients meet in each frequency bin, in compressed sparse rows.
 
+    Coefficients of a bin are in classes, one for each image of a position: the signs of class c in
+    image e differ from those at the position by (-1)^(number of bits set in both c and e).
+
     Attributes
     ----------
     start
-        int64 (K + 1): entries ``start[k]`` to ``start[k + 1]`` belong to bin k.
+        int64 (K E + 1): entries ``start[k E + c]`` to ``start[k E + c + 1]`` are class c of bin k.
     source
         Index into the flattened coefficients, int64.
     weight
@@ -38,11 +41,14 @@ class Chosen(NamedTuple):
         int64 (S,).
     factor
         On the sums with each part of the weights, (1 or 2, S).
+    sign
+        Of the components in the images of a position, float64 (S, E).
     """
 
     channel: np.ndarray
     frequency: np.ndarray
     factor: np.ndarray
+    sign: np.ndarray
 
 
 @intrinsic
@@ -71,25 +77,51 @@ def _add_up(typing_context, coefficients, offset, source, weight, first, last, t
 
 
 @numba.njit(cache=True, nogil=True)
-def fold(coefficients, chosen, folding, places, values):
+def _combine(totals, n_images):
+    """Replace vectors, one for each class, by their sums with the signs of each image.
+
+    That is a Walsh-Hadamard transform of (E, LANES).
+    """
+    half = 1
+    while half < n_images:
+        width = half * LANES
+        for first in range(0, n_images * LANES, 2 * width):
+            for i in range(first, first + width):
+                x, y = totals[i], totals[i + width]
+                totals[i], totals[i + width] = x + y, x - y
+        half *= 2
+
+
+@numba.njit(cache=True, nogil=True)
+def fold(coefficients, chosen, folding, rows, values):
     """Add up the coefficients of chosen components and multiply them by their factors.
 
-    ``coefficients`` float64 (C, N, LANES). Row ``places[p]`` of ``values`` (P, S) is filled for
-    each position p.
+    ``coefficients`` float64 (C, N, LANES). Row ``rows[p, e]`` of ``values`` (rows, S) is filled for
+    image e of position p, if it is not negative.
     """
-    n_parts = folding.weight.shape[0]
+    n_parts, n_images = folding.weight.shape[0], chosen.sign.shape[1]
     flat, weights = coefficients.reshape(-1), folding.weight.reshape(-1)
     n_entries = folding.source.size
-    totals = np.empty(n_parts * LANES)
+    part_size = n_images * LANES
+    totals = np.empty(n_parts * part_size)
     for s in range(chosen.channel.size):
         offset = chosen.channel[s] * coefficients.shape[1] * LANES
-        k = chosen.frequency[s]
-        first, last = folding.start[k], folding.start[k + 1]
+        start = chosen.frequency[s] * n_images
         for part in range(n_parts):
             weight = weights[part * n_entries :]
-            _add_up(flat, offset, folding.source, weight, first, last, totals, part * LANES)
-        for p in range(places.size):
-            value = totals[p] * chosen.factor[0, s]
-            for part in range(1, n_parts):
-                value += totals[part * LANES + p] * chosen.factor[part, s]
-            values[places[p], s] = value
+            place = part * part_size
+            for c in range(n_images):
+                first, last = folding.start[start + c], folding.start[start + c + 1]
+                _add_up(
+                    flat, offset, folding.source, weight, first, last, totals, place + c * LANES
+                )
+            _combine(totals[place : place + part_size], n_images)
+        for e in range(n_images):
+            for p in range(len(rows)):
+                row = rows[p, e]
+                if row < 0:
+                    continue
+                value = totals[e * LANES + p] * chosen.factor[0, s]
+                for part in range(1, n_parts):
+                    value += totals[part * part_size + e * LANES + p] * chosen.factor[part, s]
+                values[row, s] = value * chosen.sign[s, e]

@@ -53,9 +53,12 @@ class CalibrationGrid:
         return np.array(self.fov) / np.array(self.size)
 
     def axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the voxel centers along x, y and z in m: center + FOV ((i + 0.5)/N - 0.5)."""
+        """Return the voxel centers along x, y and z in m: center + FOV ((i + 0.5)/N - 0.5).
+
+        Those on both sides of the center differ from it by the same number, to the last digit.
+        """
         return tuple(
-            c + fov * ((np.arange(n) + 0.5) / n - 0.5)
+            c + fov * ((2 * np.arange(n) + 1 - n) / (2 * n))
             for n, fov, c in zip(self.size, self.fov, self.center, strict=True)
         )
 

@@ -108,6 +108,11 @@ class Particle:
         """Anisotropy energy over thermal energy, alpha_K = K V / (k_B T)."""
         return self.anisotropy_constant * self.core_volume / (BOLTZMANN * TEMPERATURE)
 
+    @property
+    def follows_field(self) -> bool:
+        """Whether the easy axis follows the static field, or there is none."""
+        return self.model == "langevin" or self.state == "fluid"
+
     def anisotropy(
         self, selection_field: np.ndarray, largest_field: float
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,8 @@
 Positions are independent, so they are handled in blocks by a pool of threads, of which each runs
 compiled code on one core, eight positions at a time. A spectrum is taken on the torus of drive
 phases (:mod:`smrestore.physics.torus`) or from samples in time, whichever costs less at a position;
-both give the same discrete Fourier coefficients. With cosine excitation the field, and so the
+both give the same discrete Fourier coefficients. On the torus, positions that mirror each other are
+evaluated once (:mod:`smrestore.physics.mirrors`). With cosine excitation the field, and so the
 moment, is even in time: half of the samples determine the spectrum
 (:mod:`smrestore.physics.lattice`).
 
@@ -29,6 +30,7 @@ from smrestore.physics.block import Memory, Places, fill_components, receive, sa
 from smrestore.physics.cosines import PANEL, Pattern
 from smrestore.physics.folding import Chosen, Folding
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.mirrors import NO_MIRRORS, Mirrors, mirrors_of, originals
 from smrestore.physics.moment import sufficient_quadrature
 from smrestore.physics.moment_table import CELL_SIZE, moment_table
 from smrestore.physics.particles import Particle
@@ -137,17 +139,17 @@ class LocalFields:
 
 @dataclass(frozen=True)
 class Group:
-    """Positions whose spectra are taken in the same way.
+    """Places whose spectra are taken in the same way.
 
     Attributes
     ----------
-    positions
-        Indices of positions, int64.
+    places
+        Indices of the places in the plan, int64.
     counts
         Nodes per axis on the torus, None for samples in time.
     """
 
-    positions: np.ndarray
+    places: np.ndarray
     counts: tuple[int, int, int] | None
 
 
@@ -155,23 +157,36 @@ class Group:
 class Plan:
     """How the spectra of a set of positions are taken.
 
+    The moment is evaluated at places, of which most stand for several positions, their images
+    (:mod:`smrestore.physics.mirrors`).
+
     Attributes
     ----------
     alpha, easy_axis, static_field
-        Anisotropy energy (P,), easy axis (P, 3) and reduced static field (P, 3) at each position.
+        Anisotropy energy (Q,), easy axis (Q, 3) and reduced static field (Q, 3) at each place.
+    images
+        Which position is image e of a place, int64 (Q, E); -1 for none.
+    mirrors
+        How images follow from a place.
     groups
-        They hold each position once.
+        They hold each place once.
     n_evaluations
         Evaluations of the moment altogether.
+    n_shared
+        Evaluations that would be left for these positions, if all their images were asked for and
+        took a share.
     drive_scale
-        Drive field over that of the sequence, (P, 3), or None if it is the same everywhere.
+        Drive field over that of the sequence, (Q, 3), or None if it is the same everywhere.
     """
 
     alpha: np.ndarray
     easy_axis: np.ndarray
     static_field: np.ndarray
+    images: np.ndarray
+    mirrors: Mirrors
     groups: tuple[Group, ...]
     n_evaluations: int
+    n_shared: float
     drive_scale: np.ndarray | None = None
 
 
@@ -205,42 +220,85 @@ def make_plan(
         Fields at the positions, if they are not those of the sequence.
     """
     particle, sequence = simulation.particle, simulation.sequence
-    field_on_grid = sequence.static_field(_grid_corners(simulation.grid))
-    amplitude, drive_scale = particle.beta * np.array(sequence.drive_amplitude), None
-    static_field = sequence.static_field(positions)
-    if fields is not None:
+    amplitude = particle.beta * np.array(sequence.drive_amplitude)
+    if fields is None:
+        mirrors, scale = mirrors_of(particle, sequence, simulation.receiver), None
+        static_field, images = originals(sequence.static_field(positions), mirrors)
+    else:
         fields.check(len(positions))
-        static_field, drive_scale = fields.static_field, fields.drive_scale
-        amplitude = amplitude * drive_scale
+        mirrors, scale = NO_MIRRORS, fields.drive_scale
+        static_field, images = fields.static_field, np.arange(len(positions))[:, None]
+        amplitude = amplitude * scale
+    field_on_grid = sequence.static_field(_grid_corners(simulation.grid))
     alpha, easy_axis = particle.anisotropy(
         static_field, np.linalg.norm(field_on_grid, axis=-1).max()
     )
     static_field = particle.beta * static_field
     counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
+    n_images = mirrors.count(static_field)
+    on_torus = _prefers_torus(sequence, counts, n_images, transform)
+    # Samples in time have no mirrors: each image is a place of its own, after those on the torus.
+    place, image = np.nonzero((images >= 0) & ~on_torus[:, None])
+    sign = mirrors.signs()[image]
+    alone = np.full((len(place), mirrors.n_images), -1)
+    alone[:, 0] = images[place, image]
+    counts = counts[on_torus]
+    groups = _torus_groups(counts, alpha[on_torus])
+    if place.size:
+        groups = [Group(len(counts) + np.arange(len(place)), None), *groups]
+    at = np.concatenate([np.flatnonzero(on_torus), place])
+    nodes, in_time = counts.prod(axis=1), _samples_in_time(sequence) * len(place)
+    asked = np.count_nonzero(images[on_torus] >= 0, axis=1)
+    return Plan(
+        alpha[at],
+        np.concatenate([easy_axis[on_torus], easy_axis[place] * sign]),
+        np.concatenate([static_field[on_torus], static_field[place] * sign]),
+        np.concatenate([images[on_torus], alone]),
+        mirrors,
+        tuple(groups),
+        int(nodes.sum()) + in_time,
+        float((nodes * asked / n_images[on_torus]).sum()) + in_time,
+        None if scale is None else scale[at],
+    )
+
+
+def _prefers_torus(
+    sequence: Sequence, counts: np.ndarray, n_images: np.ndarray, transform: str
+) -> np.ndarray:
+    """Return where the torus is taken, bool (Q,).
+
+    ``counts`` are the nodes per axis, (Q, 3), 0 for more than it has; ``n_images`` positions share
+    them.
+    """
     nodes = counts.prod(axis=1)
-    widths = np.where(counts > 1, counts, 0).sum(axis=1)
-    torus_cost = nodes * (_EVALUATION + _PRODUCT * widths)
-    in_time = nodes == 0
     if transform == "time":
-        in_time[:] = True
-    elif transform == "fastest":
-        in_time |= torus_cost > _cost_in_time(sequence)
-    elif in_time.any():
-        raise InputError(
-            "the moment needs more nodes than the torus transform has",
-            field="transform",
-            remedy="use 'fastest' or 'time'",
-        )
-    groups = [Group(np.flatnonzero(in_time), None)] if in_time.any() else []
+        return np.zeros(len(nodes), dtype=bool)
+    if transform == "torus":
+        if not nodes.all():
+            raise InputError(
+                "the moment needs more nodes than the torus transform has",
+                field="transform",
+                remedy="use 'fastest' or 'time'",
+            )
+        return np.ones(len(nodes), dtype=bool)
+    widths = np.where(counts > 1, counts, 0).sum(axis=1)
+    cost = nodes * (_EVALUATION + _PRODUCT * widths)
+    return (nodes > 0) & (cost <= n_images * _cost_in_time(sequence))
+
+
+def _torus_groups(counts: np.ndarray, alpha: np.ndarray) -> list[Group]:
+    """Return places of equal nodes, from the most work for a block to the least.
+
+    Threads then end together.
+    """
     kinds, kind = np.unique(counts, axis=0, return_inverse=True)
-    # From the most work for a block to the least, so that threads end together.
+    kind = kind.reshape(-1)
+    groups = []
     for number in np.argsort(-kinds.prod(axis=1), kind="stable").tolist():
-        chosen = np.flatnonzero((kind == number) & ~in_time)
-        if chosen.size:
-            order = np.argsort(alpha[chosen], kind="stable")
-            groups.append(Group(chosen[order], tuple(kinds[number].tolist())))
-    n_evaluations = int(nodes[~in_time].sum() + _samples_in_time(sequence) * in_time.sum())
-    return Plan(alpha, easy_axis, static_field, tuple(groups), n_evaluations, drive_scale)
+        chosen = np.flatnonzero(kind == number)
+        order = np.argsort(alpha[chosen], kind="stable")
+        groups.append(Group(chosen[order], tuple(kinds[number].tolist())))
+    return groups
 
 
 def _grid_corners(grid: CalibrationGrid) -> np.ndarray:
@@ -327,7 +385,7 @@ def component_values(
 
     def blocks() -> Iterator[Callable[[], int]]:
         for group in plan.groups:
-            samples = _samples(simulation, group, components)
+            samples = _samples(simulation, group, plan.mirrors, components)
             n_samples = samples.drive_field.shape[1]
             needed = _batch_bytes(simulation, samples)
             if memory is not None and needed * threads > memory:
@@ -338,9 +396,9 @@ def component_values(
                     remedy="allow more memory or use fewer threads",
                 )
             size = max(LANES, BLOCK_SAMPLES // n_samples // LANES * LANES)
-            for start in range(0, len(group.positions), size):
-                rows = group.positions[start : start + size]
-                yield functools.partial(_fill_block, job, samples, rows, out)
+            for start in range(0, len(group.places), size):
+                some = group.places[start : start + size]
+                yield functools.partial(_fill_block, job, samples, some, out)
 
     # Few blocks wait at a time: memory does not grow with the grid, and an error ends it soon.
     pool, waiting = _pool(threads), deque()
@@ -396,6 +454,7 @@ class _Samples(NamedTuple):
     Without a pattern, the samples are those of a period in time, and an FFT is taken.
     """
 
+    in_time: bool
     drive_field: np.ndarray
     pattern: Pattern | None = None
     folding: Folding | None = None
@@ -417,21 +476,24 @@ def _evaluator(simulation: Simulation, plan: Plan, evaluator: str) -> tuple[np.n
     return moment_table(plan.alpha, along, across), np.empty((3, 0))
 
 
-def _samples(simulation: Simulation, group: Group, components: Components) -> _Samples:
+def _samples(
+    simulation: Simulation, group: Group, mirrors: Mirrors, components: Components
+) -> _Samples:
     sequence, beta = simulation.sequence, simulation.particle.beta
     if group.counts is not None:
         amplitude = beta * np.array(sequence.drive_amplitude)
         return _Samples(
+            False,
             amplitude[:, None] * torus.node_cosines(group.counts),
             torus.pattern(group.counts),
-            torus.folding(sequence, group.counts, components.frequency),
+            torus.folding(sequence, group.counts, components.frequency, mirrors),
         )
     drive_field = beta * sequence.drive_field(sequence.n_samples)
     lengths = lattice.axis_lengths(sequence)
     if lengths is None:
-        return _Samples(drive_field)
+        return _Samples(True, drive_field)
     drive_field = np.ascontiguousarray(drive_field[:, lattice.sample_numbers(lengths)])
-    return _Samples(drive_field, lattice.pattern(lengths), lattice.folding(lengths))
+    return _Samples(True, drive_field, lattice.pattern(lengths), lattice.folding(lengths))
 
 
 def _batch_bytes(simulation: Simulation, samples: _Samples) -> int:
@@ -441,11 +503,13 @@ def _batch_bytes(simulation: Simulation, samples: _Samples) -> int:
     return 8 * LANES * copies * n_channels * samples.drive_field.shape[1]
 
 
-def _fill_block(job: _Job, samples: _Samples, rows: np.ndarray, values: np.ndarray) -> int:
-    """Write the components at a block of positions and return how many positions they are."""
+def _fill_block(job: _Job, samples: _Samples, some: np.ndarray, values: np.ndarray) -> int:
+    """Write the components at a block of places and return how many positions they stand for."""
     plan, receiver = job.plan, job.simulation.receiver
-    scale = np.ones((len(rows), 3)) if plan.drive_scale is None else plan.drive_scale[rows]
-    places = Places(rows, plan.alpha[rows], plan.easy_axis[rows], plan.static_field[rows], scale)
+    mirrors = NO_MIRRORS if samples.in_time else plan.mirrors
+    rows = plan.images[some, : mirrors.n_images]
+    scale = np.ones((len(some), 3)) if plan.drive_scale is None else plan.drive_scale[some]
+    places = Places(rows, plan.alpha[some], plan.easy_axis[some], plan.static_field[some], scale)
     sensitivity = np.empty((0, 3)) if receiver.is_unit else receiver.sensitivity
     n_numbers = samples.drive_field.shape[1] * LANES
     _, n_along, n_across, n_powers, _ = job.table.shape
@@ -459,14 +523,15 @@ def _fill_block(job: _Job, samples: _Samples, rows: np.ndarray, values: np.ndarr
     fields = samples.drive_field, job.table, job.nodes
     if samples.pattern is None:
         _fill_by_fft(job, places, fields, sensitivity, memory, values)
-        return len(rows)
+        return len(some)
     # The second part of the weights is imaginary.
     factor = np.stack([job.factor, 1j * job.factor][: len(samples.folding.weight)])
-    chosen = Chosen(job.components.channel, job.components.frequency, factor)
+    channel, frequency = job.components.channel, job.components.frequency
+    chosen = Chosen(channel, frequency, factor, mirrors.channel_signs(receiver)[channel])
     fill_components(
         places, *fields, sensitivity, samples.pattern, chosen, samples.folding, memory, values
     )
-    return len(rows)
+    return int(np.count_nonzero(rows >= 0))
 
 
 def _fill_by_fft(
@@ -479,7 +544,7 @@ def _fill_by_fft(
 ) -> None:
     """Write components from the samples of whole periods in time."""
     sequence = job.simulation.sequence
-    for first in range(0, len(places.row), LANES):
+    for first in range(0, len(places.rows), LANES):
         some = Places(*(array[first : first + LANES] for array in places))
         signal = memory.moment.reshape(3, -1, LANES)
         sample_moment(some, *fields, memory.cells, signal)
@@ -489,11 +554,11 @@ def _fill_by_fft(
         for channel in np.unique(job.components.channel):
             chosen = np.flatnonzero(job.components.channel == channel)
             frequency = job.components.frequency[chosen]
-            spectra = scipy.fft.rfft(signal[channel, :, : len(some.row)], axis=0)
+            spectra = scipy.fft.rfft(signal[channel, :, : len(some.rows)], axis=0)
             if sequence.even_in_time:
                 spectra = spectra.real
             part = spectra[frequency].T * (job.factor[chosen] / sequence.n_samples)
-            values[np.ix_(some.row, chosen)] = part
+            values[np.ix_(some.rows[:, 0], chosen)] = part
 
 
 def system_matrix(

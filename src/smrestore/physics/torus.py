@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 
 from smrestore.physics.cosines import Basis, Pattern
 from smrestore.physics.folding import Folding
+from smrestore.physics.mirrors import NO_MIRRORS, Mirrors
 from smrestore.physics.sequence import Sequence
 
 LADDER = np.array(
@@ -138,16 +139,29 @@ def _basis(n: int) -> Basis:
     return Basis(*(np.cos(np.outer(phases, orders + parity)) / n for parity in (0, 1)))
 
 
-def folding(sequence: Sequence, counts: tuple[int, int, int], frequency: np.ndarray) -> Folding:
+def folding(
+    sequence: Sequence,
+    counts: tuple[int, int, int],
+    frequency: np.ndarray,
+    mirrors: Mirrors = NO_MIRRORS,
+) -> Folding:
     """Return the folding of ``counts`` orders per axis to the bins of a sequence.
 
-    Bins other than those in ``frequency`` may be left empty.
+    Bins other than those in ``frequency`` may be left empty. A mirror changes the sign of mixing
+    orders whose sum over the axes mirrored is odd.
     """
     phases = tuple(
         phase if on else 0.0
         for phase, on in zip(sequence.drive_phase, sequence.driven, strict=True)
     )
-    key = sequence.multipliers, sequence.n_samples, phases, sequence.even_in_time, counts
+    key = (
+        sequence.multipliers,
+        sequence.n_samples,
+        phases,
+        sequence.even_in_time,
+        counts,
+        mirrors.generators,
+    )
     if sequence.n_frequencies <= LARGEST_KEPT:
         return _whole_folding(*key)
     wanted = np.zeros(sequence.n_frequencies, dtype=bool)
@@ -162,9 +176,10 @@ def _whole_folding(
     phases: tuple[float, float, float],
     even: bool,
     counts: tuple[int, int, int],
+    generators: tuple[tuple[int, int, int], ...],
 ) -> Folding:
     wanted = np.ones(n_samples // 2 + 1, dtype=bool)
-    return _folding(multipliers, n_samples, phases, even, counts, wanted)
+    return _folding(multipliers, n_samples, phases, even, counts, generators, wanted)
 
 
 def _folding(
@@ -173,10 +188,12 @@ def _folding(
     phases: tuple[float, float, float],
     even: bool,
     counts: tuple[int, int, int],
+    generators: tuple[tuple[int, int, int], ...],
     wanted: np.ndarray,
 ) -> Folding:
-    arguments = np.array(counts), np.array(multipliers), n_samples, wanted
-    start = np.zeros(len(wanted) + 1, dtype=np.int64)
+    axes = np.array(generators, dtype=np.int64).reshape(-1, 3)
+    arguments = np.array(counts), np.array(multipliers), n_samples, axes, wanted
+    start = np.zeros(len(wanted) * 2 ** len(axes) + 1, dtype=np.int64)
     _fold_orders(*arguments, start, None, None)
     np.cumsum(start, out=start)
     source = np.empty(start[-1], dtype=np.int64)
@@ -194,8 +211,9 @@ def _place(order, count):
 
 
 @numba.njit(cache=True, nogil=True)
-def _fold_orders(counts, multipliers, n_samples, wanted, place, source, orders):
-    """Count the orders of bin k in ``place[k + 1]``, or enter them from ``place[k]`` on."""
+def _fold_orders(counts, multipliers, n_samples, axes, wanted, place, source, orders):
+    """Count the orders of a class of bin k in ``place`` after it, or enter them from there on."""
+    n_classes = 2 ** len(axes)
     for a in range(1 - counts[0], counts[0]):
         for b in range(1 - counts[1], counts[1]):
             first = a * multipliers[0] + b * multipliers[1]
@@ -204,9 +222,13 @@ def _fold_orders(counts, multipliers, n_samples, wanted, place, source, orders):
                 k = (first + c * multipliers[2]) % n_samples
                 if k >= wanted.size or not wanted[k]:
                     continue
+                kind = k * n_classes
+                for bit in range(len(axes)):
+                    kind += ((a * axes[bit, 0] + b * axes[bit, 1] + c * axes[bit, 2]) & 1) << bit
                 if source is None:
-                    place[k + 1] += 1
+                    place[kind + 1] += 1
                 else:
-                    source[place[k]] = row + _place(abs(c), counts[2])
-                    orders[place[k], 0], orders[place[k], 1], orders[place[k], 2] = a, b, c
-                    place[k] += 1
+                    source[place[kind]] = row + _place(abs(c), counts[2])
+                    entry = orders[place[kind]]
+                    entry[0], entry[1], entry[2] = a, b, c
+                    place[kind] += 1
