@@ -46,6 +46,15 @@ def job(log: str | Path) -> Iterator[None]:
         raise
 
 
+def cores_of(smk: object) -> int:
+    """Return how many cores a job may use.
+
+    A cluster gives them by ``cpus_per_task``; ``threads`` are capped there at the cores of the
+    computer that submits.
+    """
+    return int(smk.resources.get("cpus_per_task", smk.threads))
+
+
 def optional(paths: Sequence[str]) -> str | None:
     """Return the one file of an input that may be absent, None if it is."""
     return paths[0] if paths else None

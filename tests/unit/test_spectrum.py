@@ -28,7 +28,7 @@ from smrestore.physics import (
     system_matrix,
     torus,
 )
-from smrestore.physics.cosines import PANEL, transform_samples
+from smrestore.physics.cosines import panel_size, transform_samples
 from smrestore.physics.folding import Chosen, fold
 from smrestore.physics.moment import REACH, quadrature, sufficient_quadrature
 from smrestore.physics.moment_table import moment_table, table_samples
@@ -349,7 +349,8 @@ def test_transform_at_the_nodes_is_a_cosine_transform(counts):
     axes = [axis + 1 for axis, n in enumerate(counts) if n > 1]
     expected = scipy.fft.dctn(moment, type=2, axes=axes) / np.prod([2 * n for n in counts if n > 1])
     flat = np.ascontiguousarray(moment.reshape(2, -1, LANES))
-    transform_samples(flat, torus.pattern(counts), np.empty(PANEL * max(counts)))
+    pattern = torus.pattern(counts)
+    transform_samples(flat, pattern, np.empty(panel_size(pattern)))
     ours = flat.reshape(2, *counts, LANES)
     for axis, n in enumerate(counts):
         orders = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)])
@@ -368,7 +369,7 @@ def test_spectra_by_prime_factors_are_those_of_an_fft(n_samples):
     expected = np.fft.rfft(samples[0], axis=0).real / n_samples
     chosen = samples[:, lattice.sample_numbers(lengths)]
     pattern = lattice.pattern(lengths)
-    transform_samples(chosen, pattern, np.empty(PANEL * max(pattern.counts)))
+    transform_samples(chosen, pattern, np.empty(panel_size(pattern)))
     bins = np.arange(n_samples // 2 + 1)
     components = Chosen(np.zeros_like(bins), bins, np.ones((1, len(bins))), np.ones((len(bins), 1)))
     values = np.empty((LANES, len(bins)))

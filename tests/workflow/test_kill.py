@@ -1,4 +1,4 @@
-"""A training that is killed without warning."""
+"""A training that is killed without warning, or asked to stop."""
 
 import os
 import shutil
@@ -8,11 +8,14 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
+import pytest
 from plans import CI, write_overlay
 
 from checkout import environment, snakemake
 
 MODEL = "results/models/dncnn/weights.safetensors"
+LOG = "results/logs/training/dncnn.log"
 STEPS, INTERVAL = 160, 20
 
 
@@ -20,10 +23,30 @@ def _copy(finished: Path, target: Path) -> Path:
     return shutil.copytree(finished, target, symlinks=True)
 
 
-def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> None:
-    """Start Snakemake and kill it with all its jobs as soon as there is a checkpoint."""
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    training = {"steps": STEPS, "interval": INTERVAL}
+    overlay = write_overlay(
+        tmp_path_factory.mktemp("overlay") / "overlay.yaml",
+        {"accelerator": "cpu", "experiments": {"dncnn": {"training": training}}},
+    )
+    return [MODEL, "--cores", "2", "--configfile", CI, str(overlay)]
+
+
+@pytest.fixture(scope="module")
+def whole(finished: Path, arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout with a training that nothing has interrupted."""
+    checkout = _copy(finished, tmp_path_factory.mktemp("whole") / "checkout")
+    result = snakemake(checkout, *arguments)
+    assert result.returncode == 0, result.stdout[-20000:]
+    assert "resuming" not in (checkout / LOG).read_text()
+    return checkout
+
+
+def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start Snakemake and return it as soon as there is a checkpoint."""
     checkpoints = checkout / Path(MODEL).parent / "checkpoints"
-    with (checkout / "killed.log").open("w") as log:
+    with (checkout / "interrupted.log").open("w") as log:
         process = subprocess.Popen(
             ["snakemake", *arguments],
             cwd=checkout,
@@ -34,41 +57,49 @@ def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> None:
         )
     deadline = time.monotonic() + 300
     while not any(checkpoints.glob("*.ckpt")):
-        assert process.poll() is None, (checkout / "killed.log").read_text()
+        assert process.poll() is None, (checkout / "interrupted.log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return process
+
+
+def _assert_same_training(resumed: Path, whole: Path) -> None:
+    assert "resuming" in (resumed / LOG).read_text()
+    assert (resumed / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+    histories = [
+        pd.read_csv((checkout / MODEL).with_name("history.csv")).drop(columns="elapsed_s")
+        for checkout in (resumed, whole)
+    ]
+    pd.testing.assert_frame_equal(*histories)
+    assert list(histories[0]["step"]) == list(range(INTERVAL, STEPS + 1, INTERVAL))
+    assert not (resumed / MODEL).with_name("checkpoints").exists()
+
+
+def test_killed_training_resumes_bit_for_bit(finished, whole, arguments, tmp_path):
+    killed = _copy(finished, tmp_path / "killed")
+    process = _run_until_checkpoint(killed, arguments)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def test_killed_training_resumes_bit_for_bit(finished, tmp_path):
-    training = {"steps": STEPS, "interval": INTERVAL}
-    overlay = write_overlay(
-        tmp_path / "overlay.yaml",
-        {"accelerator": "cpu", "experiments": {"dncnn": {"training": training}}},
-    )
-    arguments = [MODEL, "--cores", "2", "--configfile", CI, str(overlay)]
-
-    killed = _copy(finished, tmp_path / "killed")
-    _run_until_checkpoint(killed, arguments)
-    log = killed / "results/logs/training/dncnn.log"
+    log = killed / LOG
     assert f"step {INTERVAL} of {STEPS}" in log.read_text()
     assert f"step {STEPS} of {STEPS}" not in log.read_text()
     assert snakemake(killed, "--unlock", *arguments).returncode == 0
     result = snakemake(killed, *arguments)
     assert result.returncode == 0, result.stdout[-20000:]
-    assert "resuming" in log.read_text()
+    _assert_same_training(killed, whole)
 
-    whole = _copy(finished, tmp_path / "whole")
-    result = snakemake(whole, *arguments)
-    assert result.returncode == 0, result.stdout[-20000:]
-    assert "resuming" not in (whole / "results/logs/training/dncnn.log").read_text()
 
-    assert (killed / MODEL).read_bytes() == (whole / MODEL).read_bytes()
-    histories = [
-        pd.read_csv((checkout / MODEL).with_name("history.csv")).drop(columns="elapsed_s")
-        for checkout in (killed, whole)
+def test_training_that_is_asked_to_stop_is_tried_again(finished, whole, arguments, tmp_path):
+    """As at a time limit of Slurm, which sends the signal to the script alone."""
+    asked = _copy(finished, tmp_path / "asked")
+    process = _run_until_checkpoint(asked, ["--retries", "1", *arguments])
+    scripts = [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if any("train_network.py" in word for word in child.cmdline()) and not child.children()
     ]
-    pd.testing.assert_frame_equal(*histories)
-    assert list(histories[0]["step"]) == list(range(INTERVAL, STEPS + 1, INTERVAL))
-    assert not (killed / MODEL).with_name("checkpoints").exists()
+    assert len(scripts) == 1
+    scripts[0].send_signal(signal.SIGTERM)
+    assert process.wait(timeout=300) == 0, (asked / "interrupted.log").read_text()[-20000:]
+    assert "SIGTERM" in (asked / LOG).read_text()
+    _assert_same_training(asked, whole)

@@ -35,7 +35,6 @@ rule scan_calibration:
         scan=names("scans", source="virtual", kind="calibration", repeats=None),
     conda:
         "../../envs/simulation.yaml"
-    threads: 4
     params:
         code=code("scan_calibration"),
         seed=config["seed"],
@@ -78,7 +77,6 @@ rule scan_phantom:
         scan=names("scans", source="virtual", kind="phantom"),
     conda:
         "../../envs/simulation.yaml"
-    threads: 4
     params:
         code=code("scan_phantom"),
         seed=config["seed"],

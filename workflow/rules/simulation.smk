@@ -1,4 +1,7 @@
 # simulation: parameters -> system matrices, in batches
+#
+# On one computer, jobs of one thread side by side use its cores better than jobs of several; a
+# cluster gives them cores by cpus_per_task.
 
 
 rule simulate_batch:
@@ -12,7 +15,6 @@ rule simulate_batch:
         "results/benchmarks/simulation/{dataset}/{split}/{batch}.jsonl"
     conda:
         "../../envs/simulation.yaml"
-    threads: 4
     resources:
         mem_mb=2000,
     params:

@@ -3,12 +3,12 @@
 import numba
 
 from smrestore.scanner import load_calibration, scan_calibration
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
     """Map the job to one library call."""
-    numba.set_num_threads(min(smk.threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(cores_of(smk), numba.config.NUMBA_NUM_THREADS))
     scan_calibration(
         smk.output.scan,
         smk.output.truth,

@@ -3,12 +3,12 @@
 import numba
 
 from smrestore.scanner import load_grid, load_phantom, load_scanner, load_sequence, scan_phantom
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
     """Map the job to one library call."""
-    numba.set_num_threads(min(smk.threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(cores_of(smk), numba.config.NUMBA_NUM_THREADS))
     settings = smk.params.settings
     scan_phantom(
         smk.output.scan,

@@ -6,12 +6,12 @@ import numba
 
 from smrestore.parameters import read_cases
 from smrestore.simulation import ComponentSelection, Resources, batch_of, simulate_batch
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
     """Map the job to one library call."""
-    numba.set_num_threads(min(smk.threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(cores_of(smk), numba.config.NUMBA_NUM_THREADS))
     output = Path(smk.output[0])
     simulate_batch(
         batch_of(read_cases(smk.input[0]), int(smk.wildcards.batch), smk.params.batches),

@@ -3,7 +3,7 @@
 from smrestore.training.device import requested_gpus
 from smrestore.training.run import train
 from smrestore.training.settings import load_settings
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -20,7 +20,7 @@ def main(smk):
         code=smk.params.code,
         accelerator=smk.config["accelerator"],
         gpus=requested_gpus(smk.resources.get("gpu", 1), smk.resources.get("gres", "")),
-        threads=smk.resources.get("cpus_per_task", smk.threads),
+        threads=cores_of(smk),
         names=smk.params.names,
     )
 

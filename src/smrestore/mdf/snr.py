@@ -169,8 +169,7 @@ def _noise(background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _overall_ratio(rows: np.ndarray, background: np.ndarray) -> np.ndarray:
     mean, noise = _noise(background)
-    overall = [np.median(np.abs(row - mu)) for row, mu in zip(rows, mean, strict=True)]
-    return _ratio(np.array(overall), noise)
+    return _ratio(np.median(np.abs(rows - mean[:, None]), axis=1), noise)
 
 
 def _strongest(overall: np.ndarray) -> np.ndarray:
@@ -185,13 +184,21 @@ def _signal_region(rows: np.ndarray) -> np.ndarray:
 
 def _final_ratio(rows: np.ndarray, background: np.ndarray, region: np.ndarray) -> np.ndarray:
     mean, noise = _noise(background)
-    signal = np.empty(len(rows))
-    for k, row in enumerate(rows):
-        height = np.abs(row - mean[k])
-        signal[k] = np.median(height[region]) if region.any() else 0.0
-        if signal[k] > 3.5 * noise[k]:
-            signal[k] = np.median(height[height > 0.9 * height.max()])
+    height = np.abs(rows - mean[:, None])
+    signal = np.median(height[:, region], axis=1) if region.any() else np.zeros(len(rows))
+    strong = np.flatnonzero(signal > 3.5 * noise)
+    signal[strong] = _median_near_maximum(height[strong])
     return _ratio(signal, noise)
+
+
+def _median_near_maximum(height: np.ndarray) -> np.ndarray:
+    """Return the median of the numbers in each row that exceed 0.9 times its maximum."""
+    ascending = np.sort(height, axis=1)
+    n_rows, n = ascending.shape
+    count = (ascending > 0.9 * ascending[:, -1:]).sum(axis=1)
+    row = np.arange(n_rows)
+    lower, upper = n - count + (count - 1) // 2, n - count + count // 2
+    return (ascending[row, lower] + ascending[row, upper]) / 2
 
 
 def _ratio(signal: np.ndarray, noise: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from smrestore.physics.cosines import transform_samples
 from smrestore.physics.folding import fold
 from smrestore.physics.moment import moment_samples
 from smrestore.physics.moment_table import table_samples
-from smrestore.physics.vectors import LANES
+from smrestore.physics.vectors import LANES, not_inlined
 
 
 class Places(NamedTuple):
@@ -60,6 +60,7 @@ def sample_moment(places, drive_field, table, nodes, cells, moment):
     By quadrature if there are ``nodes``, else by ``table``. Lanes without a position hold
     anything.
     """
+    not_inlined()
     if nodes.size:
         moment_samples(
             places.alpha,

@@ -9,7 +9,13 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from smrestore.physics.vectors import LANES, make_fiber_products
+from smrestore.physics.vectors import (
+    LANES,
+    copy_run,
+    make_fiber_products,
+    not_inlined,
+    sums_and_differences,
+)
 
 
 class Basis(NamedTuple):
@@ -50,6 +56,12 @@ class Pattern(NamedTuple):
 PANEL = 8 * LANES
 """Numbers of neighboring fibers that are transformed together, so that memory is read in runs."""
 
+
+def panel_size(pattern: Pattern) -> int:
+    """Return the size of the working memory of a transform."""
+    return PANEL * (int(pattern.counts.max()) + 1)
+
+
 _six_products = make_fiber_products(6)
 _four_products = make_fiber_products(4)
 _one_product = make_fiber_products(1)
@@ -66,8 +78,9 @@ def transform_samples(moment, pattern, panel):
     pattern
         A :class:`Pattern`.
     panel
-        Working memory, float64 (PANEL times the largest count).
+        Working memory, float64 (:func:`panel_size`).
     """
+    not_inlined()
     n_x, n_y, n_z = pattern.counts
     row = n_z * LANES
     plane = n_y * row
@@ -86,8 +99,7 @@ def transform_samples(moment, pattern, panel):
                 continue
             for y in range(n_y):
                 odd = (x >= len(pattern.x.even)) != (y >= len(pattern.y.even))
-                for i in range(row):
-                    panel[i] = part[y * row + i]
+                copy_run(part, y * row, panel, 0, row)
                 matrix = pattern.z.odd if odd else pattern.z.even
                 _multiply(panel, 0, LANES, matrix, part, y * row, LANES)
 
@@ -103,15 +115,19 @@ def _transform_axis(values, n, inner, basis, periodic, panel):
             width = min(PANEL, inner - left)
             corner = start + left
             for k in range(n_even):
-                far = (n - k) % n if periodic else n - 1 - k
-                for i in range(width):
-                    x, y = values[corner + k * inner + i], values[corner + far * inner + i]
-                    panel[k * width + i] = x + y
-            for k in range(n - n_even):
-                near, far = (k + 1, n - 1 - k) if periodic else (k, n - 1 - k)
-                for i in range(width):
-                    x, y = values[corner + near * inner + i], values[corner + far * inner + i]
-                    panel[(n_even + k) * width + i] = x - y
+                far, odd = ((n - k) % n, k - 1) if periodic else (n - 1 - k, k)
+                # Nodes that mirror themselves have no difference: it goes where nobody reads.
+                if odd < 0:
+                    odd = n - n_even
+                sums_and_differences(
+                    values,
+                    corner + k * inner,
+                    corner + far * inner,
+                    panel,
+                    k * width,
+                    (n_even + odd) * width,
+                    width,
+                )
             _multiply(panel, 0, width, basis.even, values, corner, inner)
             corner += n_even * inner
             _multiply(panel, n_even * width, width, basis.odd, values, corner, inner)

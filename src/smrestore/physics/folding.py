@@ -8,7 +8,17 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from smrestore.physics.vectors import INT64, LANES, Lanes, multiply_add
+from smrestore.physics.vectors import (
+    INT64,
+    LANES,
+    Lanes,
+    multiply_add,
+    not_inlined,
+    sums_and_differences,
+)
+
+BUFFERED = 128
+"""Components of a position that are written at a time, because single ones are slow to write."""
 
 
 class Folding(NamedTuple):
@@ -52,44 +62,62 @@ class Chosen(NamedTuple):
 
 
 @intrinsic
-def _add_up(typing_context, coefficients, offset, source, weight, first, last, total, place):
+def _add_up(typing_context, coefficients, offset, source, weight, part, first, last, total, place):
     """Add up entries ``first`` to ``last`` of a folding: weights times vectors of coefficients.
 
-    Coefficient n is the vector at ``offset`` + n LANES; the sum is written at ``place``.
+    Coefficient n is the vector at ``offset`` + n LANES, its weight follows ``part`` others; the sum
+    is written at ``place``.
     """
     integer = types.int64
-    signature = types.void(coefficients, integer, source, weight, integer, integer, total, integer)
+    signature = types.void(
+        coefficients, integer, source, weight, integer, integer, integer, total, integer
+    )
 
     def code(context, builder, signature, arguments):
         memory = Lanes(context, builder, signature, arguments)
-        _, offset, _, _, first, last, _, place = arguments
+        _, offset, _, _, part, first, last, _, place = arguments
         vector = ir.VectorType(ir.DoubleType(), LANES)
         total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * LANES))
         with cgutils.for_range_slice(builder, first, last, INT64(1)) as (entry, _):
             number = builder.load(builder.gep(memory.data(2), [entry]))
-            factor = memory.spread(builder.load(builder.gep(memory.data(3), [entry])))
+            place_of_weight = builder.add(part, entry)
+            factor = memory.spread(builder.load(builder.gep(memory.data(3), [place_of_weight])))
             value = memory.load(0, builder.add(offset, builder.mul(number, INT64(LANES))))
             builder.store(multiply_add(builder, value, factor, builder.load(total)), total)
-        memory.store(6, place, builder.load(total))
+        memory.store(7, place, builder.load(total))
         return context.get_dummy_value()
 
     return signature, code
 
 
 @numba.njit(cache=True, nogil=True)
-def _combine(totals, n_images):
-    """Replace vectors, one for each class, by their sums with the signs of each image.
+def _combine(totals, first, n_images):
+    """Replace vectors from ``first`` on, one for each class, by sums with the signs of each image.
 
     That is a Walsh-Hadamard transform of (E, LANES).
     """
     half = 1
     while half < n_images:
-        width = half * LANES
-        for first in range(0, n_images * LANES, 2 * width):
-            for i in range(first, first + width):
-                x, y = totals[i], totals[i + width]
-                totals[i], totals[i + width] = x + y, x - y
+        for image in range(n_images):
+            if image & half == 0:
+                near = first + image * LANES
+                far = near + half * LANES
+                sums_and_differences(totals, near, far, totals, near, far, LANES)
         half *= 2
+
+
+@numba.njit(cache=True, nogil=True)
+def _wanted(rows):
+    """Return where the positions that are asked for lie in (E, LANES), and their rows, int64."""
+    n_images = rows.shape[1]
+    lane, row = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
+    count = 0
+    for e in range(n_images):
+        for p in range(len(rows)):
+            if rows[p, e] >= 0:
+                lane[count], row[count] = e * LANES + p, rows[p, e]
+                count += 1
+    return lane[:count], row[:count]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -99,29 +127,38 @@ def fold(coefficients, chosen, folding, rows, values):
     ``coefficients`` float64 (C, N, LANES). Row ``rows[p, e]`` of ``values`` (rows, S) is filled for
     image e of position p, if it is not negative.
     """
+    not_inlined()
     n_parts, n_images = folding.weight.shape[0], chosen.sign.shape[1]
     flat, weights = coefficients.reshape(-1), folding.weight.reshape(-1)
-    n_entries = folding.source.size
-    part_size = n_images * LANES
+    n_entries, part_size = folding.source.size, n_images * LANES
     totals = np.empty(n_parts * part_size)
-    for s in range(chosen.channel.size):
+    lane, row = _wanted(rows)
+    buffer = np.empty((lane.size, BUFFERED), values.dtype)
+    n_components = chosen.channel.size
+    for s in range(n_components):
         offset = chosen.channel[s] * coefficients.shape[1] * LANES
         start = chosen.frequency[s] * n_images
         for part in range(n_parts):
-            weight = weights[part * n_entries :]
-            place = part * part_size
             for c in range(n_images):
-                first, last = folding.start[start + c], folding.start[start + c + 1]
                 _add_up(
-                    flat, offset, folding.source, weight, first, last, totals, place + c * LANES
+                    flat,
+                    offset,
+                    folding.source,
+                    weights,
+                    part * n_entries,
+                    folding.start[start + c],
+                    folding.start[start + c + 1],
+                    totals,
+                    part * part_size + c * LANES,
                 )
-            _combine(totals[place : place + part_size], n_images)
-        for e in range(n_images):
-            for p in range(len(rows)):
-                row = rows[p, e]
-                if row < 0:
-                    continue
-                value = totals[e * LANES + p] * chosen.factor[0, s]
-                for part in range(1, n_parts):
-                    value += totals[part * part_size + e * LANES + p] * chosen.factor[part, s]
-                values[row, s] = value * chosen.sign[s, e]
+            _combine(totals, part * part_size, n_images)
+        place = s % BUFFERED
+        for i in range(lane.size):
+            value = totals[lane[i]] * chosen.factor[0, s]
+            for part in range(1, n_parts):
+                value += totals[part * part_size + lane[i]] * chosen.factor[part, s]
+            buffer[i, place] = value * chosen.sign[s, lane[i] // LANES]
+        if place == BUFFERED - 1 or s == n_components - 1:
+            for i in range(lane.size):
+                for j in range(place + 1):
+                    values[row[i], s - place + j] = buffer[i, j]

@@ -115,11 +115,14 @@ def originals(static_field: np.ndarray, mirrors: Mirrors) -> tuple[np.ndarray, n
     """
     field, image = mirrors.place_of(static_field)
     number = np.arange(len(field))
-    distinct, place = np.unique(field, axis=0, return_inverse=True)
-    images = np.full((len(distinct), mirrors.n_images), -1)
-    images[place.reshape(-1), image] = number
+    # numpy.unique along an axis takes five times as long.
+    order = np.lexsort(field.T)
+    is_new = np.ones(len(field), dtype=bool)
+    is_new[1:] = (field[order[1:]] != field[order[:-1]]).any(axis=1)
+    images = np.full((np.count_nonzero(is_new), mirrors.n_images), -1)
+    images[np.cumsum(is_new) - 1, image[order]] = order
     if np.count_nonzero(images >= 0) == len(field):
-        return distinct, images
+        return field[order[is_new]], images
     images = np.full((len(field), mirrors.n_images), -1)
     images[number, image] = number
     return field, images

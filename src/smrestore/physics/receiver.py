@@ -1,5 +1,6 @@
 """The receive chain: coils and what follows them."""
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,7 +58,7 @@ class Receiver:
         """Number of receive channels C."""
         return len(self.sensitivity)
 
-    @property
+    @functools.cached_property
     def is_unit(self) -> bool:
         """Whether the channels are the components of the moment themselves."""
         return np.array_equal(self.sensitivity, np.eye(3))

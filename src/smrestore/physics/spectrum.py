@@ -27,7 +27,7 @@ import scipy.fft
 from smrestore.errors import InputError
 from smrestore.physics import lattice, torus
 from smrestore.physics.block import Memory, Places, fill_components, receive, sample_moment
-from smrestore.physics.cosines import PANEL, Pattern
+from smrestore.physics.cosines import Pattern, panel_size
 from smrestore.physics.folding import Chosen, Folding
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mirrors import NO_MIRRORS, Mirrors, mirrors_of, originals
@@ -385,7 +385,7 @@ def component_values(
 
     def blocks() -> Iterator[Callable[[], int]]:
         for group in plan.groups:
-            samples = _samples(simulation, group, plan.mirrors, components)
+            samples = _samples(job, group)
             n_samples = samples.drive_field.shape[1]
             needed = _batch_bytes(simulation, samples)
             if memory is not None and needed * threads > memory:
@@ -449,13 +449,22 @@ class _Job(NamedTuple):
 
 
 class _Samples(NamedTuple):
-    """How the spectra of a group are taken: from which fields, (3, N), and by which transform.
+    """How the spectra of a group are taken.
 
-    Without a pattern, the samples are those of a period in time, and an FFT is taken.
+    Attributes
+    ----------
+    drive_field
+        Reduced drive field at the samples, float64 (3, N).
+    n_images
+        Positions that a place may stand for.
+    chosen, pattern, folding
+        As :func:`smrestore.physics.block.fill_components` wants them. Without them, the samples are
+        those of a period in time, and an FFT is taken.
     """
 
-    in_time: bool
     drive_field: np.ndarray
+    n_images: int
+    chosen: Chosen | None = None
     pattern: Pattern | None = None
     folding: Folding | None = None
 
@@ -476,24 +485,28 @@ def _evaluator(simulation: Simulation, plan: Plan, evaluator: str) -> tuple[np.n
     return moment_table(plan.alpha, along, across), np.empty((3, 0))
 
 
-def _samples(
-    simulation: Simulation, group: Group, mirrors: Mirrors, components: Components
-) -> _Samples:
-    sequence, beta = simulation.sequence, simulation.particle.beta
+def _samples(job: _Job, group: Group) -> _Samples:
+    sequence, beta = job.simulation.sequence, job.simulation.particle.beta
     if group.counts is not None:
+        mirrors = job.plan.mirrors
         amplitude = beta * np.array(sequence.drive_amplitude)
-        return _Samples(
-            False,
-            amplitude[:, None] * torus.node_cosines(group.counts),
-            torus.pattern(group.counts),
-            torus.folding(sequence, group.counts, components.frequency, mirrors),
-        )
-    drive_field = beta * sequence.drive_field(sequence.n_samples)
-    lengths = lattice.axis_lengths(sequence)
-    if lengths is None:
-        return _Samples(True, drive_field)
-    drive_field = np.ascontiguousarray(drive_field[:, lattice.sample_numbers(lengths)])
-    return _Samples(True, drive_field, lattice.pattern(lengths), lattice.folding(lengths))
+        drive_field = amplitude[:, None] * torus.node_cosines(group.counts)
+        pattern = torus.pattern(group.counts)
+        folding = torus.folding(sequence, group.counts, job.components.frequency, mirrors)
+    else:
+        mirrors = NO_MIRRORS
+        drive_field = beta * sequence.drive_field(sequence.n_samples)
+        lengths = lattice.axis_lengths(sequence)
+        if lengths is None:
+            return _Samples(drive_field, mirrors.n_images)
+        drive_field = np.ascontiguousarray(drive_field[:, lattice.sample_numbers(lengths)])
+        pattern, folding = lattice.pattern(lengths), lattice.folding(lengths)
+    # The second part of the weights is imaginary.
+    factor = np.stack([job.factor, 1j * job.factor][: len(folding.weight)])
+    channel, frequency = job.components.channel, job.components.frequency
+    sign = mirrors.channel_signs(job.simulation.receiver)[channel]
+    chosen = Chosen(channel, frequency, factor, sign)
+    return _Samples(drive_field, mirrors.n_images, chosen, pattern, folding)
 
 
 def _batch_bytes(simulation: Simulation, samples: _Samples) -> int:
@@ -506,8 +519,7 @@ def _batch_bytes(simulation: Simulation, samples: _Samples) -> int:
 def _fill_block(job: _Job, samples: _Samples, some: np.ndarray, values: np.ndarray) -> int:
     """Write the components at a block of places and return how many positions they stand for."""
     plan, receiver = job.plan, job.simulation.receiver
-    mirrors = NO_MIRRORS if samples.in_time else plan.mirrors
-    rows = plan.images[some, : mirrors.n_images]
+    rows = plan.images[some, : samples.n_images]
     scale = np.ones((len(some), 3)) if plan.drive_scale is None else plan.drive_scale[some]
     places = Places(rows, plan.alpha[some], plan.easy_axis[some], plan.static_field[some], scale)
     sensitivity = np.empty((0, 3)) if receiver.is_unit else receiver.sensitivity
@@ -518,19 +530,14 @@ def _fill_block(job: _Job, samples: _Samples, some: np.ndarray, values: np.ndarr
         scratch("moment", 3 * n_numbers),
         scratch("signal", len(sensitivity) * n_numbers),
         scratch("cells", n_cells * CELL_SIZE),
-        scratch("panel", PANEL * max(samples.pattern.counts) if samples.pattern else 0),
+        scratch("panel", panel_size(samples.pattern) if samples.pattern else 0),
     )
     fields = samples.drive_field, job.table, job.nodes
     if samples.pattern is None:
         _fill_by_fft(job, places, fields, sensitivity, memory, values)
         return len(some)
-    # The second part of the weights is imaginary.
-    factor = np.stack([job.factor, 1j * job.factor][: len(samples.folding.weight)])
-    channel, frequency = job.components.channel, job.components.frequency
-    chosen = Chosen(channel, frequency, factor, mirrors.channel_signs(receiver)[channel])
-    fill_components(
-        places, *fields, sensitivity, samples.pattern, chosen, samples.folding, memory, values
-    )
+    transform = samples.pattern, samples.chosen, samples.folding
+    fill_components(places, *fields, sensitivity, *transform, memory, values)
     return int(np.count_nonzero(rows >= 0))
 
 

@@ -89,6 +89,20 @@ class Lanes:
         return spread(self.builder, scalar, LANES)
 
 
+@intrinsic
+def not_inlined(typing_context):
+    """Keep the function that calls this from being inlined into others.
+
+    Loops over vectors become slower inside a larger function.
+    """
+
+    def code(context, builder, signature, arguments):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), code
+
+
 def make_fiber_products(n_results: int) -> Callable:
     """Return a compiled function for ``n_results`` neighboring rows of a product of matrices.
 
@@ -130,3 +144,41 @@ def make_fiber_products(n_results: int) -> Callable:
         return signature, code
 
     return fiber_products
+
+
+@intrinsic
+def sums_and_differences(typing_context, x, near, far, y, plus, minus, width):
+    """Write sums and differences of two runs of ``width`` numbers of x to two runs of y.
+
+    ``width`` is a multiple of LANES; the runs start at the given places of the flat arrays.
+    """
+    integer = types.int64
+    signature = types.void(x, integer, integer, y, integer, integer, integer)
+
+    def code(context, builder, signature, arguments):
+        memory = Lanes(context, builder, signature, arguments)
+        _, near, far, _, plus, minus, width = arguments
+        with cgutils.for_range_slice(builder, INT64(0), width, INT64(LANES)) as (i, _):
+            a = memory.load(0, builder.add(near, i))
+            b = memory.load(0, builder.add(far, i))
+            memory.store(3, builder.add(plus, i), builder.fadd(a, b))
+            memory.store(3, builder.add(minus, i), builder.fsub(a, b))
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@intrinsic
+def copy_run(typing_context, x, start, y, place, width):
+    """Copy ``width`` numbers, a multiple of LANES, from a place of x to one of y."""
+    integer = types.int64
+    signature = types.void(x, integer, y, integer, integer)
+
+    def code(context, builder, signature, arguments):
+        memory = Lanes(context, builder, signature, arguments)
+        _, start, _, place, width = arguments
+        with cgutils.for_range_slice(builder, INT64(0), width, INT64(LANES)) as (i, _):
+            memory.store(2, builder.add(place, i), memory.load(0, builder.add(start, i)))
+        return context.get_dummy_value()
+
+    return signature, code
