@@ -28,6 +28,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from smrestore.allocation import keep_freed_memory
 from smrestore.configuration import read_configuration
 from smrestore.evaluation import EvaluationPair, EvaluationSet, evaluation_pairs
 from smrestore.figures.style import (
@@ -223,6 +224,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="also draw the leads, as .png, .pdf or .svg")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     config = read_configuration(arguments.config)
     pairs, baseline = test_pairs(
         config, arguments.results, arguments.test_set, arguments.components

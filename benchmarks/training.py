@@ -2,6 +2,7 @@
 
 python benchmarks/training.py                              # experiments of config.yaml
 python benchmarks/training.py --configuration config/paper.yaml
+python benchmarks/training.py --allocation                 # with and without freed memory kept
 python benchmarks/training.py --quality                    # minutes: time to a quality
 
 Times are processor time of all threads: other programs on the machine disturb it less than the
@@ -10,7 +11,9 @@ for speed, so components are random numbers. Only --quality simulates.
 """
 
 import argparse
+import multiprocessing
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +25,7 @@ import torch
 from tabulate import tabulate
 from torch.utils.data import DataLoader
 
+from smrestore.allocation import keep_freed_memory
 from smrestore.configuration import read_configuration, resolved_dataset
 from smrestore.methods import dct_filter
 from smrestore.noise import NoisePool, build_parametric_pool
@@ -113,12 +117,12 @@ def input_seconds(pairs: TrainingPairs, batch_size: int) -> float:
 def step_seconds(loop: Loop, count: int) -> float:
     """Return the smallest processor time of a step, its input included."""
     times, start = [], None
-    for step in loop.steps():
+    for number, _ in enumerate(loop.steps()):
         now = cpu_seconds()
         if start is not None:
             times.append(now - start)
         start = now
-        if step > count:
+        if number == count:
             break
     return min(times)
 
@@ -142,8 +146,8 @@ def saved_bytes(loop: Loop) -> int:
     return kept
 
 
-def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) -> list[object]:
-    """Return the row of one experiment."""
+def make_loop(entry: dict, datasets: dict, folder: Path) -> Loop:
+    """Return the training of an experiment on random numbers."""
     settings = load_settings(entry)
     cases = cases_of(resolved_dataset(datasets, entry["dataset"]), "train", MATRICES)
     write_store(folder / "store.h5", random_matrices(cases))
@@ -151,7 +155,13 @@ def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) ->
     pool = make_pool(folder / "pool.h5", cases, store.frequencies())
     check_data(store, pool, settings)
     fabric = make_fabric(settings, "cpu", 1)
-    loop = set_up(fabric, settings, SEED, (store, store), pool, folder / "history.csv", 0)
+    return set_up(fabric, settings, SEED, (store, store), pool, folder / "history.csv", 0)
+
+
+def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) -> list[object]:
+    """Return the row of one experiment."""
+    loop = make_loop(entry, datasets, folder)
+    settings = loop.settings
     n_bytes = saved_bytes(loop)
     per_sample = input_seconds(loop.pairs, settings.batch_size)
     step = step_seconds(loop, count)
@@ -169,6 +179,45 @@ def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) ->
         100 * per_sample * settings.batch_size / step,
         n_bytes / 2**20,
     ]
+
+
+def mean_step(loop: Loop, count: int) -> tuple[float, float, float]:
+    """Return the processor time of a step, that of the system within it, in ms, and page faults."""
+    steps = loop.steps()
+    next(steps)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(count):
+        next(steps)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    faults = after.ru_minflt - before.ru_minflt
+    return 1e3 * (user + system) / count, 1e3 * system / count, faults / count
+
+
+def steps_by_allocation(entry: dict, datasets: dict, count: int) -> list[float]:
+    """Return what steps take as the C library frees memory, and with freed memory kept."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        loop = make_loop(entry, datasets, Path(folder))
+        default = mean_step(loop, count)
+        if not keep_freed_memory():
+            raise SystemExit("this C library keeps no freed memory")
+        mean_step(loop, 2)
+        kept = mean_step(loop, count)
+    return [*default, *kept, default[0] / kept[0]]
+
+
+def allocation(config: dict, names: list[str], count: int) -> None:
+    """Print what it gains to keep freed memory, in a process for each experiment."""
+    rows = []
+    for name in names:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            arguments = config["experiments"][name], config["datasets"], count
+            rows.append([name, *pool.apply(steps_by_allocation, arguments)])
+    print("A step on one thread as memory is freed by default, and with freed memory kept")
+    columns = ["ms", "of it system", "page faults"]
+    headers = ["experiment", *columns, *(f"kept: {column}" for column in columns), "ratio"]
+    print(tabulate(rows, headers, floatfmt=("", ".1f", ".1f", ".0f", ".1f", ".1f", ".0f", ".2f")))
 
 
 def speed(config: dict, names: list[str] | None, count: int) -> None:
@@ -265,6 +314,7 @@ def main() -> None:
     parser.add_argument("--configuration", type=Path, nargs="*", default=[], help="overlays")
     parser.add_argument("--experiments", nargs="*", help="names (default: all)")
     parser.add_argument("--steps", type=int, default=5, help="steps to time (default: %(default)s)")
+    parser.add_argument("--allocation", action="store_true", help="compare ways to free memory")
     parser.add_argument("--quality", action="store_true", help="train until +10 dB over DCT-F")
     parser.add_argument(
         "--minutes", type=float, default=15, help="limit of --quality per core (default: 15)"
@@ -272,8 +322,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(os.cpu_count() if arguments.quality else 1)
     config = read_configuration([ROOT / "config.yaml", *arguments.configuration])
+    if arguments.allocation:
+        names = arguments.experiments or list(config["experiments"])
+        allocation(config, names, arguments.steps)
+        return
+    keep_freed_memory()
     if arguments.quality:
-        for name in arguments.experiments or ["dncnn-canonical"]:
+        for name in arguments.experiments or ["unet-canonical"]:
             quality(config, name, arguments.minutes)
     else:
         speed(config, arguments.experiments, arguments.steps)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from smrestore.allocation import keep_freed_memory
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError
 from smrestore.models import load_model
@@ -125,6 +126,7 @@ class NetworkMethod:
             )
         spacing = make_task(settings["task"], settings["degradation"]).spacing
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        keep_freed_memory()
         return cls(
             network.to(device),
             settings["dimension"],

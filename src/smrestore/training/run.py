@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 
+from smrestore.allocation import keep_freed_memory
 from smrestore.errors import InterruptionError
 from smrestore.models import save_card, save_weights
 from smrestore.networks import build_network
@@ -103,6 +104,7 @@ def train(
     accelerator = choose_accelerator(accelerator)
     threads = min(threads, os.cpu_count())
     torch.set_num_threads(threads)
+    keep_freed_memory()
     model = Path(model)
     stores = SystemMatrixStore(training), SystemMatrixStore(validation)
     pool = NoisePool(noise_pool)
