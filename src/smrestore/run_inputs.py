@@ -21,7 +21,7 @@ PACKAGES = (
     "h5py",
     "pandas",
     "torch",
-    "lightning",
+    "lightning-fabric",
     "matplotlib",
     "snakemake",
 )

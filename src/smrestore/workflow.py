@@ -4,10 +4,13 @@ import ast
 import contextlib
 import functools
 import hashlib
+import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 INTERRUPTED = 75
@@ -60,9 +63,25 @@ def optional(paths: Sequence[str]) -> str | None:
     return paths[0] if paths else None
 
 
-@functools.cache
-def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """Return what a module does, as text without comments and docstrings, and what it imports."""
+class _Module(NamedTuple):
+    """What is known of a file of code.
+
+    Attributes
+    ----------
+    state
+        Time of the last change in ns, and size: as long as they stay, so does the rest.
+    identity
+        Of what the module does, without comments and docstrings.
+    imports
+        Files of this package that it imports, relative to the folder of the package.
+    """
+
+    state: list[int]
+    identity: str
+    imports: list[str]
+
+
+def _parse(path: Path, state: list[int]) -> _Module:
     tree = ast.parse(path.read_text())
     imports: set[Path] = set()
     for node in ast.walk(tree):
@@ -82,7 +101,47 @@ def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
             continue
         for name in names:
             imports.update(_module_files(name))
-    return ast.dump(tree), tuple(sorted(imports))
+    identity = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Module(state, identity, sorted(str(p.relative_to(PACKAGE)) for p in imports))
+
+
+class _Modules:
+    """Modules as they were parsed, kept in a file for the next process."""
+
+    # What is parsed depends on the code of this module and on the version of Python.
+    VERSION = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+
+    def __init__(self, kept: Path | None) -> None:
+        self.kept, self.known, self.is_changed = kept, {}, False
+        # Whatever is wrong with the file, everything can be parsed again.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            content = json.loads(kept.read_text()) if kept else {}
+            if content.get("version") == self.VERSION:
+                self.known = {path: _Module(*rest) for path, rest in content["modules"].items()}
+
+    def get(self, path: Path) -> _Module:
+        """Return what is known of a file, parsed if it has changed."""
+        status = path.stat()
+        state = [status.st_mtime_ns, status.st_size]
+        module = self.known.get(str(path))
+        if module is None or module.state != state:
+            module = self.known[str(path)] = _parse(path, state)
+            self.is_changed = True
+        return module
+
+    def keep(self) -> None:
+        """Write the file if there is something new. Without it, the next process parses again."""
+        if not self.kept or not self.is_changed:
+            return
+        with contextlib.suppress(OSError):
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            part = self.kept.with_name(f"{self.kept.name}.{os.getpid()}")
+            part.write_text(json.dumps({"version": self.VERSION, "modules": self.known}))
+            part.replace(self.kept)
+            self.is_changed = False
+
+
+_modules = functools.cache(_Modules)
 
 
 def _module_files(name: str) -> Iterator[Path]:
@@ -97,18 +156,24 @@ def _module_files(name: str) -> Iterator[Path]:
                 yield path
 
 
-def code_id(script: str | Path) -> str:
+def code_id(script: str | Path, kept: Path | None = None) -> str:
     """Return an identity of a script and of all code of this package that it imports.
 
     It changes when this code changes, not with comments, docstrings, layout or unrelated modules.
     This module does not count: how jobs log and fail leaves their results as they are.
     Rules name it among their parameters, because Snakemake does not look into imported modules.
+
+    ``kept`` is a file for what is known of modules; parsing all of them takes seconds, which every
+    job on a cluster would spend.
     """
+    modules = _modules(kept)
     pending, seen = [Path(script)], {}
     while pending:
         path = pending.pop()
         if path not in seen and path != Path(__file__):
-            seen[path], imports = _parse(path)
-            pending.extend(imports)
+            module = modules.get(path)
+            seen[path] = module.identity
+            pending.extend(PACKAGE / name for name in module.imports)
+    modules.keep()
     text = "\n".join(seen[path] for path in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

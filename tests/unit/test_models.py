@@ -109,6 +109,6 @@ def test_folder_without_models(tmp_path, capsys):
 def test_models_load_without_the_training_stack():
     code = (
         "import sys, smrestore.models, smrestore.methods.network; "
-        "assert not {'lightning', 'tensorboard', 'smrestore.training'} & {*sys.modules}"
+        "assert not {'lightning_fabric', 'tensorboard', 'smrestore.training'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -53,7 +53,9 @@ def identity(project):
     spec = importlib.util.spec_from_file_location("workflow_of_project", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.code_id(project / "script.py")
+    found = module.code_id(project / "script.py", project / "kept/code.json")
+    assert found == module.code_id(project / "script.py")
+    return found
 
 
 def change(project, name, old, new):
@@ -121,6 +123,31 @@ def test_identity_does_not_depend_on_the_place(project, tmp_path_factory):
     moved = identity(elsewhere)
     elsewhere.rename(project)
     assert identity(project) == moved
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": 1}', '{"modules": {}}'])
+def test_identity_needs_nothing_that_is_kept(project, content):
+    before = identity(project)
+    kept = project / "kept/code.json"
+    known = kept.read_text()
+    kept.write_text(content)
+    assert identity(project) == before
+    assert kept.read_text() == known
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.write_text("no folder")
+    assert identity(project) == before
+
+
+def test_identity_parses_only_what_has_changed(project):
+    identity(project)
+    kept = project / "kept/code.json"
+    before = kept.stat().st_mtime_ns
+    identity(project)
+    assert kept.stat().st_mtime_ns == before
+    change(project, "smrestore/direct.py", "x + VALUE", "x - VALUE")
+    identity(project)
+    assert kept.stat().st_mtime_ns > before
 
 
 def run_job(log, body):

@@ -15,6 +15,8 @@ from smrestore.public.registry import read_stores
 from smrestore.workflow import code_id
 
 ROOT = Path(workflow.basedir)
+# Beside the state of Snakemake, which holds no results either.
+KNOWN_CODE = Path(".snakemake/known-code.json")
 
 try:
     check_configuration(config, ROOT / "workflow/schemas/config.schema.yaml", Path.cwd())
@@ -60,7 +62,7 @@ MEASUREMENTS = {
 
 def code(script):
     """Return the identity of the code behind workflow/scripts/{script}.py."""
-    return code_id(ROOT / f"workflow/scripts/{script}.py")
+    return code_id(ROOT / f"workflow/scripts/{script}.py", KNOWN_CODE)
 
 
 def names(section, **conditions):

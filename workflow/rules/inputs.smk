@@ -343,12 +343,13 @@ def get_scan_task(wildcards):
 
 
 def get_rows_to_restore(wildcards):
-    """Return the settings that choose the components of a realization, None to restore all.
+    """Return the settings that choose the components to restore, None to restore all.
 
-    Those are scored, and reconstructed with, here or where this is the prior.
+    Those are scored, and reconstructed with, here or where this is the prior. Of a realization,
+    nothing else is looked at.
     """
     name = wildcards.measurement
-    if name in config["measurements"]:
+    if config["measurements"].get(name, {"restore": "needed"}).get("restore", "all") == "all":
         return None
     users = [e for e in MEASUREMENTS.values() if e.get("prior", {}).get("measurement") == name]
     return [entry["reconstruction"] for entry in (MEASUREMENTS[name], *users)]

@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import scipy.signal
 
 from smrestore.errors import InputError
 from smrestore.noise.origin import Origin
@@ -151,7 +150,10 @@ def _chunk(
         return white[:count], 0.0, 0.0
     keep = np.exp(-1 / correlation_frames)
     innovation[(1 if chunk == 0 else 0) :] *= np.sqrt(1 - keep**2)
-    slow, _ = scipy.signal.lfilter([1], [1, -keep], innovation, zi=[keep * state])
+    # Loaded here, as it takes longer to load than most other modules together.
+    from scipy.signal import lfilter
+
+    slow, _ = lfilter([1], [1, -keep], innovation, zi=[keep * state])
     return white[:count], slow[:count], slow[-1]
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
 
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.sequence import Sequence
@@ -101,5 +100,8 @@ def scanner_background(
     innovation[:, 0] = scan_rng.normal(size=N_MODES)
     jumps = scan_rng.random(n_frames) < settings.jump_rate
     innovation[:, jumps] += settings.jump_size * scan_rng.normal(size=(N_MODES, jumps.sum()))
-    course = scipy.signal.lfilter([1], [1, -keep], innovation, axis=1)
+    # Loaded here, as it takes longer to load than most other modules together.
+    from scipy.signal import lfilter
+
+    course = lfilter([1], [1, -keep], innovation, axis=1)
     return Background(level, patterns, course)

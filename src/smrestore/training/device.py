@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Iterator
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.fabric.plugins.precision import MixedPrecision
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.precision import MixedPrecision
 
 from smrestore.errors import InputError
 from smrestore.training.settings import TrainingSettings

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from lightning.fabric.loggers import TensorBoardLogger
+from lightning_fabric.loggers import TensorBoardLogger
 
 from smrestore.files import atomic_path
 

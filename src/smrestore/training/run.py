@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from smrestore.allocation import keep_freed_memory
 from smrestore.errors import InterruptionError
