@@ -9,7 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
+from smrestore.mdf.data import frame_blocks
+from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import (
     BY_POSITION,
     DATA,

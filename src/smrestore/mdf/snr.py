@@ -6,7 +6,8 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.background import background_spectra
-from smrestore.mdf.file import MEAN, Indices, MdfFile, Period, open_mdf
+from smrestore.mdf.choices import MEAN, Period
+from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import IS_BACKGROUND_FRAME, SNR
 from smrestore.mdf.system_matrix import calibration_of, matrix_of
 

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
+from smrestore.mdf.data import frame_blocks
+from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, IS_BACKGROUND_FRAME
 from smrestore.noise.origin import Origin, origin_of
 from smrestore.noise.pool import check_background_level
