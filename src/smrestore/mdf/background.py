@@ -21,13 +21,19 @@ def read_background(
     *,
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Return the spectra of the background frames, complex64 (E, coil, frequency).
 
     The frames come in the order of acquisition. Parameters as in :func:`iter_spectra`. A file
     without background frames gives E = 0.
     """
-    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
+    with open_mdf(
+        path,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
+    ) as file:
         return background_spectra(
             file, file.channel_indices(channels), file.stored_frequencies(frequencies)
         )
@@ -40,6 +46,7 @@ def background_std(
     *,
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Return the standard deviation of the background frames, float64 (coil, frequency).
 
@@ -52,7 +59,12 @@ def background_std(
         If there are fewer than two background frames.
     """
     background = read_background(
-        path, channels, frequencies, transfer_function=transfer_function, period=period
+        path,
+        channels,
+        frequencies,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
     )
     if len(background) < 2:
         raise InputError(

@@ -40,6 +40,7 @@ def write_restored(
     frequencies: Indices = None,
     grid: CalibrationGrid | None = None,
     background_corrected: bool = True,
+    spectral_leakage: str = "ignore",
     snr: np.ndarray | None = None,
     time: datetime | str | None = None,
     uuid: str | uuids.UUID | None = None,
@@ -70,6 +71,8 @@ def write_restored(
         The grid of the matrix if it is not that of the source, after upsampling for example.
     background_corrected
         Whether the background was subtracted from the matrix.
+    spectral_leakage
+        How the source was read, see :func:`open_mdf`; the flag says what came of it.
     snr
         Signal-to-noise ratio of the restored rows, (C, K) or (J, C, K). None stores none, because
         that of the source does not hold any more.
@@ -89,7 +92,7 @@ def write_restored(
             path=destination_path,
             remedy="choose another name",
         )
-    with open_mdf(source_path) as file:
+    with open_mdf(source_path, spectral_leakage=spectral_leakage) as file:
         if file.calibration is None:
             raise file.error(
                 "is a measurement, not a calibration scan",
@@ -210,7 +213,7 @@ def _measurement(
             isFastFrameAxis=True,
             isFrequencySelection=selected,
             isBackgroundCorrected=background_corrected,
-            isSpectralLeakageCorrected=file.flags.spectral_leakage_corrected,
+            isSpectralLeakageCorrected=file.leakage_is_corrected,
             isTransferFunctionCorrected=file.flags.transfer_function_corrected,
         ),
     }

@@ -61,7 +61,12 @@ def ratio_of(file: MdfFile) -> np.ndarray:
 
 
 def read_snr(
-    path: str | Path, *, channels: Indices = None, frequencies: Indices = None, period: Period = 0
+    path: str | Path,
+    *,
+    channels: Indices = None,
+    frequencies: Indices = None,
+    period: Period = 0,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Return the stored signal-to-noise ratio, else the computed one, float64 (coil, frequency).
 
@@ -69,7 +74,7 @@ def read_snr(
     wrote them (ParaVision's for converted files), and differ between ``period`` s; computed ones
     follow :func:`signal_to_noise`.
     """
-    with open_mdf(path, period=period) as file:
+    with open_mdf(path, period=period, spectral_leakage=spectral_leakage) as file:
         channels = file.channel_indices(channels)
         stored = file.stored_frequencies(frequencies)
         snr = stored_snr(file)

@@ -32,4 +32,11 @@ def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Ro
         return rows
     with mdf.open_mdf(calibration) as file:
         place = np.searchsorted(file.frequency_indices, rows.chosen[:, 1])
-    return dataclasses.replace(rows, snr=mdf.read_snr(calibration)[rows.chosen[:, 0], place])
+    snr = np.empty(len(place))
+    for period in rows.periods:
+        own = rows.period == period
+        of_period = mdf.read_snr(
+            calibration, period=period, spectral_leakage=settings.calibration_leakage
+        )
+        snr[own] = of_period[rows.chosen[own, 0], place[own]]
+    return dataclasses.replace(rows, snr=snr)
