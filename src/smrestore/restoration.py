@@ -426,7 +426,9 @@ def _wanted(plan: _Plan, chosen: np.ndarray | None) -> np.ndarray:
     wanted = np.full(plan.shape[1:3], chosen is None)
     if chosen is not None:
         channels, frequencies = np.asarray(chosen).T
-        wanted[channels, np.searchsorted(plan.frequencies, frequencies)] = True
+        # A file may store its frequencies in any order.
+        order = np.argsort(plan.frequencies)
+        wanted[channels, order[np.searchsorted(plan.frequencies, frequencies, sorter=order)]] = True
     return wanted
 
 

@@ -114,6 +114,23 @@ def two_periods(path: Path, destination: Path, offsets=(0.002, -0.002)) -> Path:
     return destination
 
 
+def shuffled_frequencies(path: Path, destination: Path, seed: int = 0) -> Path:
+    """Copy a processed scan with its frequencies in another order."""
+    destination.write_bytes(path.read_bytes())
+    with h5py.File(destination, "r+") as file:
+        measurement = file["measurement"]
+        data = measurement["data"][()]
+        selection = np.arange(data.shape[2]) + 1
+        if measurement["isFrequencySelection"][()]:
+            selection = measurement["frequencySelection"][()]
+            del measurement["frequencySelection"]
+        order = np.random.default_rng(seed).permutation(data.shape[2])
+        measurement["frequencySelection"] = selection[order]
+        measurement["isFrequencySelection"][()] = 1
+        measurement["data"][...] = data[:, :, order]
+    return destination
+
+
 def cosine_matrix(name: str, n: int) -> np.ndarray:
     """Return the orthonormal discrete cosine transform, (coefficient, place), by its formula."""
     if n == 1:

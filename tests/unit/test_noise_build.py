@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mdf_files import edit, two_periods
+from mdf_files import SEQUENCE, calibration, edit, two_periods, write_stored
 
 from smrestore import mdf
 from smrestore.errors import InputError
@@ -146,6 +146,28 @@ def test_background_frames_of_a_calibration(world, tmp_path):
         np.testing.assert_array_equal(file["noise"][()], background.transpose(1, 2, 0))
     with mdf.open_mdf(world.calibration) as file:
         np.testing.assert_array_equal(pool.origins[0].frames, file.frames.background)
+
+
+def test_background_frames_of_a_sparse_calibration(tmp_path):
+    rng = np.random.default_rng(0)
+    n_frequencies = SEQUENCE.n_frequencies
+    data = rng.normal(size=(1, 3, n_frequencies, 6)) + 1j
+    places = np.argsort(rng.random((1, 3, n_frequencies, 8)))[..., :3] + 1
+    scan = write_stored(
+        tmp_path / "sparse.mdf",
+        data.astype(np.complex64),
+        np.arange(6) >= 3,
+        {"isFourierTransformed": True, "isFastFrameAxis": True, "isSparsityTransformed": True},
+        calibration=calibration(2, 2, 2),
+        fields={
+            "/measurement/sparsityTransformation": "DCT-II",
+            "/measurement/subsamplingIndices": places,
+        },
+    )
+    build_noise_pool(scan, tmp_path / "pool.h5", background_level="keep")
+    with h5py.File(tmp_path / "pool.h5") as file:
+        np.testing.assert_array_equal(file["noise"][()], data[0, :, :, 3:].astype(np.complex64))
+    warn_of_shared_scan(tmp_path / "pool.h5", scan)
 
 
 def test_corrected_calibration_has_no_noise(world, tmp_path):

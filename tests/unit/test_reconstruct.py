@@ -6,7 +6,7 @@ import struct
 import h5py
 import numpy as np
 import pytest
-from mdf_files import edit, two_periods
+from mdf_files import edit, shuffled_frequencies, two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf
@@ -338,6 +338,17 @@ def test_leakage_of_calibrations_is_corrected_where_it_can_be(scans, tmp_path, c
     settings = dataclasses.replace(SETTINGS, snr_threshold=0)
     reconstruct_phantom(tmp_path / "r.mdf", tmp_path / "r.mdf", pair[1], settings)
     assert "phantom.mdf: spectral leakage is left here, but not in the calibration" in caplog.text
+
+
+def test_rows_come_with_rising_frequency_however_they_are_stored(scans, tmp_path):
+    shuffled = shuffled_frequencies(scans.restored, tmp_path / "shuffled.mdf")
+    settings = dataclasses.replace(SETTINGS, snr_threshold=0, min_frequency_Hz=3e5)
+    results = [
+        reconstruct_phantom(matrix, matrix, scans.phantom, settings)
+        for matrix in (scans.restored, shuffled)
+    ]
+    np.testing.assert_array_equal(*(result.rows.chosen for result in results))
+    np.testing.assert_array_equal(*(result.images for result in results))
 
 
 def test_unknown_correction_of_leakage():

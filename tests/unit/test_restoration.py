@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mdf_files import edit, two_periods
+from mdf_files import edit, shuffled_frequencies, two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf, restoration
@@ -549,3 +549,17 @@ def test_components_that_are_not_chosen_are_zero(noisy, tmp_path):
     np.testing.assert_array_equal(restored[wanted], expected[wanted])
     assert not restored[~wanted].any()
     np.testing.assert_array_equal(np.isfinite(summary.noise[0]), wanted)
+
+
+def test_frequencies_may_be_stored_in_any_order(world, tmp_path):
+    source = few_frequencies(world, tmp_path / "few.mdf", 24)
+    shuffled = shuffled_frequencies(source, tmp_path / "shuffled.mdf")
+    chosen = np.array([[1, 7], [0, 20], [0, 3]])
+    for scan in (source, shuffled):
+        restore_scan(scan, tmp_path / f"{scan.stem}.r.mdf", identity, name="x", chosen=chosen)
+    found, expected = (
+        mdf.read_system_matrix(tmp_path / f"{name}.r.mdf", frequencies=np.arange(24))
+        for name in ("shuffled", "few")
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert expected[1, 7].any() and not expected[1, 8].any()

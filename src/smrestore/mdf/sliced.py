@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from smrestore.mdf.copied import copied_datasets
 from smrestore.mdf.data import frame_blocks
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import (
@@ -16,9 +16,11 @@ from smrestore.mdf.layout import (
     DATA,
     FRAME_PERMUTATION,
     IS_BACKGROUND_FRAME,
+    SNR,
     VERSION,
     Fields,
 )
+from smrestore.mdf.limits import reading
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.mdf.writer import Blocks, timestamp, write_mdf
 
@@ -116,20 +118,14 @@ def _enclosing(file: MdfFile, times: np.ndarray) -> np.ndarray:
 
 def _copied(file: MdfFile, inside: np.ndarray) -> dict[str, Any]:
     """Return all datasets of the source that still hold."""
-    datasets: dict[str, Any] = {}
-
-    def collect(name: str, node: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(node, h5py.Dataset):
-            datasets[f"/{name}"] = node
-
-    file.hdf5.visititems(collect)
-    datasets.pop("/calibration/snr", None)
+    datasets = copied_datasets(file, lambda name: name not in (SNR, DATA))
     for name in BY_POSITION:
         if name in datasets:
             # One row per frame with a sample, as stored.
-            values = datasets.pop(name)
+            values = np.atleast_1d(Fields(file.hdf5, file.path).array(name))
+            del datasets[name]
             if len(values) == file.calibration.n_positions:
-                datasets[name] = values[()][inside]
+                datasets[name] = values[inside]
     return datasets
 
 
@@ -142,7 +138,9 @@ def _data(file: MdfFile, frames: np.ndarray) -> Blocks:
     def by_frames() -> Iterator[tuple[Any, np.ndarray]]:
         row_bytes = data.dtype.itemsize * int(np.prod(data.shape[1:]))
         for block in frame_blocks(len(frames), max(1, BLOCK_BYTES // row_bytes)):
-            yield block, np.stack([data[frame] for frame in frames[block]])
+            with reading(file.path, DATA):
+                values = np.stack([data[frame] for frame in frames[block]])
+            yield block, values
 
     def by_rows() -> Iterator[tuple[Any, np.ndarray]]:
         step = max(1, BLOCK_BYTES // (data.dtype.itemsize * data.shape[-1]))
@@ -150,6 +148,8 @@ def _data(file: MdfFile, frames: np.ndarray) -> Blocks:
             for channel in range(data.shape[1]):
                 for rows in frame_blocks(data.shape[2], step):
                     place = (period, channel, rows)
-                    yield place, data[place][:, frames]
+                    with reading(file.path, DATA):
+                        values = data[place][:, frames]
+                    yield place, values
 
     return Blocks(tuple(shape), data.dtype, by_rows() if fast else by_frames())

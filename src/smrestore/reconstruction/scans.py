@@ -168,12 +168,13 @@ def _rows_of_period(
 ) -> Rows:
     reading = {"period": period, "spectral_leakage": settings.calibration_leakage}
     with mdf.open_mdf(calibration, **reading) as file:
-        sequence, stored = file.sequence(), file.frequency_indices
-        n_channels = file.acquisition.n_channels
+        sequence, n_channels = file.sequence(), file.acquisition.n_channels
+        # A file may store its frequencies in any order.
+        stored = np.sort(file.frequency_indices)
     orders = mixing_orders(sequence)[stored]
     snr = np.full((n_channels, len(stored)), np.nan)
     if settings.snr_threshold > 0:
-        snr = mdf.read_snr(calibration, **reading)
+        snr = mdf.read_snr(calibration, frequencies=stored, **reading)
     place = settings.select_rows(snr, sequence.frequencies[stored], orders)
     channels, k = place.T
     std = None

@@ -31,7 +31,7 @@ def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Ro
     if threshold > 0:
         return rows
     with mdf.open_mdf(calibration) as file:
-        place = np.searchsorted(file.frequency_indices, rows.chosen[:, 1])
+        place = file.stored_frequencies(rows.chosen[:, 1])
     snr = np.empty(len(place))
     for period in rows.periods:
         own = rows.period == period
