@@ -246,7 +246,9 @@ def test_twins_of_several_periods(world, tmp_path):
         mdf.read_system_matrix(tmp_path / "one.mdf"),
     )
     with h5py.File(scan, "r+") as file:
-        file["/acquisition/drivefield/strength"][1, 1] = 0.0
+        # The second patch drives z as well, in the same cycle.
+        file["/acquisition/drivefield/divider"][2] = 96
+        file["/acquisition/drivefield/strength"][1, 2] = 0.012
     with pytest.raises(InputError, match=r"scan\.mdf: .*differ in the axes that are driven"):
         restore_scan(scan, tmp_path / "x.mdf", identity, name="twins", twins=True)
 
