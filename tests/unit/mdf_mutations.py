@@ -241,6 +241,7 @@ def read_in_all_ways(path: Path) -> dict:
     try:
         with open_mdf(path) as file:
             n_periods, is_calibration = file.acquisition.n_periods, file.calibration is not None
+            is_sparse = file.flags.sparsity_transformed
     except InputError as error:
         errors.append(str(error))
     actions = {}
@@ -268,7 +269,8 @@ def read_in_all_ways(path: Path) -> dict:
         actions["reconstruction"] = reconstruct
         if is_calibration:
             actions["restored"] = restore
-            actions["slice"] = lambda: write_slice(path, output, 0)
+            if not is_sparse:
+                actions["slice"] = lambda: write_slice(path, output, 0)
     for name, action in actions.items():
         try:
             found = action()

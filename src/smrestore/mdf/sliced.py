@@ -17,10 +17,12 @@ from smrestore.mdf.layout import (
     FRAME_PERMUTATION,
     IS_BACKGROUND_FRAME,
     SNR,
+    TRACER,
     VERSION,
     Fields,
 )
 from smrestore.mdf.limits import reading
+from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.mdf.writer import Blocks, timestamp, write_mdf
 
@@ -82,15 +84,16 @@ def write_slice(source: str | Path, destination: str | Path, index: int) -> None
         fields = Fields(file.hdf5, file.path)
         description = fields.text("/experiment/description", "")
         note = f"slice {index + 1} of {nz} along z"
-        former = fields.text("/uuid", "")
+        # Equal slices of equal scans are equal.
+        uuid = uuids.uuid5(uuids.NAMESPACE_URL, f"{fields.text('/uuid', '')} {note}")
         write_mdf(
             destination,
             {
+                **_defaults(file, uuid),
                 **_copied(file, inside),
                 **thin.to_fields(),
                 "/version": VERSION,
-                # Equal slices of equal scans are equal.
-                "/uuid": str(uuids.uuid5(uuids.NAMESPACE_URL, f"{former} {note}")),
+                "/uuid": str(uuid),
                 "/time": timestamp(),
                 "/experiment/description": "\n".join(filter(None, (description, note))),
                 "/acquisition/numFrames": len(frames),
@@ -114,6 +117,23 @@ def _enclosing(file: MdfFile, times: np.ndarray) -> np.ndarray:
     after = np.searchsorted(background_times, times)
     sides = np.concatenate([after[after > 0] - 1, after[after < len(frames)]])
     return frames[np.isin(run, run[sides])]
+
+
+def _defaults(file: MdfFile, uuid: uuids.UUID) -> dict[str, Any]:
+    """Return what missing datasets of the source count as."""
+    flags = {
+        f"is{''.join(part.title() for part in name.split('_'))}": value
+        for name, value in vars(file.flags).items()
+    }
+    tracer = {}
+    if any(name in Fields(file.hdf5, file.path) for name in TRACER):
+        tracer = Tracer(UNKNOWN, concentration=0.0, volume=0.0).to_fields()
+    return {
+        **descriptive_fields(uuid=uuid),
+        **tracer,
+        **file.acquisition.to_fields(),
+        **measurement_flags(**flags),
+    }
 
 
 def _copied(file: MdfFile, inside: np.ndarray) -> dict[str, Any]:
