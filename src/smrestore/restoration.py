@@ -310,8 +310,9 @@ def propose_missing(scan: str | Path) -> MaskProposal:
     images, noise = [], []
     for period, start in product(periods, range(0, len(stored), BATCH)):
         chosen = {"frequencies": stored[start : start + BATCH], "period": period}
-        part = mdf.read_system_matrix(scan, **chosen).reshape(-1, *grid.size)
+        # The error about too few background frames comes first.
         std = mdf.background_std(scan, **chosen).ravel()
+        part = mdf.read_system_matrix(scan, **chosen).reshape(-1, *grid.size)
         kept = np.abs(part).max(axis=(1, 2, 3)) > PROPOSING * std
         images.append(part[kept])
         noise.append(std[kept])

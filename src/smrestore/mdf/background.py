@@ -71,7 +71,7 @@ def background_std(
             f"a standard deviation needs two background frames, there are {len(background)}",
             path=path,
             field=IS_BACKGROUND_FRAME,
-            remedy="use a scan with more of them, or do without, as by another weighting",
+            remedy="use a scan with more of them, or a choice that needs none",
         )
     return np.std(background.astype(np.complex128), axis=0, ddof=1)
 
