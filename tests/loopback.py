@@ -31,6 +31,8 @@ class Site:
         Whether parts of files can be asked for, and whether files have a tag.
     announces_size
         Whether it tells the size of a file.
+    encoding
+        Encoding that the server declares, None for none.
     requests
         (path, Range header) of each request.
     """
@@ -42,6 +44,7 @@ class Site:
     ranges: bool = True
     validators: bool = True
     announces_size: bool = True
+    encoding: str | None = None
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
 
@@ -90,6 +93,8 @@ def served(files: dict[str, bytes]) -> Iterator[Site]:
                 self.send_header("Content-Range", f"bytes {start}-{last}/{len(contents)}")
             if site.validators:
                 self.send_header("ETag", tag)
+            if site.encoding:
+                self.send_header("Content-Encoding", site.encoding)
             if site.announces_size:
                 self.send_header("Content-Length", str(len(contents) - start))
             self.end_headers()

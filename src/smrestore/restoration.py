@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,7 @@ def restore_scan(
     memory_bytes: int = MEMORY_BYTES,
     twins: bool = False,
     chosen: np.ndarray | None = None,
+    spectral_leakage: str = "ignore",
 ) -> RestorationSummary:
     """Restore a calibration scan and write it as MDF, without changing the source.
 
@@ -185,15 +187,19 @@ def restore_scan(
     chosen
         Receive channel and frequency bin of the components to restore, int (n, 2); all others are
         0 in the file. None restores all.
+    spectral_leakage
+        Of time signals, see :func:`smrestore.mdf.open_mdf`. The restored scan states whether it is
+        corrected.
 
     Raises
     ------
     InputError
-        If the source is no calibration scan, has values that are not finite or no background
-        frames to subtract, or the method does not fit the task.
+        If the source is no calibration scan, has values that are not finite, no background frames
+        to subtract or spectral leakage that cannot be corrected, or the method does not fit the
+        task.
     """
     task = task or scan_task("denoising")
-    plan = _plan(source, task, memory_bytes, twins)
+    plan = _plan(source, task, memory_bytes, twins, spectral_leakage)
     summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
     wanted = _wanted(plan, chosen)
     logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
@@ -211,6 +217,7 @@ def restore_scan(
             frequencies=plan.frequencies[needed],
             background=background,
             period=period,
+            spectral_leakage=spectral_leakage,
         )[0]
         noise = _noise(source, measured, (period, channel, needed), plan)
         images, told = measured, noise
@@ -243,6 +250,7 @@ def restore_scan(
             description=f"restored by {name} ({task.name})",
             grid=plan.grid,
             background_corrected=plan.corrected or background is not None,
+            spectral_leakage=spectral_leakage,
         )
     return summary
 
@@ -287,7 +295,8 @@ def propose_missing(scan: str | Path) -> MaskProposal:
     """Return which positions of a calibration scan look wrong.
 
     The components of all receive channels with signal decide, see
-    :func:`smrestore.masks.propose_mask`.
+    :func:`smrestore.masks.propose_mask`; those of all drive-field periods, as their positions are
+    the same.
 
     Raises
     ------
@@ -297,11 +306,13 @@ def propose_missing(scan: str | Path) -> MaskProposal:
     """
     with mdf.open_mdf(scan) as file:
         grid, stored = calibration_of(file), file.frequency_indices
+        periods = range(file.acquisition.n_periods)
     images, noise = [], []
-    for start in range(0, len(stored), BATCH):
-        frequencies = stored[start : start + BATCH]
-        part = mdf.read_system_matrix(scan, frequencies=frequencies).reshape(-1, *grid.size)
-        std = mdf.background_std(scan, frequencies=frequencies).ravel()
+    for period, start in product(periods, range(0, len(stored), BATCH)):
+        chosen = {"frequencies": stored[start : start + BATCH], "period": period}
+        # The error about too few background frames comes first.
+        std = mdf.background_std(scan, **chosen).ravel()
+        part = mdf.read_system_matrix(scan, **chosen).reshape(-1, *grid.size)
         kept = np.abs(part).max(axis=(1, 2, 3)) > PROPOSING * std
         images.append(part[kept])
         noise.append(std[kept])
@@ -363,6 +374,7 @@ class _Plan:
     n_background: int
     corrected: bool
     rows_at_a_time: int
+    spectral_leakage: str
     twins: "_Twins | None" = None
 
     def with_twins(self, place: np.ndarray) -> np.ndarray:
@@ -396,7 +408,14 @@ class _Twins:
 
 
 def _twins(file: mdf.MdfFile) -> _Twins:
-    orders = mixing_orders(file.sequence())[file.frequency_indices]
+    sequences = [file.of_period(period).sequence() for period in range(file.acquisition.n_periods)]
+    if len({sequence.driven for sequence in sequences}) > 1:
+        raise file.error(
+            "periods of a frame differ in the axes that are driven, and so in twin frequencies",
+            "/acquisition/drivefield/strength",
+            "restore without twins",
+        )
+    orders = mixing_orders(sequences[0])[file.frequency_indices]
     group = np.arange(len(orders))
     for members in twin_groups(orders, len(orders)):
         group[members] = members[0]
@@ -408,12 +427,20 @@ def _wanted(plan: _Plan, chosen: np.ndarray | None) -> np.ndarray:
     wanted = np.full(plan.shape[1:3], chosen is None)
     if chosen is not None:
         channels, frequencies = np.asarray(chosen).T
-        wanted[channels, np.searchsorted(plan.frequencies, frequencies)] = True
+        # A file may store its frequencies in any order.
+        order = np.argsort(plan.frequencies)
+        wanted[channels, order[np.searchsorted(plan.frequencies, frequencies, sorter=order)]] = True
     return wanted
 
 
-def _plan(source: str | Path, task: ScanTask, memory_bytes: int, use_twins: bool = False) -> _Plan:
-    with mdf.open_mdf(source) as file:
+def _plan(
+    source: str | Path,
+    task: ScanTask,
+    memory_bytes: int,
+    use_twins: bool,
+    spectral_leakage: str,
+) -> _Plan:
+    with mdf.open_mdf(source, spectral_leakage=spectral_leakage) as file:
         calibration = calibration_of(file)
         size, grid = calibration.size, None
         if calibration.fov is not None:
@@ -448,6 +475,7 @@ def _plan(source: str | Path, task: ScanTask, memory_bytes: int, use_twins: bool
             background,
             file.flags.background_corrected,
             max(1, memory_bytes // row_bytes),
+            spectral_leakage,
             twins,
         )
 
@@ -461,7 +489,13 @@ def _noise(
     """
     period, channel, part = place
     if plan.n_background >= 2:
-        return mdf.background_std(source, [channel], plan.frequencies[part], period=period)[0]
+        return mdf.background_std(
+            source,
+            [channel],
+            plan.frequencies[part],
+            period=period,
+            spectral_leakage=plan.spectral_leakage,
+        )[0]
     noise = _roughness(measured)
     if np.isnan(noise).any():
         raise InputError(

@@ -93,6 +93,44 @@ def edit(path: Path, name: str, value=None) -> Path:
     return path
 
 
+def two_periods(path: Path, destination: Path, offsets=(0.002, -0.002)) -> Path:
+    """Copy time signals as frames of two periods; the second has half, with channels in reverse.
+
+    Periods lie ``offsets`` (T along x) apart, as patches do, or are alike if these are equal.
+    """
+    destination.write_bytes(path.read_bytes())
+    with h5py.File(destination, "r+") as file:
+        data = file["/measurement/data"][()]
+        acquisition = file["acquisition"]
+        for name in ("gradient", "drivefield/strength", "drivefield/phase"):
+            values = acquisition[name][()]
+            del acquisition[name]
+            acquisition[name] = np.repeat(values, 2, axis=0)
+        del file["/measurement/data"], acquisition["offsetField"]
+        second = (0.5 * data[:, :, ::-1]).astype(data.dtype)
+        file["/measurement/data"] = np.concatenate([data, second], axis=1)
+        acquisition["offsetField"] = np.array([[[x, 0, 0]] for x in offsets])
+        acquisition["numPeriodsPerFrame"][()] = 2
+    return destination
+
+
+def shuffled_frequencies(path: Path, destination: Path, seed: int = 0) -> Path:
+    """Copy a processed scan with its frequencies in another order."""
+    destination.write_bytes(path.read_bytes())
+    with h5py.File(destination, "r+") as file:
+        measurement = file["measurement"]
+        data = measurement["data"][()]
+        selection = np.arange(data.shape[2]) + 1
+        if measurement["isFrequencySelection"][()]:
+            selection = measurement["frequencySelection"][()]
+            del measurement["frequencySelection"]
+        order = np.random.default_rng(seed).permutation(data.shape[2])
+        measurement["frequencySelection"] = selection[order]
+        measurement["isFrequencySelection"][()] = 1
+        measurement["data"][...] = data[:, :, order]
+    return destination
+
+
 def cosine_matrix(name: str, n: int) -> np.ndarray:
     """Return the orthonormal discrete cosine transform, (coefficient, place), by its formula."""
     if n == 1:

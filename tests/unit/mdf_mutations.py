@@ -224,13 +224,24 @@ def read_in_all_ways(path: Path) -> dict:
     from mdf_files import independent_matrix, independent_read
 
     from smrestore.errors import InputError
-    from smrestore.mdf import inspect_mdf, open_mdf, read_spectra, read_system_matrix
+    from smrestore.mdf import (
+        Reconstruction,
+        inspect_mdf,
+        open_mdf,
+        read_spectra,
+        read_system_matrix,
+        write_reconstruction,
+        write_restored,
+    )
+    from smrestore.mdf.sliced import write_slice
+    from smrestore.physics import CalibrationGrid
 
     errors, checked = [], 0
     n_periods, is_calibration = 1, True
     try:
         with open_mdf(path) as file:
             n_periods, is_calibration = file.acquisition.n_periods, file.calibration is not None
+            is_sparse = file.flags.sparsity_transformed
     except InputError as error:
         errors.append(str(error))
     actions = {}
@@ -241,6 +252,25 @@ def read_in_all_ways(path: Path) -> dict:
             actions["matrix"] = lambda: read_system_matrix(
                 path, background=None, period=n_periods - 1
             )
+
+    def restore() -> None:
+        periods = range(n_periods)
+        matrix = [read_system_matrix(path, background=None, period=period) for period in periods]
+        write_restored(path, output, np.stack(matrix), description="restored")
+
+    def reconstruct() -> None:
+        grid = CalibrationGrid((2, 2, 1), (0.01, 0.01, 0.0))
+        images = Reconstruction(np.zeros((1, 2, 2, 1)), grid, {})
+        write_reconstruction(path, output, images, description="reconstructed")
+
+    output = path.with_suffix(".out.mdf")
+    if not errors:
+        # What is copied into other files is damaged, too.
+        actions["reconstruction"] = reconstruct
+        if is_calibration:
+            actions["restored"] = restore
+            if not is_sparse:
+                actions["slice"] = lambda: write_slice(path, output, 0)
     for name, action in actions.items():
         try:
             found = action()

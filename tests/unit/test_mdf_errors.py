@@ -237,7 +237,7 @@ def test_no_background_frames(tmp_path):
     assert "background: none" in message(path, read_system_matrix)
     assert read_system_matrix(path, background=None).shape == (3, 25, 3, 2, 1)
     assert read_background(path).shape == (0, 3, 25)
-    assert "empty scan" in message(path, background_std)
+    assert "Use a scan with more of them" in message(path, background_std)
     assert "needs background frames" in message(path, signal_to_noise)
 
 

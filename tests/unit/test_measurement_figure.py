@@ -6,6 +6,7 @@ import pytest
 from figure_checks import check_texts
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
+from mdf_files import two_periods
 
 from smrestore.errors import InputError
 from smrestore.figures.components import Panel
@@ -20,10 +21,17 @@ from smrestore.figures.measurement.reading import (
     read_measurement_figure,
 )
 from smrestore.figures.style import FULL_WIDTH_MM
-from smrestore.mdf import Acquisition, Calibration, write_frames, write_restored
+from smrestore.mdf import (
+    Acquisition,
+    Calibration,
+    read_system_matrix,
+    write_frames,
+    write_restored,
+)
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import UNREACHED, mixing_orders
 from smrestore.physics.sequence import Sequence
+from smrestore.restoration import restore_scan
 from smrestore.tasks.scan import scan_task
 
 FLAT = CalibrationGrid((6, 4, 1), (12e-3, 4e-3, 0.0), (1e-3, 0.0, 0.0))
@@ -243,6 +251,52 @@ def test_components_are_chosen_by_snr_if_none_is_given(files):
     assert content.components[0].title != content.components[1].title
 
 
+def test_one_period_of_several_is_shown_and_named(tmp_path):
+    files = Files(tmp_path, 2)
+    scan = two_periods(files.scan, tmp_path / "patches.mdf")
+    restored = tmp_path / "patches.restored.mdf"
+    restore_scan(scan, restored, lambda batch: [0.5 * item.image for item in batch], name="half")
+    columns = [Column("measured", scan), Column("half", restored)]
+    component = [files.component(0, 5)]
+    for period in (None, 0, 1):
+        content = read_measurement_figure(columns, components=component, period=period)
+        matrix = read_system_matrix(scan, channels=[0], frequencies=[5], period=period or 0)
+        measured, half = (panel.image for panel in content.components[0].panels)
+        np.testing.assert_array_equal(measured, matrix[0, 0, :, :, 0])
+        np.testing.assert_allclose(half, 0.5 * measured, rtol=1e-5)
+        assert f"), period {period or 0}, SNR" in content.components[0].title
+        chosen = read_measurement_figure(columns, period=period, count=2)
+        assert all(f", period {period or 0}, " in row.title for row in chosen.components)
+    alike = Column("m", two_periods(files.scan, tmp_path / "alike.mdf", offsets=(0.0, 0.0)))
+    content = read_measurement_figure([alike], components=component, period="mean")
+    assert ", mean of 2 periods, " in content.components[0].title
+    # What has a single period needs no choice.
+    content = read_measurement_figure(
+        [Column("measured", files.scan)], components=component, period=1
+    )
+    assert "period" not in content.components[0].title
+    for period, fault in (
+        (2, r"patches\.mdf: /acquisition/numPeriodsPerFrame: there is no period 2\. Choose from 0"),
+        ("mean", r"patches\.mdf: /acquisition/gradient: the fields change from period to period.*"),
+    ):
+        with pytest.raises(InputError, match=fault):
+            read_measurement_figure(columns, components=component, period=period)
+
+
+def test_scans_are_read_as_the_measurement_says(tmp_path):
+    files = Files(tmp_path, 2)
+    scan = two_periods(files.scan, tmp_path / "scan.mdf", offsets=(0.0, 0.0))
+    component = [files.component(0, 5)]
+    for reading in (
+        {"background": None, "spectral_leakage": "ignore"},
+        {"background": "mean", "spectral_leakage": "correct"},
+    ):
+        content = read_measurement_figure([Column("m", scan)], components=component, **reading)
+        matrix = read_system_matrix(scan, channels=[0], frequencies=[5], period=0, **reading)
+        image = content.components[0].panels[0].image
+        np.testing.assert_array_equal(image, matrix[0, 0, :, :, 0])
+
+
 def test_decimated_voxels_stand_around_their_samples(tmp_path, monkeypatch):
     grid = CalibrationGrid((5, 4, 4), (10e-3, 8e-3, 4e-3))
     files = Files(tmp_path, 3, grid)
@@ -355,6 +409,8 @@ def test_faults_name_the_file(tmp_path):
         read_measurement_figure([measured], components=[(3, (1, 0, 0))])
     with pytest.raises(InputError, match="no columns"):
         read_measurement_figure([])
+    with pytest.raises(InputError, match=r"restored\.mdf: /calibration/snr: no sig.* Name the c"):
+        read_measurement_figure([Column("restored", files.restored)])
 
 
 # Drawing

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mdf_files import SEQUENCE, calibration, edit, two_periods, write_stored
 
 from smrestore import mdf
 from smrestore.errors import InputError
@@ -147,6 +148,28 @@ def test_background_frames_of_a_calibration(world, tmp_path):
         np.testing.assert_array_equal(pool.origins[0].frames, file.frames.background)
 
 
+def test_background_frames_of_a_sparse_calibration(tmp_path):
+    rng = np.random.default_rng(0)
+    n_frequencies = SEQUENCE.n_frequencies
+    data = rng.normal(size=(1, 3, n_frequencies, 6)) + 1j
+    places = np.argsort(rng.random((1, 3, n_frequencies, 8)))[..., :3] + 1
+    scan = write_stored(
+        tmp_path / "sparse.mdf",
+        data.astype(np.complex64),
+        np.arange(6) >= 3,
+        {"isFourierTransformed": True, "isFastFrameAxis": True, "isSparsityTransformed": True},
+        calibration=calibration(2, 2, 2),
+        fields={
+            "/measurement/sparsityTransformation": "DCT-II",
+            "/measurement/subsamplingIndices": places,
+        },
+    )
+    build_noise_pool(scan, tmp_path / "pool.h5", background_level="keep")
+    with h5py.File(tmp_path / "pool.h5") as file:
+        np.testing.assert_array_equal(file["noise"][()], data[0, :, :, 3:].astype(np.complex64))
+    warn_of_shared_scan(tmp_path / "pool.h5", scan)
+
+
 def test_corrected_calibration_has_no_noise(world, tmp_path):
     matrix = mdf.read_system_matrix(world.calibration)
     mdf.write_restored(world.calibration, tmp_path / "restored.mdf", matrix, description="same")
@@ -164,6 +187,48 @@ def test_frame_range(two_scans, tmp_path):
         InputError, match=r"second\.mdf: .*frames 10 to 35 are wanted, there are 30"
     ):
         build_noise_pool(two_scans, path, background_level="keep", frame_range=(10, 35))
+
+
+def test_leakage_is_corrected_on_request_and_stated(two_scans, tmp_path):
+    build_noise_pool(two_scans, tmp_path / "plain.h5", background_level="keep")
+    build_noise_pool(
+        two_scans, tmp_path / "pool.h5", background_level="keep", block_frames=7,
+        spectral_leakage="correct",
+    )  # fmt: skip
+    with h5py.File(tmp_path / "plain.h5") as plain, h5py.File(tmp_path / "pool.h5") as file:
+        expected = [mdf.read_spectra(scan, spectral_leakage="correct") for scan in two_scans]
+        expected = np.concatenate(expected).transpose(1, 2, 0)
+        np.testing.assert_array_equal(file["noise"][()], expected)
+        assert file.attrs["spectral_leakage_corrected"]
+        assert not plain.attrs["spectral_leakage_corrected"]
+        # The mean of three windowed signals: a third of the mean square 3/2 of the window.
+        deviations = [f["standard_deviation"][()][:, 2:-2] for f in (plain, file)]
+        assert np.mean(deviations[1] ** 2) / np.mean(deviations[0] ** 2) == pytest.approx(
+            0.5, abs=0.05
+        )
+    edit(two_scans[1], "/measurement/isSpectralLeakageCorrected", np.int8(1))
+    with pytest.raises(InputError, match=r"second\.mdf: .*Corrected: is 1 as it is read, but 0 in"):
+        build_noise_pool(two_scans, tmp_path / "x.h5", background_level="keep")
+
+
+def test_periods_of_empty_scans(two_scans, tmp_path):
+    patches = two_periods(two_scans[0], tmp_path / "patches.mdf")
+    alike = two_periods(two_scans[0], tmp_path / "alike.mdf", offsets=(0.0, 0.0))
+
+    def build(scan, **options):
+        build_noise_pool(scan, tmp_path / "pool.h5", background_level="keep", **options)
+        with h5py.File(tmp_path / "pool.h5") as file:
+            return file["noise"][()], dict(file.attrs)
+
+    for scan, period, averages in ((patches, 0, 1), (patches, 1, 1), (alike, "mean", 2)):
+        noise, attributes = build(scan, period=period)
+        expected = mdf.read_spectra(scan, period=period).transpose(1, 2, 0)
+        np.testing.assert_array_equal(noise, expected)
+        assert attributes["period"] == period and attributes["averages"] == averages
+    with pytest.raises(
+        InputError, match=r"patches\.mdf: .*2 drive-field periods per frame, and none"
+    ):
+        build(patches)
 
 
 def test_scans_that_do_not_belong_together(tmp_path):

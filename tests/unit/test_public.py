@@ -1,9 +1,12 @@
 """Public scans: the registry, downloads against a server on this computer, archives."""
 
+import errno
+import gzip
 import hashlib
 import io
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -74,6 +78,58 @@ class TestDownload:
         site.cuts = [32_768] * 12
         assert get(site, tmp_path, sha256=SHA256).read_bytes() == CONTENTS
         assert len(site.requests) == 13
+
+    def test_interruptions_that_bring_nothing_new_end(self, site, tmp_path):
+        site.ranges = False
+        site.cuts = [98_304, 49_152] * 50
+        with pytest.raises(InputError, match=r"cannot be reached"):
+            get(site, tmp_path, sha256=SHA256)
+        assert len(site.requests) == 5
+
+    def test_process_that_is_stopped_while_it_checks_loses_nothing(
+        self, site, tmp_path, monkeypatch
+    ):
+        def stopped(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("pooch.core.hash_matches", stopped)
+            get(site, tmp_path, sha256=SHA256)
+        assert not (tmp_path / "data.bin").exists()
+        site.requests.clear()
+        assert get(site, tmp_path, sha256=SHA256).read_bytes() == CONTENTS
+        assert starts(site) == [400_000]
+        assert [path.name for path in tmp_path.iterdir()] == ["data.bin"]
+
+    def test_file_system_without_hard_links(self, site, tmp_path, monkeypatch):
+        def refused(*_):
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+        assert get(site, tmp_path, sha256=SHA256).read_bytes() == CONTENTS
+        assert [path.name for path in tmp_path.iterdir()] == ["data.bin"]
+
+    def test_declared_compression_of_an_archive_is_not_undone(self, site, tmp_path):
+        packed = gzip.compress(CONTENTS)
+        site.files["/a.tar.gz"] = packed
+        site.encoding, site.cuts = "x-gzip", [98_304]
+        path = download(f"{site.address}/a.tar.gz", tmp_path / "a.tar.gz", wait_s=0.01)
+        assert path.read_bytes() == packed
+        with pytest.raises(InputError, match=r"data\.bin in the encoding x-gzip, which it was ask"):
+            get(site, tmp_path)
+
+    def test_disk_that_fills_up_meanwhile(self, site, tmp_path):
+        site.announces_size = False
+        former = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, former[1]))
+        try:
+            with pytest.raises(InputError, match=r"data\.bin: there is no space left to write it"):
+                get(site, tmp_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, former)
+        site.requests.clear()
+        assert get(site, tmp_path).read_bytes() == CONTENTS
+        assert 0 < starts(site)[0] <= 200_000
 
     def test_later_run_continues(self, site, tmp_path):
         site.cuts = [98_304, *[0] * 9]
@@ -230,6 +286,61 @@ class TestArchive:
             extract(path, "c/1.mdf", tmp_path / "1.mdf")
         assert not (tmp_path / "1.mdf").exists()
 
+    @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+    def test_descriptions_are_not_taken_into_memory(self, tmp_path, kind):
+        header = tarfile.TarInfo("x")
+        header.type = kind
+        for first in ([], [("c/0.mdf", b"")]):
+            members = [*first, (header, bytes(20_000_000)), ("c/1.mdf", b"one")]
+            path = tar(tmp_path / "a.tar", members)
+            assert path.stat().st_size < 30_000
+            with pytest.raises(
+                InputError, match=r"a\.tar: a description inside is said to have 20"
+            ):
+                extract(path, "c/1.mdf", tmp_path / "1.mdf")
+
+    def test_endless_names(self, tmp_path, monkeypatch):
+        names = [f"{i}/1.mdf" for i in range(60)]
+        path = tar(tmp_path / "a.tar", [(name, b"") for name in names])
+        with pytest.raises(InputError, match=r"21 files have this name.*19/1\.mdf, \.\.\.$"):
+            extract(path, "1.mdf", tmp_path / "1.mdf")
+        extract(path, "50/1.mdf", tmp_path / "1.mdf")
+        monkeypatch.setattr(archives, "MEMBERS", 40)
+        with pytest.raises(InputError, match="holds more than 40 files"):
+            extract(path, "50/1.mdf", tmp_path / "2.mdf")
+
+    def test_names_do_not_steer_the_terminal(self, tmp_path):
+        path = tar(tmp_path / "a.tar", [("c/\x1b[31mred\n\udcff.mdf", b"")])
+        with pytest.raises(InputError, match=r"Use one of c/\\x1b\[31mred\\n\\udcff\.mdf$"):
+            extract(path, "c/1.mdf", tmp_path / "1.mdf")
+
+    @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+    def test_mutated_archives(self, tmp_path, form):
+        """Changed bytes and cuts: a file of the archive, or a clear error."""
+        rng = np.random.default_rng(form)
+        path, result = tmp_path / "a.tar", tmp_path / "1.mdf"
+        with tarfile.open(path, "w", format=form) as file:
+            for name in ("x" * 150 + "/0.mdf", "c/1.mdf"):
+                member = tarfile.TarInfo(name)
+                member.size = 700
+                file.addfile(member, io.BytesIO(bytes(700)))
+        whole = path.read_bytes()
+        used = np.flatnonzero(np.frombuffer(whole, np.uint8))
+        outcomes = []
+        for number in range(200):
+            changed = bytearray(whole)
+            for place in rng.choice(used, 1 + number % 3):
+                changed[place] = rng.choice([0, 255, *b"0179 SLgxK=.\n"])
+            end = rng.integers(1, len(whole)) if number % 5 == 0 else len(whole)
+            path.write_bytes(changed[:end])
+            try:
+                extract(path, "c/1.mdf", result)
+                outcomes.append("read")
+            except InputError as error:
+                assert "\n" not in str(error)
+                outcomes.append("refused")
+        assert set(outcomes) == {"read", "refused"}
+
     def test_announced_size_beyond_all_limits(self, tmp_path):
         with tarfile.open(tmp_path / "a.tar", "w") as file:
             member = tarfile.TarInfo("c/1.mdf")
@@ -310,6 +421,15 @@ class TestFetch:
         with pytest.raises(InputError, match="which is not what is expected"):
             fetch_file(store(site, size_MB=0.001), "calibrations/13.mdf", tmp_path)
 
+    def test_file_system_without_locks(self, site, scans, tmp_path, monkeypatch, caplog):
+        def refused(*_):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        site.files["/store.tar.gz"] = scans
+        monkeypatch.setattr("fcntl.flock", refused)
+        assert fetch_file(store(site), "calibrations/13.mdf", tmp_path).is_file()
+        assert "cannot be locked (" in caplog.text
+
     def test_two_processes_fetch_once(self, site, scans, tmp_path):
         site.files["/store.tar.gz"] = scans
         code = (
@@ -358,6 +478,14 @@ class TestRegistry:
             ({"kind": "zip"}, "mine: unknown kind 'zip'"),
             ({"url": "ftp://x.org/a"}, "mine: 'ftp://x.org/a' is no web address"),
             ({"url": "https://x.org/a", "kind": "folder"}, "does not end with a slash"),
+            ({"size_MB": "80"}, "size_MB is '80'"),
+            ({"sha256": "046e"}, "'046e' is no SHA-256"),
+            ({"sha256": 5}, "5 is no SHA-256"),
+            (
+                {"url": "https://x.org/a/", "kind": "folder", "sha256": "0" * 64},
+                "sha256 of a folder is no list of files",
+            ),
+            ({"files": ["1.mdf"]}, "files are no list"),
             ({"sha265": "0"}, "unexpected keyword argument 'sha265'"),
         ],
     )
@@ -369,6 +497,14 @@ class TestRegistry:
         )
         with pytest.raises(InputError, match=rf"own\.yaml: .*{fault}"):
             read_stores(own)
+
+    def test_names_of_stores_are_names_of_folders(self, tmp_path):
+        own = tmp_path / "own.yaml"
+        entry = {"title": "T", "url": "https://x.org/a.tar", "kind": "archive"}
+        for name in ("../evil", ".hidden", "a/b"):
+            own.write_text(yaml.safe_dump({name: {**entry, "license": "l", "citation": "c"}}))
+            with pytest.raises(InputError, match="is no name of a folder"):
+                read_stores(own)
 
     def test_no_stores(self, tmp_path):
         with pytest.raises(InputError, match=r"no\.yaml: cannot be read"):

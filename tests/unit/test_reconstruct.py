@@ -6,7 +6,7 @@ import struct
 import h5py
 import numpy as np
 import pytest
-from mdf_files import edit
+from mdf_files import edit, shuffled_frequencies, two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf
@@ -196,26 +196,10 @@ def test_unknown_background_is_named():
 class TestPeriods:
     """Frames of two periods: that of the scan, and one with the receive channels reversed."""
 
-    @staticmethod
-    def double(path, destination, offsets=(0.002, -0.002)):
-        destination.write_bytes(path.read_bytes())
-        with h5py.File(destination, "r+") as file:
-            data = file["/measurement/data"][()]
-            acquisition = file["acquisition"]
-            for name in ("gradient", "drivefield/strength", "drivefield/phase"):
-                values = acquisition[name][()]
-                del acquisition[name]
-                acquisition[name] = np.repeat(values, 2, axis=0)
-            del file["/measurement/data"], acquisition["offsetField"]
-            file["/measurement/data"] = np.concatenate([data, data[:, :, ::-1] // 2], axis=1)
-            acquisition["offsetField"] = np.array([[[x, 0, 0]] for x in offsets])
-            acquisition["numPeriodsPerFrame"][()] = 2
-        return destination
-
     @pytest.fixture
     def doubled(self, scans, tmp_path):
         return [
-            self.double(getattr(scans, name), tmp_path / f"{name}.mdf")
+            two_periods(getattr(scans, name), tmp_path / f"{name}.mdf")
             for name in ("calibration", "phantom", "empty")
         ]
 
@@ -278,7 +262,7 @@ class TestPeriods:
         np.testing.assert_allclose(*images, rtol=1e-4, atol=1e-5)
 
     def test_mean_over_equal_periods(self, scans, tmp_path):
-        repeated = self.double(scans.phantom, tmp_path / "phantom.mdf", offsets=(0.0, 0.0))
+        repeated = two_periods(scans.phantom, tmp_path / "phantom.mdf", offsets=(0.0, 0.0))
         settings = dataclasses.replace(SETTINGS, period="mean")
         rows = select_rows(scans.calibration, settings)
         found, _ = read_measurement(repeated, rows, period="mean")
@@ -291,7 +275,7 @@ class TestPeriods:
 
     def test_faults_are_named(self, scans, doubled, tmp_path):
         calibration, phantom, _ = doubled
-        other = self.double(scans.phantom, tmp_path / "other.mdf", offsets=(0.002, -0.003))
+        other = two_periods(scans.phantom, tmp_path / "other.mdf", offsets=(0.002, -0.003))
         for matrix, measured, period, fault in (
             (scans.calibration, phantom, None, r"numPeriodsPerFrame: is 2, but 1 in the calib.*"),
             (calibration, scans.phantom, None, r"numPeriodsPerFrame: is 1, but 2 .*Choose a peri"),
@@ -316,7 +300,60 @@ def test_leakage_is_corrected_in_phantom_and_empty_scan(scans, caplog):
     found, _ = read_measurement(scans.phantom, rows, empty=scans.empty, spectral_leakage="correct")
     np.testing.assert_allclose(found[:, 0], expected[tuple(rows.chosen.T)], rtol=1e-8)
     reconstruct_phantom(scans.calibration, scans.calibration, scans.phantom, settings)
-    assert "spectral leakage is corrected in one of it and the calibration" in caplog.text
+    assert "spectral leakage is corrected here, but not in the calibration" in caplog.text
+
+
+def test_leakage_of_calibrations_is_corrected_where_it_can_be(scans, tmp_path, caplog):
+    pair = [
+        two_periods(getattr(scans, name), tmp_path / f"{name}.mdf", offsets=(0.0, 0.0))
+        for name in ("calibration", "phantom")
+    ]
+    settings = dataclasses.replace(SETTINGS, spectral_leakage="correct", weighting="whitening")
+    result = reconstruct_phantom(pair[0], *pair, settings)
+    assert "leakage" not in caplog.text
+    rows, correct = result.rows, {"spectral_leakage": "correct"}
+    equations, sigma = [], []
+    for period in (0, 1):
+        place = tuple(rows.chosen[rows.period == period].T)
+        reading = {"period": period, **correct}
+        assert (mdf.read_snr(pair[0], **reading)[place] == rows.snr[rows.period == period]).all()
+        matrix = mdf.read_system_matrix(pair[0], **reading)[place]
+        assert (matrix != mdf.read_system_matrix(pair[0], period=period)[place]).any()
+        equations.append(matrix.reshape(len(place[0]), -1))
+        sigma.append(mdf.background_std(pair[0], **reading)[place])
+    sigma = np.concatenate(sigma)
+    image = kaczmarz(
+        np.concatenate(equations),
+        read_measurement(pair[1], rows, **correct)[0],
+        regularization=result.regularization.absolute,
+        sweeps=settings.sweeps,
+        weights=sigma.min() / sigma,
+    )
+    np.testing.assert_allclose(result.images[0].ravel(), image[:, 0], rtol=1e-6, atol=1e-9)
+    # A calibration that is corrected already, and a phantom scan that is not.
+    same = lambda batch: [item.image for item in batch]  # noqa: E731
+    restore_scan(pair[0], tmp_path / "r.mdf", same, name="nothing", **correct)
+    reconstruct_phantom(tmp_path / "r.mdf", *pair, dataclasses.replace(settings, **correct))
+    assert "leakage" not in caplog.text
+    settings = dataclasses.replace(SETTINGS, snr_threshold=0)
+    reconstruct_phantom(tmp_path / "r.mdf", tmp_path / "r.mdf", pair[1], settings)
+    assert "phantom.mdf: spectral leakage is left here, but not in the calibration" in caplog.text
+
+
+def test_rows_come_with_rising_frequency_however_they_are_stored(scans, tmp_path):
+    shuffled = shuffled_frequencies(scans.restored, tmp_path / "shuffled.mdf")
+    settings = dataclasses.replace(SETTINGS, snr_threshold=0, min_frequency_Hz=3e5)
+    results = [
+        reconstruct_phantom(matrix, matrix, scans.phantom, settings)
+        for matrix in (scans.restored, shuffled)
+    ]
+    np.testing.assert_array_equal(*(result.rows.chosen for result in results))
+    np.testing.assert_array_equal(*(result.images for result in results))
+
+
+def test_unknown_correction_of_leakage():
+    with pytest.raises(InputError, match=r"spectral_leakage: unknown 'maybe'. Choose one of ign"):
+        dataclasses.replace(SETTINGS, spectral_leakage="maybe")
 
 
 def test_matrix_and_calibration_of_different_grids_are_named(scans, copy_of):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mdf_files import edit
+from mdf_files import edit, shuffled_frequencies, two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf, restoration
@@ -199,6 +199,58 @@ def test_every_period_is_restored_as_a_scan_of_its_own(patches, tmp_path, monkey
         assert file.of_period(1).sequence().offset == (-0.002, 0.0, 0.0)
     restore_scan(scan, tmp_path / "small.mdf", method, memory_bytes=2000, **options)
     np.testing.assert_array_equal(mdf_data(tmp_path / "small.mdf"), mdf_data(tmp_path / "all.mdf"))
+
+
+def test_leakage_is_corrected_where_it_can_be_and_stated(world, tmp_path):
+    scan = two_periods(world.calibration, tmp_path / "scan.mdf", offsets=(0.0, 0.0))
+    correct = {"spectral_leakage": "correct"}
+    summary = restore_scan(scan, tmp_path / "r.mdf", identity, name="nothing", **correct)
+    restore_scan(scan, tmp_path / "plain.mdf", identity, name="nothing")
+    for period in (0, 1):
+        expected = mdf.read_system_matrix(scan, period=period, **correct)
+        found, plain = (
+            mdf.read_system_matrix(tmp_path / name, period=period)
+            for name in ("r.mdf", "plain.mdf")
+        )
+        tolerance = 1e-6 * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=tolerance)
+        assert np.abs(plain - expected).max() > 10 * tolerance
+        noise = mdf.background_std(scan, period=period, **correct)
+        np.testing.assert_array_equal(summary.noise[period], noise)
+    # What is corrected stays so, however it is read.
+    restore_scan(tmp_path / "r.mdf", tmp_path / "again.mdf", identity, name="n", background=None)
+    for name, flag in (("r.mdf", 1), ("again.mdf", 1), ("plain.mdf", 0)):
+        with h5py.File(tmp_path / name) as file:
+            assert file["/measurement/isSpectralLeakageCorrected"][()] == flag
+    for source, fault in (
+        (tmp_path / "plain.mdf", "spectra cannot be corrected for spectral leakage any more"),
+        (world.calibration, "each frame of a calibration is another position"),
+    ):
+        with pytest.raises(InputError, match=fault) as error:
+            restore_scan(source, tmp_path / "x.mdf", identity, name="nothing", **correct)
+        assert error.value.field == "/measurement/isSpectralLeakageCorrected"
+        restore_scan(
+            source, tmp_path / "x.mdf", identity, name="nothing", background=None,
+            spectral_leakage="correct-if-possible",
+        )  # fmt: skip
+        with mdf.open_mdf(tmp_path / "x.mdf") as file:
+            assert not file.leakage_is_corrected
+
+
+def test_twins_of_several_periods(world, tmp_path):
+    scan = two_periods(world.calibration, tmp_path / "scan.mdf")
+    restore_scan(scan, tmp_path / "all.mdf", identity, name="twins", twins=True)
+    restore_scan(world.calibration, tmp_path / "one.mdf", identity, name="twins", twins=True)
+    np.testing.assert_array_equal(
+        mdf.read_system_matrix(tmp_path / "all.mdf", period=0),
+        mdf.read_system_matrix(tmp_path / "one.mdf"),
+    )
+    with h5py.File(scan, "r+") as file:
+        # The second patch drives z as well, in the same cycle.
+        file["/acquisition/drivefield/divider"][2] = 96
+        file["/acquisition/drivefield/strength"][1, 2] = 0.012
+    with pytest.raises(InputError, match=r"scan\.mdf: .*differ in the axes that are driven"):
+        restore_scan(scan, tmp_path / "x.mdf", identity, name="twins", twins=True)
 
 
 def test_pictures_of_periods_have_names_of_their_own(patches, tmp_path):
@@ -499,3 +551,17 @@ def test_components_that_are_not_chosen_are_zero(noisy, tmp_path):
     np.testing.assert_array_equal(restored[wanted], expected[wanted])
     assert not restored[~wanted].any()
     np.testing.assert_array_equal(np.isfinite(summary.noise[0]), wanted)
+
+
+def test_frequencies_may_be_stored_in_any_order(world, tmp_path):
+    source = few_frequencies(world, tmp_path / "few.mdf", 24)
+    shuffled = shuffled_frequencies(source, tmp_path / "shuffled.mdf")
+    chosen = np.array([[1, 7], [0, 20], [0, 3]])
+    for scan in (source, shuffled):
+        restore_scan(scan, tmp_path / f"{scan.stem}.r.mdf", identity, name="x", chosen=chosen)
+    found, expected = (
+        mdf.read_system_matrix(tmp_path / f"{name}.r.mdf", frequencies=np.arange(24))
+        for name in ("shuffled", "few")
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert expected[1, 7].any() and not expected[1, 8].any()

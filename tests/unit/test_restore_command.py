@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from mdf_files import two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf
@@ -95,6 +96,20 @@ def test_network_of_another_task_or_dimension(world, tmp_path, model, capsys):
         capsys.readouterr().err
     )
     assert not (tmp_path / "r.mdf").exists()
+
+
+def test_leakage(world, tmp_path, capsys):
+    scan = two_periods(world.calibration, tmp_path / "scan.mdf", offsets=(0.0, 0.0))
+    options = ["--method", "dct-filter", "--spectral-leakage", "correct"]
+    pictures = ["--pictures", tmp_path / "pictures", "--components", 1]
+    assert restore(scan, tmp_path / "r.mdf", *options, *pictures) == 0
+    with mdf.open_mdf(tmp_path / "r.mdf") as file:
+        assert file.leakage_is_corrected
+    assert len(list((tmp_path / "pictures").iterdir())) == 1
+    capsys.readouterr()
+    assert restore(world.calibration, tmp_path / "x.mdf", *options) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "isSpectralLeakageCorrected: each frame of a calib" in error
 
 
 def test_pictures(world, tmp_path, capsys):
@@ -199,3 +214,7 @@ def test_missing_positions_are_proposed_and_restored(tmp_path, world, capsys):
         for path in (scan, restored)
     )
     assert after < before
+    # All periods of a multi-patch scan tell which positions are wrong.
+    patches = two_periods(scan, tmp_path / "patches.mdf")
+    assert main(["propose-mask", str(patches), str(mask)]) == 0
+    np.testing.assert_array_equal(read_mask(mask, grid.size), wrong)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smrestore.errors import InputError
+from smrestore.physics.mixing import UNREACHED
 from smrestore.reconstruction import (
     ReconstructionSettings,
     absolute_regularization,
@@ -54,6 +55,12 @@ def test_mixing_order_is_the_sum_of_magnitudes():
         mixing_order=ORDERS,
     )
     assert rows.tolist() == [[2, 0], [2, 1], [2, 3]]
+    unreached = np.where([[False], [True], [False], [False]], UNREACHED, ORDERS)
+    rows = select_rows(
+        SNR, FREQUENCIES, snr_threshold=0, channels=(2,), max_mixing_order=3,
+        mixing_order=unreached,
+    )  # fmt: skip
+    assert rows.tolist() == [[2, 0], [2, 3]]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
-from mdf_files import write_stored
+from mdf_files import edit, write_stored
 
 from smrestore import mdf
 from smrestore.errors import InputError
 from smrestore.mdf import import_scan
+from smrestore.mdf.layout import MANDATORY, TRACER
+from smrestore.mdf.sliced import write_slice
 from smrestore.physics import CalibrationGrid, Sequence
 
 SEQUENCE = Sequence((0.012, 0.0, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
@@ -144,6 +146,26 @@ def test_equal_slices_have_equal_identifiers(tmp_path):
             identifiers.append(file["/uuid"].asstr()[()])
             assert f"slice {index + 1} of 3" in file["/experiment/description"].asstr()[()]
     assert identifiers[0] == identifiers[1] != identifiers[2]
+
+
+def test_scans_of_other_writers_lack_what_does_not_matter(tmp_path):
+    source = raw_scan(tmp_path / "scan.mdf")
+    expected = tmp_path / "expected.mdf"
+    write_slice(source, expected, 1)
+    for name in (
+        "/study", "/tracer/batch", "/scanner/facility", "/acquisition/numAverages",
+        "/acquisition/drivefield/phase", "/measurement/isFramePermutation",
+        "/measurement/isSparsityTransformed",
+    ):  # fmt: skip
+        edit(source, name)
+    for path in (tmp_path / "slice.mdf", tmp_path / "again.mdf"):
+        write_slice(source, path, 1)
+        np.testing.assert_array_equal(
+            mdf.read_system_matrix(path), mdf.read_system_matrix(expected)
+        )
+        with h5py.File(path) as file, h5py.File(tmp_path / "slice.mdf") as first:
+            assert all(name in file for name in (*MANDATORY, *TRACER))
+            assert file["/study/uuid"][()] == first["/study/uuid"][()]
 
 
 def test_sparse_data_have_no_slices(tmp_path):

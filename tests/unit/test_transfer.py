@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from mdf_files import two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf
@@ -331,6 +332,30 @@ def test_rows_without_true_signal_have_no_score(measurement, tmp_path):
     np.testing.assert_array_equal(table[["channel", "frequency"]], signal)
     assert np.isfinite(table["psnr"]).all()
     assert np.isfinite(table["snr"]).all() and table["used"].all()
+
+
+def test_a_period_of_several_is_scored_by_its_own_noise(measurement, tmp_path):
+    scan = two_periods(measurement.calibration, tmp_path / "scan.mdf")
+    arguments = {"measurement": "bar", "method": "measured"}
+    for threshold in (5, 0):
+        band = {"snr_threshold": threshold, "min_frequency_Hz": 3e5, "max_frequency_Hz": 4e5}
+        settings = dataclasses.replace(SETTINGS, period=1, **band)
+        rows = scored_rows(scan, settings)
+        assert set(rows.periods) == {1}
+        # A computed ratio is the median over the periods.
+        place = tuple(rows.chosen.T)
+        np.testing.assert_array_equal(rows.snr, mdf.read_snr(scan, period=1)[place])
+        score_components(
+            scan, scan, measurement.truth, settings=settings, path=tmp_path / "s.csv", **arguments
+        )
+        table = pd.read_csv(tmp_path / "s.csv")
+        with h5py.File(measurement.truth) as file:
+            peak = np.abs(file["system_matrix"][()]).max(axis=(2, 3, 4))[place]
+        sigma = mdf.background_std(scan, period=1)[place] / peak
+        np.testing.assert_allclose(table["sigma"], sigma)
+    both = scored_rows(scan, dataclasses.replace(settings, period=None))
+    assert set(both.periods) == {0, 1} and len(both.chosen) == 2 * len(rows.chosen)
+    assert np.isfinite(both.snr).all()
 
 
 def test_missing_voxels_have_a_score_of_their_own(measurement, tmp_path):

@@ -116,6 +116,13 @@ def test_training_settings_retrain_one_experiment(finished, tmp_path):
     }
 
 
+def test_reading_of_calibrations_restores_and_draws_them_again(finished, tmp_path):
+    settings = {"measurements": {"snake": {"reconstruction": {"background": "mean"}}}}
+    found = rules(replanned(finished, tmp_path, settings))
+    assert {"restore_scan", "reconstruct_scan", "plot_figure3"} <= found
+    assert not found & {"train_network", "evaluate_method", "plot_figure4"}
+
+
 def test_label_trains_and_evaluates_nothing(finished, tmp_path):
     jobs = replanned(finished, tmp_path, {"experiments": {"dncnn": {"label": "Other"}}})
     assert ("make_table", "table2") in jobs

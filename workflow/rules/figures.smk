@@ -82,6 +82,8 @@ for figure in MEASUREMENT_FIGURES:
             settings=config["figures"][figure],
             task=scan_task_of(config["figures"][figure]["measurement"]),
             seen_label=seen_label(figure),
+            reading=reading_of(config["figures"][figure]["measurement"]),
+            period=figure_measurement(figure)["reconstruction"].get("period"),
         script:
             "../scripts/plot_measurement.py"
 

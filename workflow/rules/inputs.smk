@@ -355,6 +355,16 @@ def get_rows_to_restore(wildcards):
     return [entry["reconstruction"] for entry in (MEASUREMENTS[name], *users)]
 
 
+def reading_of(measurement):
+    """Return how the calibrations of a measurement are read, as far as it says so."""
+    reconstruction = MEASUREMENTS[measurement]["reconstruction"]
+    return {
+        key: reconstruction[key]
+        for key in ("background", "spectral_leakage")
+        if key in reconstruction
+    }
+
+
 def mask_of(measurement):
     """Return the file that says which positions are missing, nothing if the configuration does."""
     missing = MEASUREMENTS[measurement].get("missing", {})

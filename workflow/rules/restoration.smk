@@ -24,5 +24,6 @@ rule restore_scan:
         sigma_factor=get_sigma_factor,
         twins=lambda wildcards: wildcards.method in TWINS,
         rows=get_rows_to_restore,
+        reading=lambda wildcards: reading_of(wildcards.measurement),
     script:
         "../scripts/restore_scan.py"

@@ -15,6 +15,8 @@ def main(smk):
         frequencies=needed_frequencies(smk.input.matrices, smk.params.twins),
         averages=settings.get("averages"),
         frame_range=settings.get("frame_range"),
+        period=settings.get("period"),
+        spectral_leakage=settings.get("spectral_leakage", "ignore"),
     )
 
 

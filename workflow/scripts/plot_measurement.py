@@ -4,6 +4,7 @@ import h5py
 
 from smrestore.figures.measurement.drawing import draw_measurement_figure
 from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
+from smrestore.reconstruction.imaging import calibration_reading
 from smrestore.restoration import configured_task
 from smrestore.workflow import job, optional
 
@@ -34,6 +35,8 @@ def main(smk):
         component_planes=load_planes(settings.get("component_planes")),
         image_planes=load_planes(settings.get("image_planes")),
         phantom=optional(smk.input.phantom),
+        period=smk.params.period,
+        **calibration_reading(**smk.params.reading),
     )
     draw_measurement_figure(content, smk.output.pdf, smk.output.png)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
+from smrestore.reconstruction.imaging import calibration_reading
 from smrestore.restoration import configured_task, restore_scan
 from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.workflow import job, optional
@@ -32,6 +33,7 @@ def main(smk):
         sigma_factor=smk.params.sigma_factor,
         twins=smk.params.twins,
         chosen=chosen,
+        **calibration_reading(**smk.params.reading),
     )
 
 

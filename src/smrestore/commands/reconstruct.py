@@ -46,7 +46,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         "--spectral-leakage",
         choices=("ignore", "correct"),
         default="ignore",
-        help="of phantom and empty scan (default: %(default)s)",
+        help="of phantom and empty scan, and of SM and calibration if these are time signals of "
+        "several equal periods (default: %(default)s)",
     )
     parser.add_argument("--sweeps", type=int, default=10, help="default: %(default)s")
     convention = parser.add_mutually_exclusive_group()

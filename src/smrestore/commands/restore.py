@@ -51,6 +51,13 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         help="how the background frames are subtracted (default: %(default)s)",
     )
     parser.add_argument(
+        "--spectral-leakage",
+        choices=("ignore", "correct"),
+        default="ignore",
+        help="of time signals of several equal drive-field periods per frame; other calibrations "
+        "cannot be corrected (default: %(default)s)",
+    )
+    parser.add_argument(
         "--pictures", type=Path, metavar="FOLDER", help="draw components before and after"
     )
     parser.add_argument(
@@ -87,6 +94,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
             task=task,
             sigma_factor=arguments.sigma_factor if baseline else 1.0,
             background=background,
+            spectral_leakage=arguments.spectral_leakage,
         )
         print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
         print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
@@ -103,6 +111,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
                 places,
                 name=name,
                 background=background,
+                spectral_leakage=arguments.spectral_leakage,
             )
             print("\n".join(map(str, pictures)))
 

@@ -236,6 +236,14 @@ def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
                 f"scan {name!r} is of kind {scan['kind']}, not {' or '.join(NOISE_KINDS)}",
                 f"use one of {', '.join(others)}" if others else "add an empty scan",
             )
+    scans = [entries.get("scans", name) for name in entry["scans"]]
+    _check_leakage(entries, (*key, "spectral_leakage"), entry, scans)
+    if entry.get("period", 0) not in (0, "mean") and any(map(_is_virtual, scans)):
+        entries.fault(
+            (*key, "period"),
+            f"{entry['period']} is beyond the one period per frame of virtual scans",
+            "leave it out",
+        )
     if "frame_range" in entry and entry["frame_range"][1] - entry["frame_range"][0] < 2:
         first, stop = entry["frame_range"]
         entries.fault(
@@ -243,6 +251,28 @@ def _check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
             f"frames {first} to {stop} are fewer than two",
             "give the first frame and the one after the last",
         )
+
+
+def _check_leakage(
+    entries: Entries, key: Key, settings: Entry, scans: Sequence[Entry | None]
+) -> None:
+    """Check that the spectral leakage of scans can be corrected, as far as it is known."""
+    if settings.get("spectral_leakage") != "correct":
+        return
+    for scan in filter(_is_virtual, scans):
+        as_spectra = "max_mixing_order" in scan or scan.get("frequencies") == "needed"
+        if as_spectra or scan["kind"] == "calibration":
+            why = "stored as spectra" if as_spectra else "of one period per position"
+            entries.fault(
+                key,
+                f"a virtual {scan['kind']} scan is {why} and cannot be corrected",
+                "use ignore",
+            )
+            return
+
+
+def _is_virtual(scan: Entry | None) -> bool:
+    return bool(scan) and scan["source"] == "virtual"
 
 
 def _check_baseline(entries: Entries, key: Key, _: Entry) -> None:
@@ -426,6 +456,9 @@ def _check_measurement(entries: Entries, key: Key, entry: Entry) -> None:
         _check_channel(entries, (*key, "reconstruction", "channels", i), channel, calibration)
     _check_regularization(entries, (*key, "reconstruction"), settings)
     _check_frames(entries, (*key, "reconstruction", "frames"), settings.get("frames"), phantom)
+    # Calibrations are corrected as far as they can be.
+    scans = [phantom, entries.get("scans", entry.get("empty"))]
+    _check_leakage(entries, (*key, "reconstruction", "spectral_leakage"), settings, scans)
 
 
 def _check_realizations(entries: Entries, key: Key, entry: Entry) -> None:

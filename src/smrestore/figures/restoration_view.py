@@ -48,6 +48,7 @@ def plot_restored(
     *,
     name: str,
     background: str | None = "interpolate",
+    spectral_leakage: str = "ignore",
 ) -> list[Path]:
     """Draw components before and after restoration and return the pictures.
 
@@ -62,8 +63,8 @@ def plot_restored(
         Period, receive channel and index among the stored frequencies of each component.
     name
         Of the method, for the title.
-    background
-        How the background of the source was subtracted.
+    background, spectral_leakage
+        How the source was read.
     """
     with open_mdf(source) as file, open_mdf(restored) as result:
         grids = file.grid(), result.grid()
@@ -75,7 +76,9 @@ def plot_restored(
         k = int(frequencies[place])
         request = {"channels": [channel], "frequencies": [k], "period": period}
         images = [
-            read_system_matrix(source, **request, background=background)[0, 0],
+            read_system_matrix(
+                source, **request, background=background, spectral_leakage=spectral_leakage
+            )[0, 0],
             read_system_matrix(restored, **request, background=None)[0, 0],
         ]
         title = f"receive channel {channel}, {hertz[k] / 1e3:.2f} kHz (k = {k})"

@@ -7,7 +7,9 @@ unnormalized real FFT of one drive-field period.
 from smrestore.mdf.acquisition import Acquisition
 from smrestore.mdf.background import background_std, read_background
 from smrestore.mdf.calibration import Calibration
-from smrestore.mdf.file import MEAN, Flags, MdfFile, Period, open_mdf
+from smrestore.mdf.choices import MEAN, Period
+from smrestore.mdf.file import MdfFile, open_mdf
+from smrestore.mdf.flags import Flags
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
 from smrestore.mdf.inspection import Summary, inspect_mdf

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from smrestore.errors import InputError
+from smrestore.mdf.choices import Period
 from smrestore.mdf.data import TILE_BYTES
-from smrestore.mdf.file import Indices, MdfFile, Period, open_mdf
+from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME
 from smrestore.mdf.limits import new_array
 
@@ -20,13 +21,19 @@ def read_background(
     *,
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Return the spectra of the background frames, complex64 (E, coil, frequency).
 
     The frames come in the order of acquisition. Parameters as in :func:`iter_spectra`. A file
     without background frames gives E = 0.
     """
-    with open_mdf(path, transfer_function=transfer_function, period=period) as file:
+    with open_mdf(
+        path,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
+    ) as file:
         return background_spectra(
             file, file.channel_indices(channels), file.stored_frequencies(frequencies)
         )
@@ -39,6 +46,7 @@ def background_std(
     *,
     transfer_function: str = "ignore",
     period: Period = None,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Return the standard deviation of the background frames, float64 (coil, frequency).
 
@@ -51,14 +59,19 @@ def background_std(
         If there are fewer than two background frames.
     """
     background = read_background(
-        path, channels, frequencies, transfer_function=transfer_function, period=period
+        path,
+        channels,
+        frequencies,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
     )
     if len(background) < 2:
         raise InputError(
             f"a standard deviation needs two background frames, there are {len(background)}",
             path=path,
             field=IS_BACKGROUND_FRAME,
-            remedy="take the noise from an empty scan",
+            remedy="use a scan with more of them, or a choice that needs none",
         )
     return np.std(background.astype(np.complex128), axis=0, ddof=1)
 

@@ -1,70 +1,29 @@
 """An open MDF file: its description, and its frames as spectra."""
 
 import copy
-import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.fft
 
 from smrestore.errors import InputError
-from smrestore.mdf.acquisition import Acquisition
-from smrestore.mdf.calibration import Calibration
-from smrestore.mdf.data import TILE_BYTES, StoredData, frame_blocks, runs_of
-from smrestore.mdf.frames import FrameTable
-from smrestore.mdf.layout import (
-    DATA,
-    FREQUENCY_SELECTION,
-    TRANSFER_FUNCTION,
-    Fields,
-    open_hdf5,
+from smrestore.mdf.choices import (
+    MEAN,
+    Period,
+    checked_period,
+    chosen_divisor,
+    chosen_periods,
+    chosen_windows,
 )
-from smrestore.mdf.leakage import NO_NEIGHBOR, frame_neighbors, windowed
-from smrestore.mdf.sparsity import SparseRows
+from smrestore.mdf.data import TILE_BYTES, frame_blocks
+from smrestore.mdf.description import Description
+from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, Fields, open_hdf5
+from smrestore.mdf.transform import Transform
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence as ScanSequence
 
-TRANSFER_FUNCTION_POLICIES = ("ignore", "divide")
-SPECTRAL_LEAKAGE_POLICIES = ("ignore", "correct")
-MEAN = "mean"
-
 Indices = Sequence[int] | np.ndarray | None
-Period = int | str | None
-
-
-@dataclass(frozen=True)
-class Flags:
-    """The ``is...`` flags of the ``/measurement`` group (MDF 2.1 specification)."""
-
-    fourier_transformed: bool
-    fast_frame_axis: bool
-    frame_permutation: bool
-    frequency_selection: bool
-    background_corrected: bool
-    spectral_leakage_corrected: bool
-    transfer_function_corrected: bool
-    sparsity_transformed: bool
-
-    @classmethod
-    def from_fields(cls, fields: Fields) -> "Flags":
-        """Read the flags; all but the first count as 0 where older writers left them out."""
-
-        def flag(name: str) -> bool:
-            return fields.flag(f"/measurement/{name}", False)
-
-        return cls(
-            fourier_transformed=fields.flag("/measurement/isFourierTransformed"),
-            fast_frame_axis=flag("isFastFrameAxis"),
-            frame_permutation=flag("isFramePermutation"),
-            frequency_selection=flag("isFrequencySelection"),
-            background_corrected=flag("isBackgroundCorrected"),
-            spectral_leakage_corrected=flag("isSpectralLeakageCorrected"),
-            transfer_function_corrected=flag("isTransferFunctionCorrected"),
-            sparsity_transformed=flag("isSparsityTransformed"),
-        )
 
 
 class MdfFile:
@@ -97,20 +56,21 @@ class MdfFile:
         period: Period = None,
         spectral_leakage: str = "ignore",
     ) -> None:
-        fields = Fields(file, path)
         self.path = path
         self.hdf5 = file
-        _require_measurement(fields)
-        self.flags = Flags.from_fields(fields)
-        self.acquisition = Acquisition.from_fields(fields)
-        self.calibration = Calibration.from_fields(fields)
-        self.frequency_indices = self._read_frequency_indices(fields)
-        self._read_frames(fields)
-        self.transfer_function = self._stored_transfer_function(fields)
-        self._divisor = self._choose_divisor(fields, transfer_function)
-        self.period = self._check_period(period)
-        self._windows_signals = self._choose_windows(spectral_leakage)
-        self.leakage_is_corrected = self._windows_signals or self.flags.spectral_leakage_corrected
+        self._description = description = Description.from_fields(Fields(file, path))
+        self.flags = description.flags
+        self.acquisition = description.acquisition
+        self.calibration = description.calibration
+        self.frequency_indices = description.frequency_indices
+        self.transfer_function = description.transfer_function
+        self.frames = description.frames
+        self.times_are_known = description.times_are_known
+        divisor = chosen_divisor(description, transfer_function)
+        self.period = checked_period(description, period)
+        windows = chosen_windows(description, spectral_leakage)
+        self.leakage_is_corrected = windows or self.flags.spectral_leakage_corrected
+        self._transform = Transform(description, divisor, windows)
 
     def __enter__(self) -> "MdfFile":
         return self
@@ -130,7 +90,7 @@ class MdfFile:
 
     def error(self, what: str, field: str, remedy: str) -> InputError:
         """Return the error to raise about ``field`` of this file."""
-        return InputError(what, path=self.path, field=field, remedy=remedy)
+        return self._description.error(what, field, remedy)
 
     def sequence(self) -> ScanSequence:
         """Return the sequence of the scan; errors name the file, see ``Acquisition.sequence``."""
@@ -151,7 +111,7 @@ class MdfFile:
     def of_period(self, period: Period) -> "MdfFile":
         """Return this open file with another choice of the period, see :func:`open_mdf`."""
         other = copy.copy(self)
-        other.period = self._check_period(period)
+        other.period = checked_period(self._description, period)
         return other
 
     def periods(self) -> list[int]:
@@ -162,16 +122,7 @@ class MdfFile:
         InputError
             If a frame consists of several and none is chosen.
         """
-        n_periods = self.acquisition.n_periods
-        if self.period == MEAN:
-            return list(range(n_periods))
-        if self.period is None and n_periods > 1:
-            raise self.error(
-                f"there are {n_periods} drive-field periods per frame, and none is chosen",
-                "/acquisition/numPeriodsPerFrame",
-                f"choose a period from 0 to {n_periods - 1}, or {MEAN!r} if all are alike",
-            )
-        return [self.period or 0]
+        return chosen_periods(self._description, self.period)
 
     def channel_indices(self, channels: Indices) -> np.ndarray:
         """Return checked 0-based receive channels; all of them for None."""
@@ -219,19 +170,7 @@ class MdfFile:
         are converted to ``acquisition.unit`` and transformed by an unnormalized real FFT, sign
         exp(-2 pi i j k / V), in double precision.
         """
-        spectra = np.empty((len(frames), len(channels), len(stored_frequencies)), np.complex64)
-        # Values that are not finite, or not in single precision, are reported below.
-        with np.errstate(all="ignore"):
-            for i, channel in enumerate(channels):
-                if self.flags.fourier_transformed:
-                    spectrum = self._stored_spectra(frames, channel, stored_frequencies)
-                else:
-                    spectrum = self._transformed_signal(frames, channel, stored_frequencies)
-                if self._divisor is not None:
-                    spectrum = self._divide(spectrum, channel, stored_frequencies)
-                spectra[:, i] = spectrum
-        self._check_finite(spectra, frames, channels, stored_frequencies)
-        return spectra
+        return self._transform.spectra(frames, channels, stored_frequencies, self.periods())
 
     def tiles(
         self, frames: np.ndarray, channels: np.ndarray, stored_frequencies: np.ndarray
@@ -244,7 +183,7 @@ class MdfFile:
         if len(frames) == 0:
             return
         if self.flags.fourier_transformed and self.flags.fast_frame_axis:
-            step = self._data.rows_per_tile(frames)
+            step = self._description.data.rows_per_tile(frames)
             for i in range(len(channels)):
                 for start in range(0, len(stored_frequencies), step):
                     part = slice(start, start + step)
@@ -271,264 +210,6 @@ class MdfFile:
                 f"there is no {what} {outside[0]}", field, f"choose from 0 to {count - 1}"
             )
         return chosen
-
-    def _read_frequency_indices(self, fields: Fields) -> np.ndarray:
-        n_frequencies = self.acquisition.n_frequencies
-        if not self.flags.frequency_selection:
-            return np.arange(n_frequencies)
-        selection = fields.integers(FREQUENCY_SELECTION).ravel()
-        indices = selection - 1
-        if 0 in selection:
-            # The specification counts from 1, so this writer did not.
-            warnings.warn(f"{self.path}: {FREQUENCY_SELECTION}: counts from 0", stacklevel=2)
-            indices = selection
-        valid = len(np.unique(indices)) == len(indices) > 0 and indices.min() >= 0
-        if not valid or indices.max() >= n_frequencies:
-            raise fields.error(
-                f"is no selection from the {n_frequencies} frequencies",
-                FREQUENCY_SELECTION,
-                "store different 1-based frequency indices",
-            )
-        return indices
-
-    def _read_frames(self, fields: Fields) -> None:
-        """Read the table of frames, and check kind, type and shape of the data."""
-        flags, acquisition = self.flags, self.acquisition
-        if flags.frequency_selection and not flags.fourier_transformed:
-            raise fields.error(
-                "time signals cannot have a frequency selection",
-                "/measurement/isFrequencySelection",
-                "correct the flag or store spectra",
-            )
-        is_spectrum = flags.fourier_transformed
-        length = len(self.frequency_indices) if is_spectrum else acquisition.n_samples
-        rows = (acquisition.n_periods, acquisition.n_channels, length)
-        sparse = None
-        if flags.sparsity_transformed:
-            if not (is_spectrum and flags.fast_frame_axis):
-                raise fields.error(
-                    "is 1 for data that are no spectra with the frames last",
-                    "/measurement/isSparsityTransformed",
-                    "correct it, isFourierTransformed or isFastFrameAxis",
-                )
-            sparse = SparseRows.from_fields(fields, self.calibration, rows)
-        self._data = StoredData.from_fields(
-            fields,
-            (acquisition.n_frames, *rows),
-            is_spectrum=is_spectrum,
-            fast_frame_axis=flags.fast_frame_axis,
-            sparse=sparse,
-        )
-        if sparse is None:
-            self.times_are_known = True
-            self.frames = FrameTable.from_fields(
-                fields, acquisition.n_frames, flags.frame_permutation
-            )
-        else:
-            self.frames, self.times_are_known = FrameTable.of_sparse(
-                fields,
-                acquisition.n_frames,
-                sparse.n_coefficients,
-                sparse.n_positions,
-                flags.frame_permutation,
-            )
-            self.acquisition = replace(acquisition, n_frames=len(self.frames.is_background))
-
-    def _check_period(self, period: Period) -> Period:
-        n_periods = self.acquisition.n_periods
-        if period is None:
-            return None
-        if period == MEAN:
-            if not self.acquisition.fields_are_constant:
-                raise self.error(
-                    "the fields change from period to period, so their mean has no meaning",
-                    "/acquisition/gradient",
-                    f"choose a period from 0 to {n_periods - 1}",
-                )
-            return MEAN
-        if isinstance(period, str) or not 0 <= period < n_periods:
-            raise self.error(
-                f"there is no period {period!r}",
-                "/acquisition/numPeriodsPerFrame",
-                f"choose from 0 to {n_periods - 1}, or {MEAN!r}",
-            )
-        return int(period)
-
-    def _stored_transfer_function(self, fields: Fields) -> np.ndarray | None:
-        function = self.acquisition.transfer_function
-        full = (self.acquisition.n_channels, self.acquisition.n_frequencies)
-        stored = (self.acquisition.n_channels, len(self.frequency_indices))
-        # Writers that select frequencies differ in whether they cut the transfer function too.
-        if function is None or function.shape == stored:
-            return function
-        if function.shape != full:
-            raise fields.wrong_shape(TRANSFER_FUNCTION, function.shape, full)
-        return function[:, self.frequency_indices]
-
-    def _choose_divisor(self, fields: Fields, policy: str) -> np.ndarray | None:
-        if policy not in TRANSFER_FUNCTION_POLICIES:
-            raise InputError(
-                f"unknown policy {policy!r}",
-                field="transfer_function",
-                remedy=f"choose one of {', '.join(TRANSFER_FUNCTION_POLICIES)}",
-            )
-        if policy == "ignore" or self.flags.transfer_function_corrected:
-            return None
-        if self.transfer_function is None:
-            raise fields.error(
-                "there is no transfer function to divide by",
-                TRANSFER_FUNCTION,
-                "add it, or choose transfer_function: ignore",
-            )
-        return self.transfer_function
-
-    def _choose_windows(self, policy: str) -> bool:
-        """Return whether signals are windowed over their neighbors, after a check that they can."""
-        if policy not in SPECTRAL_LEAKAGE_POLICIES:
-            raise InputError(
-                f"unknown policy {policy!r}",
-                field="spectral_leakage",
-                remedy=f"choose one of {', '.join(SPECTRAL_LEAKAGE_POLICIES)}",
-            )
-        flag = "/measurement/isSpectralLeakageCorrected"
-        if policy == "ignore" or self.flags.spectral_leakage_corrected:
-            return False
-        if self.flags.fourier_transformed:
-            raise self.error(
-                "spectra cannot be corrected for spectral leakage any more, which takes the time "
-                "signals",
-                flag,
-                "choose spectral_leakage: ignore, or use the scan as it was measured",
-            )
-        if self.acquisition.n_periods == 1 and self.calibration is not None:
-            raise self.error(
-                "each frame of a calibration is another position, so that none continues another",
-                flag,
-                "choose spectral_leakage: ignore for calibrations of one period per frame",
-            )
-        if not self.acquisition.fields_are_constant:
-            raise self.error(
-                "the fields change from period to period, so that none continues another",
-                flag,
-                "choose spectral_leakage: ignore",
-            )
-        return True
-
-    def _transformed_signal(
-        self, frames: np.ndarray, channel: int, stored_frequencies: np.ndarray
-    ) -> np.ndarray:
-        if not self._windows_signals:
-            signal = self._signals(frames, channel, self.periods())
-        elif self.acquisition.n_periods == 1:
-            signal = self._windowed_frames(frames, channel)
-        else:
-            periods = self.periods()
-            signal = sum(self._windowed_period(frames, channel, p) for p in periods) / len(periods)
-        return scipy.fft.rfft(signal, axis=1, overwrite_x=True)[:, stored_frequencies]
-
-    def _signals(self, frames: np.ndarray, channel: int, periods: list[int]) -> np.ndarray:
-        """Return time signals in ``acquisition.unit``, float64 (frames, V); a mean over periods."""
-        samples = slice(0, self.acquisition.n_samples)
-        signal = self._data.read(frames, channel, samples, periods).astype(np.float64)
-        if self.acquisition.conversion_factor is not None:
-            scale, offset = self.acquisition.conversion_factor[channel]
-            signal *= scale
-            signal += offset
-        return signal
-
-    def _windowed_frames(self, frames: np.ndarray, channel: int) -> np.ndarray:
-        """Return signals with their neighboring frames under a window."""
-        own_and_neighbors = [
-            frames,
-            *(side[frames] for side in frame_neighbors(self.acquisition_index, self.is_background)),
-        ]
-        needed = np.unique(np.concatenate(own_and_neighbors))
-        needed = needed[needed != NO_NEIGHBOR]
-        places = [
-            np.where(part == NO_NEIGHBOR, NO_NEIGHBOR, np.searchsorted(needed, part))
-            for part in own_and_neighbors
-        ]
-        return windowed(self._signals(needed, channel, [0]), *places)
-
-    def _windowed_period(self, frames: np.ndarray, channel: int, period: int) -> np.ndarray:
-        """Return signals with the neighboring periods of their own frames under a window."""
-        last = self.acquisition.n_periods - 1
-        periods = range(max(0, period - 1), min(last, period + 1) + 1)
-        signals = np.concatenate([self._signals(frames, channel, [p]) for p in periods])
-        own = np.arange(len(frames)) + len(frames) * (period - periods[0])
-        none = np.full(len(frames), NO_NEIGHBOR)
-        before = own - len(frames) if period > 0 else none
-        after = own + len(frames) if period < last else none
-        return windowed(signals, own, before, after)
-
-    def _stored_spectra(
-        self, frames: np.ndarray, channel: int, stored_frequencies: np.ndarray
-    ) -> np.ndarray:
-        periods = self.periods()
-        if self.flags.fast_frame_axis:
-            runs = [
-                self._data.read(frames, channel, run, periods)
-                for run in runs_of(stored_frequencies)
-            ]
-            spectra = np.concatenate(runs, axis=1)
-        else:
-            first = stored_frequencies.min()
-            between = slice(first, stored_frequencies.max() + 1)
-            values = self._data.read(frames, channel, between, periods)
-            spectra = values[:, stored_frequencies - first]
-        if self.acquisition.conversion_factor is not None:
-            scale, offset = self.acquisition.conversion_factor[channel]
-            # An offset of the time signal is all in the direct component.
-            direct = self.frequency_indices[stored_frequencies] == 0
-            spectra = scale * spectra + offset * self.acquisition.n_samples * direct
-        return spectra
-
-    def _divide(
-        self, spectra: np.ndarray, channel: int, stored_frequencies: np.ndarray
-    ) -> np.ndarray:
-        divisor = self._divisor[channel, stored_frequencies]
-        useless = (divisor == 0) | ~np.isfinite(divisor)
-        if useless.any():
-            value = "0" if divisor[useless][0] == 0 else "not finite"
-            where = self.frequency_indices[stored_frequencies[useless]][0]
-            raise self.error(
-                f"is {value} in channel {channel} at frequency index {where}",
-                TRANSFER_FUNCTION,
-                "leave this frequency out, or choose transfer_function: ignore",
-            )
-        return spectra / divisor
-
-    def _check_finite(
-        self,
-        spectra: np.ndarray,
-        frames: np.ndarray,
-        channels: np.ndarray,
-        stored_frequencies: np.ndarray,
-    ) -> None:
-        finite = np.isfinite(spectra)
-        if finite.all():
-            return
-        frame, channel, frequency = np.argwhere(~finite)[0]
-        raise self.error(
-            f"NaN or infinite value in frame {frames[frame]}{self._voxel(frames[frame])}, "
-            f"channel {channels[channel]}, "
-            f"frequency index {self.frequency_indices[stored_frequencies[frequency]]}",
-            DATA,
-            "repair the file, or leave this part out",
-        )
-
-    def _voxel(self, frame: int) -> str:
-        """Say at which voxel a frame was measured, if that is known."""
-        foreground = self.frames.foreground
-        calibration = self.calibration
-        if calibration is None or calibration.n_positions != len(foreground):
-            return ""
-        if self.frames.is_background[frame]:
-            return " (background)"
-        voxels = calibration.voxels(acquired=not self.flags.frame_permutation)
-        index = voxels[np.searchsorted(foreground, frame)]
-        voxel = np.unravel_index(index, calibration.size)
-        return f" (voxel {', '.join(str(int(i)) for i in voxel)})"
 
 
 def open_mdf(
@@ -557,7 +238,8 @@ def open_mdf(
         frequencies by a window over neighboring periods, see :mod:`smrestore.mdf.leakage`. With one
         period per frame, the neighbors of a frame are those measured before and after it, of the
         same kind; else they are the periods of the same frame. Files that are flagged as corrected
-        stay as they are.
+        stay as they are. ``correct-if-possible`` reads files that cannot be corrected as they are;
+        ``leakage_is_corrected`` tells.
 
     Returns
     -------
@@ -578,15 +260,6 @@ def open_mdf(
     except Exception:
         file.close()
         raise
-
-
-def _require_measurement(fields: Fields) -> None:
-    if DATA not in fields and "/reconstruction/data" in fields:
-        raise fields.error(
-            "is a reconstruction, there is no measurement inside",
-            DATA,
-            "give the measurement or the calibration scan",
-        )
 
 
 def _as_indices(chosen: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from smrestore.errors import InputError
+from smrestore.mdf.copied import copied_datasets
 from smrestore.mdf.file import open_mdf
 from smrestore.mdf.layout import RECONSTRUCTION, Fields, open_hdf5
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields
@@ -20,7 +21,7 @@ from smrestore.physics.grid import CalibrationGrid
 GROUP = "/reconstruction"
 PARAMETERS = f"{GROUP}/_parameters"
 
-_COPIED = ("study", "experiment", "tracer", "scanner", "acquisition")
+_COPIED = ("/study/", "/experiment/", "/tracer/", "/scanner/", "/acquisition/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +91,7 @@ def write_reconstruction(
             remedy="give shape (frames, Nx, Ny, Nz)",
         )
     with open_mdf(phantom_path) as file:
-        copied: dict[str, Any] = {}
-        for name in _COPIED:
-            if isinstance(file.hdf5.get(name), h5py.Group):
-                file.hdf5[name].visititems(_collect(f"/{name}", copied))
+        copied = copied_datasets(file, lambda name: name.startswith(_COPIED))
         defaults = descriptive_fields(time, uuid)
         if any(name.startswith("/tracer/") for name in copied):
             defaults |= Tracer(UNKNOWN, concentration=0.0, volume=0.0).to_fields()
@@ -143,13 +141,3 @@ def read_reconstruction(path: str | Path) -> Reconstruction:
         }
     images = data[:, :, 0].reshape(-1, *size[::-1]).transpose(0, 3, 2, 1)
     return Reconstruction(images.astype(np.float64), grid, parameters)
-
-
-def _collect(group: str, datasets: dict[str, Any]) -> Any:
-    """Return a visitor that puts the datasets of a group into ``datasets``."""
-
-    def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(node, h5py.Dataset):
-            datasets[f"{group}/{name}"] = node
-
-    return visit

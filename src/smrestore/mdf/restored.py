@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.calibration import Calibration
+from smrestore.mdf.copied import conforming_time, copied_datasets, is_user_defined
 from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import (
@@ -21,13 +21,11 @@ from smrestore.mdf.layout import (
     DATA,
     FREQUENCY_SELECTION,
     IS_BACKGROUND_FRAME,
-    MANDATORY,
     SNR,
     Fields,
-    links,
 )
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
-from smrestore.mdf.writer import Blocks, timestamp, write_mdf
+from smrestore.mdf.writer import Blocks, write_mdf
 from smrestore.physics.grid import CalibrationGrid
 
 
@@ -40,6 +38,7 @@ def write_restored(
     frequencies: Indices = None,
     grid: CalibrationGrid | None = None,
     background_corrected: bool = True,
+    spectral_leakage: str = "ignore",
     snr: np.ndarray | None = None,
     time: datetime | str | None = None,
     uuid: str | uuids.UUID | None = None,
@@ -70,6 +69,8 @@ def write_restored(
         The grid of the matrix if it is not that of the source, after upsampling for example.
     background_corrected
         Whether the background was subtracted from the matrix.
+    spectral_leakage
+        How the source was read, see :func:`open_mdf`; the flag says what came of it.
     snr
         Signal-to-noise ratio of the restored rows, (C, K) or (J, C, K). None stores none, because
         that of the source does not hold any more.
@@ -89,7 +90,7 @@ def write_restored(
             path=destination_path,
             remedy="choose another name",
         )
-    with open_mdf(source_path) as file:
+    with open_mdf(source_path, spectral_leakage=spectral_leakage) as file:
         if file.calibration is None:
             raise file.error(
                 "is a measurement, not a calibration scan",
@@ -141,38 +142,16 @@ def _checked_snr(file: MdfFile, snr: np.ndarray, expected: tuple[int, int, int])
 
 def _copied(file: MdfFile, same_positions: bool) -> dict[str, Any]:
     """Return the datasets of the source that still hold; of ``/measurement`` the user-defined."""
-    fields, datasets = Fields(file.hdf5, file.path), {}
-    for name in links(file.hdf5, file.path):
-        user_defined = any(part.startswith("_") for part in name.split("/"))
-        replaced = name.startswith("/measurement/") and not user_defined
-        if not replaced and name in fields:
-            datasets[name] = _conforming(fields, name)
     outdated = [SNR, CONVERSION_FACTOR, "/acquisition/numPeriods"]
     meandering = file.calibration.is_meandering and not file.flags.frame_permutation
     if not same_positions or meandering or file.calibration.order != "xyz":
         outdated += BY_POSITION
-    return {name: dataset for name, dataset in datasets.items() if name not in outdated}
 
+    def holds(name: str) -> bool:
+        replaced = name.startswith("/measurement/") and not is_user_defined(name)
+        return not replaced and name not in outdated
 
-def _conforming(fields: Fields, name: str) -> Any:
-    """Return a dataset to copy, or its value if MPIFiles.jl would not take it as it is."""
-    dataset = fields.dataset(name, may_be_empty=True)
-    is_text = h5py.check_string_dtype(dataset.dtype) is not None
-    if dataset.shape is None or math.prod(dataset.shape) != 1:
-        return dataset
-    if name == "/study/time" and is_text:
-        return _conforming_time(fields.text(name))
-    if name in MANDATORY and dataset.shape != ():
-        return fields.text(name) if is_text else fields.array(name).reshape(())
-    return dataset
-
-
-def _conforming_time(text: str) -> str:
-    """Return a time without zone and microseconds; text that is none stays as it is."""
-    try:
-        return timestamp(datetime.fromisoformat(text.strip()))
-    except ValueError:
-        return text
+    return copied_datasets(file, holds)
 
 
 def _acquisition(file: MdfFile, n_frames: int, stored: np.ndarray) -> dict[str, Any]:
@@ -181,7 +160,7 @@ def _acquisition(file: MdfFile, n_frames: int, stored: np.ndarray) -> dict[str, 
     restored = replace(
         file.acquisition,
         n_frames=n_frames,
-        start_time=_conforming_time(file.acquisition.start_time),
+        start_time=conforming_time(file.acquisition.start_time),
         conversion_factor=None,
         # MPIFiles.jl expects one value per stored frequency.
         transfer_function=None if transfer_function is None else transfer_function[:, stored],
@@ -210,7 +189,7 @@ def _measurement(
             isFastFrameAxis=True,
             isFrequencySelection=selected,
             isBackgroundCorrected=background_corrected,
-            isSpectralLeakageCorrected=file.flags.spectral_leakage_corrected,
+            isSpectralLeakageCorrected=file.leakage_is_corrected,
             isTransferFunctionCorrected=file.flags.transfer_function_corrected,
         ),
     }

@@ -6,18 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
+from smrestore.mdf.copied import copied_datasets
+from smrestore.mdf.data import frame_blocks
+from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import (
     BY_POSITION,
     DATA,
     FRAME_PERMUTATION,
     IS_BACKGROUND_FRAME,
+    SNR,
+    TRACER,
     VERSION,
     Fields,
 )
+from smrestore.mdf.limits import reading
+from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.mdf.writer import Blocks, timestamp, write_mdf
 
@@ -79,15 +84,16 @@ def write_slice(source: str | Path, destination: str | Path, index: int) -> None
         fields = Fields(file.hdf5, file.path)
         description = fields.text("/experiment/description", "")
         note = f"slice {index + 1} of {nz} along z"
-        former = fields.text("/uuid", "")
+        # Equal slices of equal scans are equal.
+        uuid = uuids.uuid5(uuids.NAMESPACE_URL, f"{fields.text('/uuid', '')} {note}")
         write_mdf(
             destination,
             {
+                **_defaults(file, uuid),
                 **_copied(file, inside),
                 **thin.to_fields(),
                 "/version": VERSION,
-                # Equal slices of equal scans are equal.
-                "/uuid": str(uuids.uuid5(uuids.NAMESPACE_URL, f"{former} {note}")),
+                "/uuid": str(uuid),
                 "/time": timestamp(),
                 "/experiment/description": "\n".join(filter(None, (description, note))),
                 "/acquisition/numFrames": len(frames),
@@ -113,22 +119,33 @@ def _enclosing(file: MdfFile, times: np.ndarray) -> np.ndarray:
     return frames[np.isin(run, run[sides])]
 
 
+def _defaults(file: MdfFile, uuid: uuids.UUID) -> dict[str, Any]:
+    """Return what missing datasets of the source count as."""
+    flags = {
+        f"is{''.join(part.title() for part in name.split('_'))}": value
+        for name, value in vars(file.flags).items()
+    }
+    tracer = {}
+    if any(name in Fields(file.hdf5, file.path) for name in TRACER):
+        tracer = Tracer(UNKNOWN, concentration=0.0, volume=0.0).to_fields()
+    return {
+        **descriptive_fields(uuid=uuid),
+        **tracer,
+        **file.acquisition.to_fields(),
+        **measurement_flags(**flags),
+    }
+
+
 def _copied(file: MdfFile, inside: np.ndarray) -> dict[str, Any]:
     """Return all datasets of the source that still hold."""
-    datasets: dict[str, Any] = {}
-
-    def collect(name: str, node: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(node, h5py.Dataset):
-            datasets[f"/{name}"] = node
-
-    file.hdf5.visititems(collect)
-    datasets.pop("/calibration/snr", None)
+    datasets = copied_datasets(file, lambda name: name not in (SNR, DATA))
     for name in BY_POSITION:
         if name in datasets:
             # One row per frame with a sample, as stored.
-            values = datasets.pop(name)
+            values = np.atleast_1d(Fields(file.hdf5, file.path).array(name))
+            del datasets[name]
             if len(values) == file.calibration.n_positions:
-                datasets[name] = values[()][inside]
+                datasets[name] = values[inside]
     return datasets
 
 
@@ -141,7 +158,9 @@ def _data(file: MdfFile, frames: np.ndarray) -> Blocks:
     def by_frames() -> Iterator[tuple[Any, np.ndarray]]:
         row_bytes = data.dtype.itemsize * int(np.prod(data.shape[1:]))
         for block in frame_blocks(len(frames), max(1, BLOCK_BYTES // row_bytes)):
-            yield block, np.stack([data[frame] for frame in frames[block]])
+            with reading(file.path, DATA):
+                values = np.stack([data[frame] for frame in frames[block]])
+            yield block, values
 
     def by_rows() -> Iterator[tuple[Any, np.ndarray]]:
         step = max(1, BLOCK_BYTES // (data.dtype.itemsize * data.shape[-1]))
@@ -149,6 +168,8 @@ def _data(file: MdfFile, frames: np.ndarray) -> Blocks:
             for channel in range(data.shape[1]):
                 for rows in frame_blocks(data.shape[2], step):
                     place = (period, channel, rows)
-                    yield place, data[place][:, frames]
+                    with reading(file.path, DATA):
+                        values = data[place][:, frames]
+                    yield place, values
 
     return Blocks(tuple(shape), data.dtype, by_rows() if fast else by_frames())

@@ -6,7 +6,8 @@ import numpy as np
 
 from smrestore.errors import InputError
 from smrestore.mdf.background import background_spectra
-from smrestore.mdf.file import MEAN, Indices, MdfFile, Period, open_mdf
+from smrestore.mdf.choices import MEAN, Period
+from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import IS_BACKGROUND_FRAME, SNR
 from smrestore.mdf.system_matrix import calibration_of, matrix_of
 
@@ -60,7 +61,12 @@ def ratio_of(file: MdfFile) -> np.ndarray:
 
 
 def read_snr(
-    path: str | Path, *, channels: Indices = None, frequencies: Indices = None, period: Period = 0
+    path: str | Path,
+    *,
+    channels: Indices = None,
+    frequencies: Indices = None,
+    period: Period = 0,
+    spectral_leakage: str = "ignore",
 ) -> np.ndarray:
     """Return the stored signal-to-noise ratio, else the computed one, float64 (coil, frequency).
 
@@ -68,7 +74,7 @@ def read_snr(
     wrote them (ParaVision's for converted files), and differ between ``period`` s; computed ones
     follow :func:`signal_to_noise`.
     """
-    with open_mdf(path, period=period) as file:
+    with open_mdf(path, period=period, spectral_leakage=spectral_leakage) as file:
         channels = file.channel_indices(channels)
         stored = file.stored_frequencies(frequencies)
         snr = stored_snr(file)

@@ -11,7 +11,8 @@ from smrestore.mdf.background import (
     subtract_background,
 )
 from smrestore.mdf.calibration import Calibration
-from smrestore.mdf.file import Indices, MdfFile, Period, open_mdf
+from smrestore.mdf.choices import Period
+from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME
 from smrestore.mdf.limits import new_array
 

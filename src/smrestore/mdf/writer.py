@@ -119,6 +119,6 @@ def _copy(file: h5py.File, name: str, source: h5py.Dataset) -> None:
             return
         copy = file.create_dataset(name, source.shape, source.dtype)
         row_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
-        step = max(1, TILE_BYTES // row_bytes)
+        step = max(1, TILE_BYTES // max(1, row_bytes))
         for start in range(0, len(source), step):
             copy[start : start + step] = source[start : start + step]

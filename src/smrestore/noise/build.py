@@ -1,14 +1,16 @@
 """Noise pools from scans: any number of them, transposed in bounded memory."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from smrestore.errors import InputError
-from smrestore.mdf.file import MdfFile, frame_blocks, open_mdf
+from smrestore.mdf.choices import IS_LEAKAGE_CORRECTED, Period
+from smrestore.mdf.data import frame_blocks
+from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, IS_BACKGROUND_FRAME
 from smrestore.noise.origin import Origin, origin_of
 from smrestore.noise.pool import check_background_level
@@ -38,6 +40,8 @@ def build_noise_pool(
     frequencies: np.ndarray | None = None,
     averages: int | None = None,
     frame_range: tuple[int, int] | None = None,
+    period: Period = None,
+    spectral_leakage: str = "ignore",
     block_frames: int | None = None,
 ) -> None:
     """Transpose empty frames to (channel, frequency, frame), streaming blocks of frames.
@@ -65,6 +69,12 @@ def build_noise_pool(
     frame_range
         First frame and the one after the last, of each scan in the order of acquisition; all by
         default. Counts background frames only where only these are used.
+    period
+        Drive-field period of frames that have several, or ``mean``, which counts as so many
+        averages more.
+    spectral_leakage
+        Of time signals, see :func:`smrestore.mdf.open_mdf`. The window over neighboring frames
+        leaves half of the variance of white noise.
     block_frames
         Frames at a time; as many as fit into ``BLOCK_BYTES`` by default.
 
@@ -72,8 +82,8 @@ def build_noise_pool(
     ------
     InputError
         If a scan is not readable, has fewer than two frames to use or values that are not finite,
-        or does not store a frequency that is wanted, or if the scans differ in receive channels or
-        frequency axis or have no frequency in common.
+        or does not store a frequency that is wanted, or if the scans differ in receive channels,
+        frequency axis or correction of spectral leakage or have no frequency in common.
     """
     check_background_level(background_level)
     paths = [Path(scans)] if isinstance(scans, str | Path) else [Path(scan) for scan in scans]
@@ -81,13 +91,16 @@ def build_noise_pool(
         raise InputError("no scan is given", path=path, field="scans", remedy="name at least one")
     origins: list[Origin] = []
     parts: list[_Part] = []
-    axis = kept = None
+    axis = kept = corrected = None
+    reading = {"period": period, "spectral_leakage": spectral_leakage}
     for scan in paths:
-        with open_mdf(scan) as file:
+        with open_mdf(scan, **reading) as file:
+            file.periods()
             axis = _same_axis(file, axis)
+            corrected = _same_leakage(file, corrected)
             kept = _kept_frequencies(file, frequencies, kept)
     for scan in paths:
-        with open_mdf(scan) as file:
+        with open_mdf(scan, **reading) as file:
             frames = _noise_frames(file, frame_range)
             step = block_frames or _block_frames(file, len(kept))
             start = sum(len(origin.frames) for origin in origins)
@@ -95,12 +108,14 @@ def build_noise_pool(
                 _Part(scan, frames[block], start + block.start)
                 for block in frame_blocks(len(frames), step)
             ]
-            origins.append(origin_of(file, frames))
+            origin = origin_of(file, frames)
+            # The mean over periods is one over averages.
+            origins.append(replace(origin, averages=origin.averages * len(file.periods())))
     n_channels, frequency_axis = axis
 
     def block(number: int) -> Block:
         part = parts[number]
-        with open_mdf(part.scan) as file:
+        with open_mdf(part.scan, **reading) as file:
             spectra = file.spectra(
                 part.frames, np.arange(n_channels), file.stored_frequencies(kept)
             )
@@ -116,6 +131,8 @@ def build_noise_pool(
             "background_level": background_level,
             "averages": averages or origins[0].averages,
             "n_frequencies": len(frequency_axis),
+            "spectral_leakage_corrected": corrected,
+            **({} if period is None else {"period": period}),
         },
         frequency=kept,
         frequency_axis=frequency_axis[kept],
@@ -168,6 +185,18 @@ def _same_axis(file: MdfFile, former: tuple[int, np.ndarray] | None) -> tuple[in
             "build a pool from scans of one sequence and bandwidth",
         )
     return channels, former[1]
+
+
+def _same_leakage(file: MdfFile, former: bool | None) -> bool:
+    """Return whether spectral leakage is corrected, as in the former scans."""
+    if former not in (None, file.leakage_is_corrected):
+        raise file.error(
+            f"is {int(file.leakage_is_corrected)} as it is read, but {int(former)} in the scans "
+            "before, which changes the noise",
+            IS_LEAKAGE_CORRECTED,
+            "build a pool from scans that are all corrected or all not",
+        )
+    return file.leakage_is_corrected
 
 
 def _kept_frequencies(
@@ -232,4 +261,7 @@ def _block_frames(file: MdfFile, n_frequencies: int) -> int:
     # complex128.
     stored = len(file.frequency_indices)
     channel = 16 * stored if file.flags.fourier_transformed else 8 * file.acquisition.n_samples
+    if file.leakage_is_corrected and not file.flags.spectral_leakage_corrected:
+        # Signals under each part of a window, and their sum.
+        channel *= 4
     return max(1, BLOCK_BYTES // max(spectra, channel))

@@ -12,6 +12,7 @@ import numpy as np
 from smrestore.errors import InputError
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
+from smrestore.mdf.limits import reading
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +63,15 @@ def origin_of(file: MdfFile, frames: np.ndarray, name: str | None = None) -> Ori
 
 def _digest(file: MdfFile) -> str:
     """Return a hash of the first receive channel in the first, middle and last frame."""
-    data, last = file.hdf5[DATA], file.acquisition.n_frames - 1
+    data = file.hdf5[DATA]
+    # Sparse data hold fewer frames than they stand for.
+    last = data.shape[-1 if file.flags.fast_frame_axis else 0] - 1
     hashed = hashlib.sha256(f"{data.shape} {data.dtype}".encode())
     for frame in (0, last // 2, last):
         place = (0, 0, slice(None), frame) if file.flags.fast_frame_axis else (frame, 0, 0)
-        hashed.update(np.ascontiguousarray(data[place]).tobytes())
+        with reading(file.path, DATA):
+            values = data[place]
+        hashed.update(np.ascontiguousarray(values).tobytes())
     return hashed.hexdigest()
 
 

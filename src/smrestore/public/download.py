@@ -10,13 +10,15 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pooch
 import requests
+import urllib3
 
 from smrestore.errors import InputError
+from smrestore.files import raise_if_full
 from smrestore.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ ATTEMPTS = 4
 """Attempts in a row without any new data."""
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 """HTTP statuses that may pass by themselves."""
+COMPRESSED = (".gz", ".tgz", ".bz2", ".xz")
+"""Files whose own compression servers may declare as that of the transfer."""
 FREE_BYTES = 2**26
 """Space that a download leaves free."""
 
@@ -94,12 +98,14 @@ def download(
     except ValueError as error:
         if isinstance(error, InputError) or "hash" not in str(error):
             raise
+        downloader.start_over()
         raise InputError(
             f"what {url} gave has another SHA-256 than the known {sha256}",
             path=path,
             remedy="run again; if this stays, the file was changed or the connection is tampered "
             "with",
         ) from None
+    downloader.start_over()
     if sha256 is None and fresh:
         logger.info("%s: sha256 %s, not compared as none is known", path, pooch.file_hash(path))
     return path
@@ -126,14 +132,15 @@ class _Resuming:
         self.state = self.path.with_name(f".{self.path.name}.part.json")
 
     def __call__(self, url: str, output_file: str, _: Any, check_only: bool = False) -> None:
-        fruitless = 0
+        # Some servers start over each time: only what never arrived before is new.
+        fruitless, most = 0, self._arrived()
         while True:
-            before = self._arrived()
             try:
                 self._transfer(url)
                 break
             except (requests.ConnectionError, requests.Timeout, _InterruptedError) as error:
-                fruitless = 0 if self._arrived() > before else fruitless + 1
+                fruitless = 0 if self._arrived() > most else fruitless + 1
+                most = max(most, self._arrived())
                 if fruitless == ATTEMPTS:
                     raise self._unreachable(url, error) from None
                 pause = self.wait_s * 2 ** max(fruitless - 1, 0)
@@ -145,13 +152,26 @@ class _Resuming:
                     path=self.path,
                     remedy="check the address",
                 ) from None
-        self.state.unlink(missing_ok=True)
-        self.part.replace(output_file)
+        self._hand_over(Path(output_file))
+
+    def _hand_over(self, output_file: Path) -> None:
+        """Give what has arrived to Pooch, and keep it until Pooch has checked it.
+
+        Large files take minutes to check, and a process that is killed meanwhile must not lose
+        them.
+        """
+        output_file.unlink(missing_ok=True)
+        try:
+            output_file.hardlink_to(self.part)
+        except OSError:
+            # Not every file system has hard links.
+            self.part.replace(output_file)
 
     def _arrived(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _start_over(self) -> None:
+    def start_over(self) -> None:
+        """Forget what has arrived."""
         self.part.unlink(missing_ok=True)
         self.state.unlink(missing_ok=True)
 
@@ -161,7 +181,7 @@ class _Resuming:
         headers = {"Accept-Encoding": "identity"}
         state = self._read_state(url)
         if state is None:
-            self._start_over()
+            self.start_over()
         offset = self._arrived()
         if offset:
             headers |= {"Range": f"bytes={offset}-", "If-Range": state["validator"]}
@@ -170,17 +190,18 @@ class _Resuming:
                 # Nothing is left beyond what has arrived, or the file has shrunk.
                 if state and state.get("size") == offset:
                     return
-                self._start_over()
+                self.start_over()
                 raise _InterruptedError("the file on the server has changed")
             self._check_status(url, response)
             if response.status_code == 206 and _range_start(response) != offset:
-                self._start_over()
+                self.start_over()
                 raise _InterruptedError("the server sent another part than asked for")
             if response.status_code == 200:
-                self._start_over()
+                self.start_over()
                 offset = 0
             size = _size(response, offset)
             self._check_size(url, size, offset)
+            self._check_encoding(url, response)
             self._write_state(url, response, size)
             self._receive(url, response, offset, size)
         if size is not None and self._arrived() != size:
@@ -210,6 +231,20 @@ class _Resuming:
                 remedy="free some, or set downloads.cache to another disk",
             )
 
+    def _check_encoding(self, url: str, response: requests.Response) -> None:
+        """Refuse transfers that are compressed although this is not wanted.
+
+        Servers often declare the compression of archives themselves as one of the transfer; these
+        are kept as they come.
+        """
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding != "identity" and self.path.suffix not in COMPRESSED:
+            raise InputError(
+                f"the server gives {url} in the encoding {encoding}, which it was asked not to",
+                path=self.path,
+                remedy="fetch it elsewhere and put it here",
+            )
+
     def _receive(
         self, url: str, response: requests.Response, offset: int, size: int | None
     ) -> None:
@@ -223,13 +258,21 @@ class _Resuming:
         )
         with self.part.open("ab") as file, bar:
             try:
-                for chunk in response.iter_content(CHUNK_BYTES):
-                    file.write(chunk)
+                for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
+                    self._keep(file, chunk)
                     bar.update(len(chunk))
                     if self.max_bytes is not None and file.tell() > self.max_bytes:
                         raise self._too_large(url)
-            except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError) as error:
+            except urllib3.exceptions.HTTPError as error:
                 raise _InterruptedError(_reason(error)) from None
+
+    def _keep(self, file: BinaryIO, chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+        except OSError as error:
+            # The size was not told, or others filled the disk meanwhile.
+            raise_if_full(error, self.path)
+            raise
 
     def _read_state(self, url: str) -> dict | None:
         """Return what is known about the part that has arrived, None if it cannot be continued."""
@@ -248,7 +291,7 @@ class _Resuming:
         self.state.write_text(json.dumps({"url": url, "validator": validator, "size": size}))
 
     def _too_large(self, url: str) -> InputError:
-        self._start_over()
+        self.start_over()
         return InputError(
             f"{url} gives more than {self.max_bytes / 1e6:.0f} MB, which is not what is expected",
             path=self.path,

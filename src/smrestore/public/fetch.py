@@ -95,4 +95,8 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             logger.info("%s: waiting for another download from this store", folder)
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            logger.warning(
+                "%s: cannot be locked (%s): fetch from one process at a time", folder, error
+            )
         yield

@@ -1,5 +1,6 @@
 """Which public stores of scans there are. Nothing here asks any server."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,9 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 STORES = Path(__file__).with_name("stores.yaml")
 KINDS = ("archive", "folder")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -114,4 +118,20 @@ def _store(path: Path, name: str, entry: object) -> Store:
         raise error(f"{store.url!r} is no web address", "give one with https:// or http://")
     if store.kind == "folder" and not store.url.endswith("/"):
         raise error(f"the folder {store.url} does not end with a slash", "add it")
+    if not _NAME.fullmatch(name):
+        raise error("is no name of a folder", "use letters, digits, hyphens and dots")
+    if not (store.size_MB is None or (_is_number(store.size_MB) and store.size_MB > 0)):
+        raise error(f"size_MB is {store.size_MB!r}", "give a number above 0, or leave it out")
+    by_file = store.sha256 if store.kind == "folder" else {"archive": store.sha256}
+    if not isinstance(by_file, dict | None):
+        raise error("sha256 of a folder is no list of files", "write file: sha256")
+    for digest in (by_file or {}).values():
+        if not (digest is None or (isinstance(digest, str) and _SHA256.fullmatch(digest))):
+            raise error(f"{digest!r} is no SHA-256", "give 64 hexadecimal digits in quotes")
+    if not isinstance(store.files, dict):
+        raise error("files are no list", "write file: what it is")
     return store
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

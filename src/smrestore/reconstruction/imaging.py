@@ -15,6 +15,7 @@ from smrestore.reconstruction.rows import row_weights, select_rows
 from smrestore.seeds import generator
 
 BACKGROUNDS = ("interpolate", "mean", "none")
+LEAKAGES = ("ignore", "correct")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class ReconstructionSettings:
         fields. None uses all periods together if calibration and phantom have equally many, each as
         rows of its own.
     spectral_leakage
-        Of phantom and empty scan: ``"ignore"`` or ``"correct"``, see
-        :func:`smrestore.mdf.open_mdf`.
+        ``"ignore"``, or ``"correct"`` of phantom and empty scan, and of calibrations that can be
+        corrected, see :func:`smrestore.mdf.open_mdf`.
     """
 
     sweeps: int
@@ -76,12 +77,13 @@ class ReconstructionSettings:
     spectral_leakage: str = "ignore"
 
     def __post_init__(self) -> None:
-        if self.background not in BACKGROUNDS:
-            raise InputError(
-                f"unknown {self.background!r}",
-                field="background",
-                remedy=f"choose one of {', '.join(BACKGROUNDS)}",
-            )
+        for name, known in (("background", BACKGROUNDS), ("spectral_leakage", LEAKAGES)):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"unknown {getattr(self, name)!r}",
+                    field=name,
+                    remedy=f"choose one of {', '.join(known)}",
+                )
         if (self.relative_regularization is None) == (self.absolute_regularization is None):
             raise InputError(
                 "give either the relative or the absolute regularization",
@@ -90,9 +92,14 @@ class ReconstructionSettings:
             )
 
     @property
-    def background_correction(self) -> str | None:
-        """The background correction as :func:`smrestore.mdf.read_system_matrix` takes it."""
-        return None if self.background == "none" else self.background
+    def calibration_reading(self) -> dict[str, str | None]:
+        """How calibrations are read, see :func:`calibration_reading`."""
+        return calibration_reading(self.background, self.spectral_leakage)
+
+    @property
+    def calibration_leakage(self) -> str:
+        """What is done about spectral leakage in calibrations."""
+        return self.calibration_reading["spectral_leakage"]
 
     def regularization(self, matrix: np.ndarray, weights: np.ndarray) -> Regularization:
         """Return lambda in both conventions for a matrix (rows, voxels) and its weights (rows,)."""
@@ -114,6 +121,20 @@ class ReconstructionSettings:
             max_mixing_order=self.max_mixing_order,
             mixing_order=mixing_order,
         )
+
+
+def calibration_reading(
+    background: str = "interpolate", spectral_leakage: str = "ignore"
+) -> dict[str, str | None]:
+    """Return how calibrations are read, in the words of :func:`smrestore.mdf.read_system_matrix`.
+
+    Where spectral leakage is corrected, calibrations are as far as they can be: few are time
+    signals of several equal periods.
+    """
+    return {
+        "background": None if background == "none" else background,
+        "spectral_leakage": "correct-if-possible" if spectral_leakage == "correct" else "ignore",
+    }
 
 
 def reconstruct(

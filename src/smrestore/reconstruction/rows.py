@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from smrestore.errors import InputError
+from smrestore.physics.mixing import total_order
 
 WEIGHTINGS = ("none", "row-norm", "whitening")
 
@@ -69,7 +70,8 @@ def select_rows(
         )
     in_band = (frequencies >= min_frequency) & (frequencies <= max_frequency)
     if max_mixing_order is not None:
-        in_band &= _total_order(mixing_order, frequencies.size) <= max_mixing_order
+        total = _total_order(mixing_order, frequencies.size)
+        in_band &= (total >= 0) & (total <= max_mixing_order)
     kept = (
         in_band & (snr >= snr_threshold) if snr_threshold > 0 else in_band & np.ones_like(snr, bool)
     )
@@ -85,14 +87,14 @@ def select_rows(
 
 
 def _total_order(mixing_order: np.ndarray | None, n_frequencies: int) -> np.ndarray:
-    """Return |n_x| + |n_y| + |n_z| for each frequency index."""
+    """Return |n_x| + |n_y| + |n_z| for each frequency index; -1 for those without an order."""
     if mixing_order is None or np.shape(mixing_order) != (n_frequencies, 3):
         raise InputError(
             "a largest mixing order needs the mixing orders of all frequencies",
             field="mixing_order",
             remedy=f"give integers of shape ({n_frequencies}, 3)",
         )
-    return np.abs(mixing_order).sum(axis=1)
+    return total_order(np.asarray(mixing_order))
 
 
 def row_energies(matrix_rows: np.ndarray) -> np.ndarray:

@@ -108,12 +108,12 @@ def reconstruct_phantom(
     InputError
         If the scans do not match (the line names the dataset), or no row passes the criteria.
     """
-    with mdf.open_mdf(calibration) as file:
+    with mdf.open_mdf(calibration, spectral_leakage=settings.calibration_leakage) as file:
         _calibration_of(file)
         for other in (phantom, *([] if empty is None else [empty])):
             with mdf.open_mdf(other, spectral_leakage=settings.spectral_leakage) as measured:
                 check_match(file, measured, settings.period)
-        grid = _matrix_grid(matrix, file, settings.period)
+        grid = _matrix_grid(matrix, file, settings)
     rows = select_rows(calibration, settings)
     measurement, averaged = read_measurement(
         phantom,
@@ -124,9 +124,9 @@ def reconstruct_phantom(
         period=settings.period,
         spectral_leakage=settings.spectral_leakage,
     )
-    reference = read_rows(calibration, rows, settings.background_correction)
+    reference = read_rows(calibration, rows, **settings.calibration_reading)
     same = Path(matrix).resolve() == Path(calibration).resolve()
-    equations = reference if same else read_rows(matrix, rows, settings.background_correction)
+    equations = reference if same else read_rows(matrix, rows, **settings.calibration_reading)
     weights = row_weights(
         settings.weighting, reference.reshape(len(reference), -1), rows.background_std
     )
@@ -166,19 +166,21 @@ def select_rows(calibration: str | Path, settings: ReconstructionSettings) -> Ro
 def _rows_of_period(
     calibration: str | Path, settings: ReconstructionSettings, period: Period
 ) -> Rows:
-    with mdf.open_mdf(calibration, period=period) as file:
-        sequence, stored = file.sequence(), file.frequency_indices
-        n_channels = file.acquisition.n_channels
+    reading = {"period": period, "spectral_leakage": settings.calibration_leakage}
+    with mdf.open_mdf(calibration, **reading) as file:
+        sequence, n_channels = file.sequence(), file.acquisition.n_channels
+        # A file may store its frequencies in any order.
+        stored = np.sort(file.frequency_indices)
     orders = mixing_orders(sequence)[stored]
     snr = np.full((n_channels, len(stored)), np.nan)
     if settings.snr_threshold > 0:
-        snr = mdf.read_snr(calibration, period=period)
+        snr = mdf.read_snr(calibration, frequencies=stored, **reading)
     place = settings.select_rows(snr, sequence.frequencies[stored], orders)
     channels, k = place.T
     std = None
     if settings.weighting == "whitening":
         wanted, column = np.unique(k, return_inverse=True)
-        std = mdf.background_std(calibration, frequencies=stored[wanted], period=period)
+        std = mdf.background_std(calibration, frequencies=stored[wanted], **reading)
         std = std[channels, column]
     return Rows(
         chosen=np.stack([channels, stored[k]], axis=1),
@@ -189,10 +191,15 @@ def _rows_of_period(
     )
 
 
-def read_rows(path: str | Path, rows: Rows, background: str | None = "interpolate") -> np.ndarray:
+def read_rows(
+    path: str | Path,
+    rows: Rows,
+    background: str | None = "interpolate",
+    spectral_leakage: str = "ignore",
+) -> np.ndarray:
     """Return the chosen rows of a calibration scan or truth file, complex (n, Nx, Ny, Nz).
 
-    ``background`` says how that of a scan is subtracted, see
+    ``background`` and ``spectral_leakage`` say how scans are read, see
     :func:`smrestore.mdf.read_system_matrix`.
 
     Raises
@@ -212,6 +219,7 @@ def read_rows(path: str | Path, rows: Rows, background: str | None = "interpolat
                 frequencies=frequencies,
                 background=background,
                 period=period,
+                spectral_leakage=spectral_leakage,
             )
         parts.append(matrix[place])
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -323,8 +331,10 @@ def check_match(calibration: MdfFile, measured: MdfFile, period: Period = None) 
         )
     if calibration.leakage_is_corrected != measured.leakage_is_corrected:
         logger.warning(
-            "%s: spectral leakage is corrected in one of it and the calibration %s only",
+            "%s: spectral leakage is %s in the calibration %s, which changes weak harmonics; "
+            "correct it in both or in neither",
             measured.path,
+            "corrected here, but not" if measured.leakage_is_corrected else "left here, but not",
             calibration.path,
         )
     ours, theirs = _signature(calibration, period), _signature(measured, period)
@@ -418,7 +428,9 @@ def _check_snr(file: MdfFile) -> None:
         )
 
 
-def _matrix_grid(matrix: str | Path, calibration: MdfFile, period: Period) -> CalibrationGrid:
+def _matrix_grid(
+    matrix: str | Path, calibration: MdfFile, settings: ReconstructionSettings
+) -> CalibrationGrid:
     """Return the grid of the image, after a check that matrix and calibration belong together."""
     if Path(matrix).suffix == ".h5":
         with h5py.File(matrix, "r") as file:
@@ -426,9 +438,9 @@ def _matrix_grid(matrix: str | Path, calibration: MdfFile, period: Period) -> Ca
             return CalibrationGrid(
                 tuple(size), tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"])
             )
-    with mdf.open_mdf(matrix) as file:
+    with mdf.open_mdf(matrix, spectral_leakage=settings.calibration_leakage) as file:
         _calibration_of(file)
-        check_match(calibration, file, period)
+        check_match(calibration, file, settings.period)
         ours, theirs = calibration.calibration, file.calibration
         for name in ("fov", "center"):
             one, other = getattr(ours, name), getattr(theirs, name)

@@ -62,11 +62,11 @@ def score_components(
         return
     rows = scored_rows(calibration, settings)
     grids = matrix_grid(matrix), matrix_grid(truth)
-    noise = _background_std(calibration, rows)
+    noise = _background_std(calibration, rows, settings)
     records = []
     for part in _parts(len(rows.chosen), grids):
         some = dataclasses.replace(rows, chosen=rows.chosen[part], period=rows.period[part])
-        restored = regridded(read_rows(matrix, some, settings.background_correction), *grids)
+        restored = regridded(read_rows(matrix, some, **settings.calibration_reading), *grids)
         for i, (image, true) in enumerate(
             zip(restored, read_rows(truth, some), strict=True), start=part.start
         ):
@@ -107,11 +107,23 @@ def matrix_grid(path: str | Path) -> CalibrationGrid:
         return calibration_of(file).grid()
 
 
-def _background_std(calibration: str | Path, rows: Rows) -> np.ndarray:
+def _background_std(
+    calibration: str | Path, rows: Rows, settings: ReconstructionSettings
+) -> np.ndarray:
     """Return the standard deviation of the complex background of rows, float64 (n,), in V."""
-    channels, frequencies = rows.chosen.T
-    wanted, place = np.unique(frequencies, return_inverse=True)
-    return mdf.background_std(calibration, frequencies=wanted)[channels, place]
+    std = np.empty(len(rows.chosen))
+    for period in rows.periods:
+        own = rows.period == period
+        channels, frequencies = rows.chosen[own].T
+        wanted, place = np.unique(frequencies, return_inverse=True)
+        of_period = mdf.background_std(
+            calibration,
+            frequencies=wanted,
+            period=period,
+            spectral_leakage=settings.calibration_leakage,
+        )
+        std[own] = of_period[channels, place]
+    return std
 
 
 def _parts(count: int, grids: tuple[CalibrationGrid, CalibrationGrid]) -> Iterator[slice]:

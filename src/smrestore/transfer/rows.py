@@ -31,5 +31,12 @@ def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Ro
     if threshold > 0:
         return rows
     with mdf.open_mdf(calibration) as file:
-        place = np.searchsorted(file.frequency_indices, rows.chosen[:, 1])
-    return dataclasses.replace(rows, snr=mdf.read_snr(calibration)[rows.chosen[:, 0], place])
+        place = file.stored_frequencies(rows.chosen[:, 1])
+    snr = np.empty(len(place))
+    for period in rows.periods:
+        own = rows.period == period
+        of_period = mdf.read_snr(
+            calibration, period=period, spectral_leakage=settings.calibration_leakage
+        )
+        snr[own] = of_period[rows.chosen[own, 0], place[own]]
+    return dataclasses.replace(rows, snr=snr)

@@ -12,7 +12,8 @@ from smrestore.errors import InputError
 from smrestore.figures.components import Panel, cut
 from smrestore.figures.measurement.choice import Order, choose_components, nearest_frequency
 from smrestore.figures.measurement.content import ComponentRow, ImageRow, MeasurementFigure
-from smrestore.mdf import MdfFile, open_mdf, read_snr
+from smrestore.mdf import MEAN, MdfFile, Period, open_mdf, read_snr
+from smrestore.mdf.layout import SNR
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.metrics import psnr
 from smrestore.phase import phase_factor
@@ -84,6 +85,9 @@ def read_measurement_figure(
     component_planes: Sequence[PlaneChoice] | None = None,
     image_planes: Sequence[PlaneChoice] | None = None,
     phantom: str | Path | None = None,
+    period: Period = None,
+    background: str | None = "interpolate",
+    spectral_leakage: str = "ignore",
 ) -> MeasurementFigure:
     """Read what the figure of a measurement shows.
 
@@ -101,6 +105,11 @@ def read_measurement_figure(
     phantom
         HDF5 file with the true ``concentration``, float64 (Nx, Ny, Nz), and attributes ``fov_m``
         and ``center_m``; None if nobody knows it.
+    period
+        Drive-field period of the components where frames have several, which the rows name; the
+        first by default.
+    background, spectral_leakage
+        How scans are read, see :func:`smrestore.mdf.read_system_matrix`.
 
     Raises
     ------
@@ -109,8 +118,9 @@ def read_measurement_figure(
     """
     if not columns:
         raise InputError("there are no columns", field="columns", remedy="give the measurement")
-    chosen, titles = _choose(columns[0].matrix, components, count)
-    volumes = [_read_components(column, chosen) for column in columns]
+    chosen, titles = _choose(columns[0].matrix, components, count, period, spectral_leakage)
+    reading = {"background": background, "spectral_leakage": spectral_leakage}
+    volumes = [_read_components(column, chosen, reading) for column in columns]
     rows = [
         row
         for number, title in enumerate(titles)
@@ -146,18 +156,31 @@ class _Volume:
 
 
 def _choose(
-    measured: str | Path, components: Sequence[tuple[int, Order]] | None, count: int
+    measured: str | Path,
+    components: Sequence[tuple[int, Order]] | None,
+    count: int,
+    period: Period,
+    spectral_leakage: str,
 ) -> tuple[Rows, list[str]]:
     """Return the components to show and what each is called."""
-    with open_mdf(measured) as file:
+    with open_mdf(measured, spectral_leakage=spectral_leakage) as file:
         calibration_of(file)
-        sequence, stored = file.sequence(), file.frequency_indices
-        n_channels = file.acquisition.n_channels
+        n_channels, n_periods = file.acquisition.n_channels, file.acquisition.n_periods
+        # As in reconstructions, a choice is one among several.
+        period = 0 if period is None or n_periods == 1 else file.of_period(period).period
+        sequence, stored = file.of_period(period).sequence(), file.frequency_indices
         knows_noise = file.calibration.snr is not None or bool(file.is_background.any())
+        if components is None and not knows_noise:
+            raise file.error(
+                "no signal-to-noise ratio is stored, and there are no background frames for one, "
+                "so that no component can be chosen",
+                SNR,
+                "name the components of the figure",
+            )
     orders = mixing_orders(sequence)
     snr = np.full((n_channels, len(orders)), np.nan)
     if knows_noise:
-        snr[:, stored] = read_snr(measured)
+        snr[:, stored] = read_snr(measured, period=period, spectral_leakage=spectral_leakage)
     if components is None:
         places = choose_components(np.nan_to_num(snr), orders, count)
         wanted = [None] * len(places)
@@ -179,20 +202,22 @@ def _choose(
         if order is not None and tuple(found.tolist()) != order:
             title += f" for {_order_text(np.array(order), sequence.driven)}"
         ratio = snr[channel, frequency]
+        if n_periods > 1:
+            title += f", mean of {n_periods} periods" if period == MEAN else f", period {period}"
         if np.isfinite(ratio):
             title += f", SNR {ratio:.1f}" if ratio < 10 else f", SNR {ratio:.0f}"
         titles.append(title)
     channels, frequencies = (np.array(part) for part in zip(*places, strict=True))
     ratios = snr[channels, frequencies]
-    period = np.zeros(len(places), int)
-    return Rows(np.array(places), period, ratios, None, orders[frequencies]), titles
+    of_period = np.full(len(places), period)
+    return Rows(np.array(places), of_period, ratios, None, orders[frequencies]), titles
 
 
 def _order_text(order: np.ndarray, driven: tuple[bool, bool, bool]) -> str:
     return format_order(order, driven).replace("-", "−")
 
 
-def _read_components(column: Column, rows: Rows) -> _Volume:
+def _read_components(column: Column, rows: Rows, reading: Mapping[str, str | None]) -> _Volume:
     path = Path(column.matrix)
     if path.suffix == ".h5":
         with _opened(path, "system_matrix") as file:
@@ -200,7 +225,7 @@ def _read_components(column: Column, rows: Rows) -> _Volume:
         return _Volume(read_rows(path, rows), grid, is_truth=True)
     with open_mdf(path) as file:
         grid = _calibration_grid(file)
-    values = read_rows(path, rows)
+    values = read_rows(path, rows, **reading)
     return _Volume(values, grid) if column.seen is None else _seen(column.seen, values, grid)
 
 
