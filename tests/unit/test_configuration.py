@@ -196,7 +196,7 @@ WHOLE_CASES = {
         "figures.transfer.panels[0].test_set: its task is upsampling, that of the measurement "
         "accelerated-calibration. Name a test set of the same task\n"
         "figures.transfer.panels[1].baseline: measurement and test set have the methods tricubic, "
-        "smrnet-3d in common. Name one of at least two",
+        "smrnet-3d, unet-accelerated in common. Name one of at least two",
     ),
 }
 
@@ -215,7 +215,7 @@ def test_twins_are_for_denoising_beside_the_same_method(whole: dict) -> None:
     methods.remove("dct-f")
     whole["measurements"]["nested"]["methods"].append("twin-dct-f")
     assert [line for line in faults(whole) if "twins" in line] == [
-        "measurements.nested.methods[2]: twins cannot be used for inpainting. Use 'dct-f'",
+        "measurements.nested.methods[3]: twins cannot be used for inpainting. Use 'dct-f'",
         f"measurements.snake.methods[{methods.index('twin-dct-f')}]: twins are compared with "
         "'dct-f', which is not among the methods. Add 'dct-f'",
     ]
@@ -414,7 +414,7 @@ class TestSchemaFollowsTheLibrary:
         [
             ("noise_pool", "background_level", noise.BACKGROUND_LEVELS),
             ("noise_pool", "model", noise.PARAMETRIC_MODELS),
-            ("baseline", "method", BASELINES),
+            ("classical", "method", BASELINES),
             ("experiment", "phase", PHASES),
             ("training", "oversize", OVERSIZE),
             ("training", "export", EXPORTS),
@@ -451,7 +451,7 @@ class TestSchemaFollowsTheLibrary:
         assert PARTS["task"]["enum"] == list(TASKS)
         options = {name for task in TASKS.values() for name in inspect.signature(task).parameters}
         assert {*PARTS["degradation"]["properties"]} == options
-        assert PARTS["baseline"]["properties"]["method"]["enum"] == list(BASELINES)
+        assert PARTS["classical"]["properties"]["method"]["enum"] == list(BASELINES)
 
     def test_sizes_of_networks(self) -> None:
         from smrestore.networks import NETWORKS
@@ -467,7 +467,7 @@ class TestSchemaFollowsTheLibrary:
         assert PARTS["smrnet"]["properties"]["factor"]["enum"] == list(FACTORS)
 
     def test_training(self) -> None:
-        elsewhere = {"task", "degradation", "dimension", "network", "phase"}
+        elsewhere = {"task", "degradation", "dimension", "network", "phase", "guess"}
         names = {field.name for field in fields(TrainingSettings)} - elsewhere
         assert {*PARTS["training"]["properties"]} == names
 

@@ -114,7 +114,7 @@ def get_experiment_pool(wildcards):
 
 def get_recipe(wildcards):
     entry = config["experiments"][wildcards.experiment]
-    keys = ("task", "degradation", "dimension", "network", "phase", "training")
+    keys = ("task", "degradation", "dimension", "network", "phase", "guess", "training")
     return {key: entry[key] for key in keys if key in entry}
 
 

@@ -307,15 +307,40 @@ def _check_experiment(entries: Entries, key: Key, entry: Entry) -> None:
             f"give a multiple of {factor}",
         )
     network = entry["network"]
-    refines = network.get("factor", SMRNET_FACTOR) if network["name"] == "smrnet" else 1
-    if refines != factor:
+    finer = network.get("factor", SMRNET_FACTOR) if network["name"] == "smrnet" else 1
+    wanted = 1 if "guess" in entry else factor
+    if finer != wanted:
         entries.fault(
             (*key, "network"),
-            f"{network['name']} gives {refines} voxels per measured one and axis, {entry['task']} "
-            f"wants {factor}",
-            f"use smrnet with factor {factor}" if factor > 1 else "use another network",
+            f"{network['name']} gives {finer} voxels per voxel that it sees and axis, "
+            f"{entry['task']} wants {wanted}" + (" after the guess" if "guess" in entry else ""),
+            f"use smrnet with factor {wanted}, or a guess" if wanted > 1 else "use another network",
         )
+    elif "guess" in entry:
+        _check_guess(entries, key, entry)
     _check_network(entries, (*key, "network"), network, entry["dimension"])
+
+
+def _check_guess(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that the classical method is for the task, and that the network sees its result."""
+    method, task, network = entry["guess"]["method"], entry["task"], entry["network"]
+    if "label" in entry["guess"]:
+        entries.fault((*key, "guess", "label"), "the experiment has a label", "remove it")
+    if method not in _BASELINES[task]:
+        entries.fault(
+            (*key, "guess", "method"),
+            f"{method} is no method for {task}",
+            f"use {' or '.join(_BASELINES[task])}",
+        )
+    if task != "denoising" and (
+        network["name"] not in _HIDES_UNKNOWN
+        or network.get("mask_features", _HIDES_UNKNOWN[network["name"]])
+    ):
+        entries.fault(
+            (*key, "network"),
+            f"{network['name']} does not see the guess where nothing was measured",
+            "use a network with mask_features: false",
+        )
 
 
 def _check_network(entries: Entries, key: Key, network: Entry, dimension: int) -> None:
@@ -976,6 +1001,8 @@ _DEGRADATION = {
     "inpainting": (("mask_ratio", "mask_runs"), ("mask_ratio",)),
 }
 """Options of each task, and those it needs."""
+_HIDES_UNKNOWN = {"dncnn": False, "rdn": False, "swinir": False, "unet": True}
+"""Networks that may see voxels that were not measured, and whether they hide them by default."""
 _BASELINES = {
     "denoising": ("dct-filter",),
     "accelerated-calibration": ("spline",),

@@ -4,18 +4,14 @@ A method takes a list of degraded components and returns the restored images in 
 units. Evaluation, restoration of scans and figures see no difference between methods.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from smrestore.degradation import Degraded
 from smrestore.errors import InputError
-from smrestore.methods.biharmonic import inpaint_biharmonic, inpaint_biharmonic_each
+from smrestore.methods.biharmonic import inpaint_biharmonic
+from smrestore.methods.classical import BASELINES, Method, classical_method
 from smrestore.methods.dct_filter import dct_filter
 from smrestore.methods.spline import spline_upsample
-
-Method = Callable[[Sequence[Degraded]], list[np.ndarray]]
 
 __all__ = [
     "BASELINES",
@@ -25,30 +21,6 @@ __all__ = [
     "load_method",
     "spline_upsample",
 ]
-
-
-def _dct_filter(omega: float) -> Method:
-    return lambda batch: [dct_filter(item.image, item.sigma, omega) for item in batch]
-
-
-def _spline(alignment: str) -> Method:
-    return lambda batch: [
-        spline_upsample(item.image, item.spacing, item.restored_size, alignment=alignment)
-        for item in batch
-    ]
-
-
-def _biharmonic() -> Method:
-    return lambda batch: inpaint_biharmonic_each(
-        [item.image for item in batch], [item.missing for item in batch]
-    )
-
-
-BASELINES: dict[str, Callable[..., Method]] = {
-    "dct-filter": _dct_filter,
-    "spline": _spline,
-    "biharmonic": _biharmonic,
-}
 
 
 def load_method(
@@ -84,10 +56,4 @@ def load_method(
         from smrestore.methods.network import Inference, NetworkMethod
 
         return NetworkMethod.load(model, task, Inference(**(inference or {})))
-    options = dict(baseline)
-    name = options.pop("method")
-    if name not in BASELINES:
-        raise InputError(
-            f"unknown method {name!r}", field="baselines", remedy=f"use {', '.join(BASELINES)}"
-        )
-    return BASELINES[name](**options)
+    return classical_method(baseline)

@@ -13,6 +13,7 @@ from torch import nn
 from smrestore.allocation import keep_freed_memory
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError
+from smrestore.methods.guess import FirstGuess
 from smrestore.models import load_model
 from smrestore.padding import centered_offset, embed, extract, indicator, refined, window
 from smrestore.phase import phase_factor
@@ -81,8 +82,9 @@ class NetworkMethod:
 
     Components are padded to the patch that the network was trained with, in the middle; grids
     beyond it run at their own size, or in tiles. ``patch`` is its side in measured voxels, each of
-    which stands for ``spacing`` restored ones along each axis. ``flips`` tells whether the network
-    was trained with mirrored components.
+    which stands for ``spacing`` restored ones along each axis; in restored ones if the network
+    refines a ``guess`` on the restored grid. ``flips`` tells whether the network was trained with
+    mirrored components.
     """
 
     network: nn.Module
@@ -92,6 +94,7 @@ class NetworkMethod:
     canonical: bool
     inference: Inference = Inference()
     flips: bool = False
+    guess: FirstGuess | None = None
 
     def __post_init__(self) -> None:
         if "flips" in self.inference.ensemble and (not self.flips or self.spacing > 1):
@@ -125,16 +128,18 @@ class NetworkMethod:
                 remedy=f"give a network for {task}",
             )
         spacing = make_task(settings["task"], settings["degradation"]).spacing
+        guess = FirstGuess.of(settings.get("guess"))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         keep_freed_memory()
         return cls(
             network.to(device),
             settings["dimension"],
-            settings["patch"] // spacing,
+            settings["patch"] // (1 if guess else spacing),
             spacing,
             settings["phase"] == "canonical",
             inference or Inference(),
             settings.get("flips", False),
+            guess,
         )
 
     def __call__(self, batch: Sequence[Degraded]) -> list[np.ndarray]:
@@ -147,6 +152,8 @@ class NetworkMethod:
         """
         for item in batch:
             self._check(item)
+        if self.guess is not None:
+            batch = self.guess(batch)
         turns = [phase_factor(item.image) if self.canonical else 1.0 for item in batch]
         patches: dict[tuple[int, ...], list[_Part]] = {}
         for i, (item, turn) in enumerate(zip(batch, turns, strict=True)):
@@ -188,13 +195,13 @@ class NetworkMethod:
         place = window(shape, centered_offset(shape, patch))
         for tile in tiles:
             source = window(shape, tile)
-            start = [self.spacing * first for first in tile]
+            start = [item.spacing * first for first in tile]
             ends = [
-                min(first + self.spacing * n, end)
+                min(first + item.spacing * n, end)
                 for first, n, end in zip(start, shape, whole, strict=True)
             ]
             target = tuple(slice(a, b) for a, b in zip(start, ends, strict=True))
-            restored = refined(place, self.spacing, tuple(s.stop - s.start for s in target))
+            restored = refined(place, item.spacing, tuple(s.stop - s.start for s in target))
             part = _Part(
                 number,
                 image[source],

@@ -75,6 +75,10 @@ class UNet(Network):
     blind
         Do not tell the network the noise level. Otherwise a third channel holds it at every known
         voxel.
+    known_channel
+        Tell the network which voxels are known by another channel, which holds the root mean square
+        of the image there, so that a multiple of the image still gives this multiple. Without
+        ``mask_features``, voxels that are not known may hold something, such as a first guess.
     bias
         Give convolutions biases.
     mask_features
@@ -99,12 +103,14 @@ class UNet(Network):
         mask_features: bool = True,
         zero_last: bool = False,
         cell: int = 1,
+        known_channel: bool = False,
     ) -> None:
         super().__init__()
         self.dimension, self.blind, self.mask_features = dimension, blind, mask_features
-        self.cell = cell
+        self.cell, self.known_channel = cell, known_channel
         steps = list(itertools.pairwise(channels))
-        inputs, outputs = (n * cell**dimension for n in (2 if blind else 3, 2))
+        n_inputs = 2 + (not blind) + known_channel
+        inputs, outputs = (n * cell**dimension for n in (n_inputs, 2))
         self.first = convolution(dimension, inputs, channels[0], bias=bias)
         self.encoder = nn.ModuleList(Stage(dimension, n, blocks, bias) for n in channels[:-1])
         self.down = nn.ModuleList(
@@ -132,7 +138,11 @@ class UNet(Network):
         InputError
             If the noise level is missing and the network is not blind.
         """
-        inputs = image
+        channels = [image]
+        if self.known_channel:
+            axes = tuple(range(1, image.ndim))
+            size = (image**2 * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True)
+            channels.append(size.sqrt() * mask)
         if not self.blind:
             if sigma is None:
                 raise InputError(
@@ -141,7 +151,8 @@ class UNet(Network):
                     remedy="give sigma, or train the network with blind: true",
                 )
             level = sigma.to(image.dtype).reshape(-1, *[1] * (image.ndim - 1)) * mask
-            inputs = torch.cat([image, level], dim=1)
+            channels.append(level)
+        inputs = torch.cat(channels, dim=1)
         if not self.mask_features:
             return image + self._correction(inputs, None)
         start = first_voxels(mask)

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from smrestore.degradation import Pair, complex_sigma, unit_maximum
 from smrestore.errors import InputError
+from smrestore.methods.guess import FirstGuess
 from smrestore.noise import NoisePool
 from smrestore.padding import embed, indicator, random_offset, refined, window
 from smrestore.phase import phase_factor
@@ -117,7 +118,8 @@ class TrainingPairs(Dataset):
     ``mask`` (1, *patch) with 1 at measured voxels, on a patch that is smaller by the spacing of the
     task; ``sigma`` (), the standard deviation of the complex noise. What is wanted: ``truth``
     (2, *patch), ``valid`` (1, *patch) with 1 inside the grid and ``missing`` (1, *patch) with 1
-    where nothing was measured.
+    where nothing was measured. After a first guess, what was measured is on the whole patch, too,
+    and ``degraded`` is guessed where ``mask`` is 0.
     """
 
     store: SystemMatrixStore
@@ -131,6 +133,7 @@ class TrainingPairs(Dataset):
 
     def __post_init__(self) -> None:
         self.task = make_task(self.settings.task, self.settings.degradation)
+        self.guess = FirstGuess.of(self.settings.guess)
         self.matrices = select(self.store, self.settings).matrices
 
     def __len__(self) -> int:
@@ -146,23 +149,26 @@ class TrainingPairs(Dataset):
             level = self.levels[which]
         rng = generator(self.seed, self.purpose, number)
         pair = self._pair(rng, level)
-        degraded, truth = pair.degraded.image, pair.truth
+        seen, truth = pair.degraded, pair.truth
+        if self.guess is not None:
+            (seen,) = self.guess([seen])
+        degraded = seen.image
         if settings.phase == "canonical":
             turn = np.conj(phase_factor(degraded))
             degraded, truth = degraded * turn, truth * turn
-        spacing = pair.degraded.spacing
+        spacing = seen.spacing
         size, measured = (image.shape[: settings.dimension] for image in (truth, degraded))
         patch = (settings.patch,) * settings.dimension
         small = (settings.patch // spacing,) * settings.dimension
         place = window(measured, random_offset(measured, small, rng))
         restored = refined(place, spacing, size)
-        missing = pair.degraded.missing
+        missing = seen.missing
         known = True if missing is None else ~missing.reshape(measured)
         unknown = False if missing is None else missing.reshape(size)
         sample = {
             "degraded": embed(degraded.reshape(measured), small, place),
             "mask": indicator(small, place, known),
-            "sigma": np.float32(pair.degraded.sigma),
+            "sigma": np.float32(seen.sigma),
             "truth": embed(truth.reshape(size), patch, restored),
             "valid": indicator(patch, restored),
             "missing": indicator(patch, restored, unknown),

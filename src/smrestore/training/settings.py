@@ -70,6 +70,9 @@ class TrainingSettings:
         PSNR, averaged in both cases.
     degradation
         Options of the task, see :func:`smrestore.tasks.make_task`.
+    guess
+        Classical method before the network, ``{"method": name, **options}``: the network refines
+        what it restores, see :mod:`smrestore.methods.guess`. None if it sees what was measured.
     missing_weight
         Weight of missing voxels in the loss; that of measured ones is 1.
     """
@@ -92,6 +95,7 @@ class TrainingSettings:
     ema_decay: float = 0.999
     noise_free: float = 0.0
     degradation: dict[str, object] = field(default_factory=dict)
+    guess: dict[str, object] | None = None
     missing_weight: float = 1.0
     oversize: str = "error"
     flips: bool = False
@@ -138,5 +142,6 @@ def load_settings(recipe: Mapping[str, object]) -> TrainingSettings:
         dimension=recipe["dimension"],
         network=dict(recipe["network"]),
         phase=recipe["phase"],
+        guess=recipe.get("guess"),
         **values,
     )

@@ -1,0 +1,117 @@
+"""Networks that refine what a classical method restores."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import TRAINING
+
+from smrestore.degradation import Degraded
+from smrestore.errors import InputError
+from smrestore.methods import load_method
+from smrestore.methods.guess import FirstGuess, unmeasured
+from smrestore.methods.network import NetworkMethod
+from smrestore.networks import build_network
+from smrestore.noise import NoisePool
+from smrestore.seeds import generator
+from smrestore.store import SystemMatrixStore
+from smrestore.tasks import make_task
+from smrestore.training.data import TrainingPairs, check_data
+
+TASKS = [
+    ("denoising", {}, {"method": "dct-filter", "omega": 2.75}),
+    ("accelerated-calibration", {"factor": 2}, {"method": "spline", "alignment": "aligned"}),
+    ("upsampling", {"factor": 4}, {"method": "spline", "alignment": "aligned"}),
+    ("inpainting", {"mask_ratio": [0.1, 0.2], "mask_runs": [1, 3]}, {"method": "biharmonic"}),
+]
+
+
+@pytest.fixture
+def data(world):
+    return SystemMatrixStore([world.training]), NoisePool(world.pool)
+
+
+def items_of(data, name, options):
+    store, pool = data
+    component = store.read(0, 3)
+    task = make_task(name, options)
+    truth = task.ground_truth(component.image)
+    return [
+        task.degrade(component, truth, pool, sigma=0.05, rng=generator(key, "guess")).degraded
+        for key in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize(("name", "options", "guess"), TASKS)
+@pytest.mark.parametrize("canonical", [True, False])
+def test_an_untrained_network_gives_the_guess(data, name, options, guess, canonical):
+    items = items_of(data, name, options)
+    network = build_network(
+        "unet", 2, channels=[4, 8], blocks=1, zero_last=True, mask_features=False,
+        known_channel=True,
+    )  # fmt: skip
+    first = FirstGuess.of(guess)
+    spacing = items[0].spacing
+    method = NetworkMethod(network.eval(), 2, 16, spacing, canonical, guess=first)
+    expected = load_method(guess, None)(items)
+    for image, wanted in zip(method(items), expected, strict=True):
+        np.testing.assert_allclose(image, wanted, atol=1e-6)
+    other = dataclasses.replace(items[0], spacing=spacing + 1, size=(20, 20, 1))
+    with pytest.raises(InputError, match="factor: the network was trained for"):
+        method([other])
+
+
+@pytest.mark.parametrize(("name", "options", "guess"), TASKS)
+def test_training_pairs_hold_the_guess_and_what_was_measured(data, name, options, guess):
+    settings = dataclasses.replace(
+        TRAINING, task=name, degradation=options, phase="raw", sigma=(0.1, 0.1), guess=guess
+    )
+    store, pool = data
+    check_data(store, pool, settings)
+    refined = TrainingPairs(store, pool, settings, 1, "training", 0, 4)
+    plain = TrainingPairs(
+        store, pool, dataclasses.replace(settings, guess=None), 1, "training", 0, 4
+    )
+    task = make_task(name, options)
+    for sample, measured in zip(refined, plain, strict=True):
+        patch = (settings.patch,) * 2
+        assert sample["degraded"].shape == (2, *patch)
+        assert sample["mask"].shape == sample["valid"].shape == (1, *patch)
+        torch.testing.assert_close(sample["mask"] + sample["missing"], sample["valid"])
+        assert sample["mask"].sum() == measured["mask"].sum()
+        assert sample["sigma"] == measured["sigma"]
+        if name == "denoising":
+            continue
+        # What was measured is kept by the guess.
+        seen = sample["degraded"][:, sample["mask"][0] > 0]
+        known = measured["degraded"][:, measured["mask"][0] > 0]
+        torch.testing.assert_close(seen, known, atol=1e-5, rtol=0)
+        assert task.spacing == 1 or sample["missing"].sum() > sample["mask"].sum()
+
+
+def test_unmeasured_voxels_of_both_kinds():
+    image = np.zeros((2, 3, 1), np.complex64)
+    assert unmeasured(Degraded(image, 0.1)) is None
+    missing = np.zeros(image.shape, bool)
+    missing[1, 2] = True
+    np.testing.assert_array_equal(unmeasured(Degraded(image, 0.1, missing)), missing)
+    coarse = unmeasured(Degraded(image, 0.1, missing, spacing=2, size=(3, 5, 1)))
+    assert coarse.shape == (3, 5, 1)
+    known = np.argwhere(~coarse)[:, :2].tolist()
+    assert known == [[0, 0], [0, 2], [0, 4], [2, 0], [2, 2]]
+
+
+def test_multiples_of_an_image_are_restored_to_multiples():
+    torch.manual_seed(0)
+    network = build_network(
+        "unet", 2, channels=[4, 8], blocks=1, mask_features=False, known_channel=True
+    ).eval()
+    image, mask = torch.randn(2, 2, 8, 8), (torch.rand(2, 1, 8, 8) > 0.3).float()
+    sigma = torch.tensor([0.1, 0.0])
+    with torch.no_grad():
+        once, threefold = network(image, mask, sigma), network(3 * image, mask, 3 * sigma)
+        other = network(image, torch.ones_like(mask), sigma)
+    torch.testing.assert_close(threefold, 3 * once, rtol=1e-4, atol=1e-5)
+    # Also without noise, the network knows which voxels were measured.
+    assert (other - once).abs().amax(dim=(1, 2, 3)).min() > 1e-4
