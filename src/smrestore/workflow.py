@@ -18,8 +18,11 @@ INTERRUPTED = 75
 
 
 @contextlib.contextmanager
-def job(log: str | Path) -> Iterator[None]:
+def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
     """Run the body of a script: log to the rule's file and to stderr, fail with one clear line.
+
+    Libraries that are loaded use at most so many ``cores``; left to themselves, each job would take
+    all of them, and jobs side by side would be in each other's way.
 
     Errors that a user can act on end the job with their message alone; others keep their traceback
     in the log. The exit status is not zero in both cases, and :data:`INTERRUPTED` where work was
@@ -36,6 +39,8 @@ def job(log: str | Path) -> Iterator[None]:
     )
     logging.getLogger("smrestore").setLevel(logging.INFO)
     logging.captureWarnings(True)
+    if cores is not None:
+        _use_cores(cores)
     try:
         yield
     except InputError as error:
@@ -47,6 +52,17 @@ def job(log: str | Path) -> Iterator[None]:
     except Exception:
         logging.getLogger(__name__).exception("unexpected error")
         raise
+
+
+def _use_cores(cores: int) -> None:
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(cores)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(min(cores, os.cpu_count()))
+    if "numba" in sys.modules:
+        numba = sys.modules["numba"]
+        numba.set_num_threads(min(cores, numba.config.NUMBA_NUM_THREADS))
 
 
 def cores_of(smk: object) -> int:

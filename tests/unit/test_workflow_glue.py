@@ -150,13 +150,13 @@ def test_identity_parses_only_what_has_changed(project):
     assert kept.stat().st_mtime_ns > before
 
 
-def run_job(log, body):
+def run_job(log, body, cores=None):
     """Run a job in a process of its own, because it takes over the logging of the process."""
     lines = [
         "import logging",
         "from smrestore.errors import InputError",
         "from smrestore.workflow import job",
-        f"with job({str(log)!r}):",
+        f"with job({str(log)!r}, {cores}):",
         *(f"    {line}" for line in body.splitlines()),
     ]
     return subprocess.run(
@@ -199,3 +199,15 @@ def test_job_keeps_the_traceback_of_other_errors(tmp_path):
 def test_optional_input():
     assert optional([]) is None
     assert optional(["truth.h5"]) == "truth.h5"
+
+
+def test_job_uses_no_more_cores_than_it_was_given(tmp_path):
+    body = """\
+import numba, torch
+from threadpoolctl import threadpool_info
+from smrestore.workflow import _use_cores
+_use_cores(1)
+assert numba.get_num_threads() == torch.get_num_threads() == 1
+assert all(pool["num_threads"] == 1 for pool in threadpool_info())"""
+    result = run_job(tmp_path / "job.log", body, cores=1)
+    assert result.returncode == 0, result.stderr

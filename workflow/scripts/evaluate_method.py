@@ -2,7 +2,7 @@
 
 from smrestore.evaluation import EvaluationSet, evaluate
 from smrestore.methods import load_method
-from smrestore.workflow import job, optional
+from smrestore.workflow import cores_of, job, optional
 
 
 def main(smk):
@@ -22,5 +22,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -2,7 +2,7 @@
 
 from smrestore.public.fetch import fetch_scan
 from smrestore.public.registry import Store
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -19,5 +19,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

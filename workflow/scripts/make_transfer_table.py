@@ -1,7 +1,7 @@
 """Tabulate how the methods fare on a measured scan."""
 
 from smrestore.transfer.table import make_transfer_table
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -17,5 +17,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -2,7 +2,7 @@
 
 from smrestore.figures.figure1 import Selection, choose_matrices, draw_figure1
 from smrestore.store import SystemMatrixStore
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -15,5 +15,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

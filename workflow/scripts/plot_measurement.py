@@ -6,7 +6,7 @@ from smrestore.figures.measurement.drawing import draw_measurement_figure
 from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
 from smrestore.reconstruction.imaging import calibration_reading
 from smrestore.restoration import configured_task
-from smrestore.workflow import job, optional
+from smrestore.workflow import cores_of, job, optional
 
 
 def _label(image):
@@ -42,5 +42,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

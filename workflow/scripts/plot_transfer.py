@@ -2,7 +2,7 @@
 
 from smrestore.figures.transfer import TransferPanel, draw_transfer
 from smrestore.transfer.gains import transfer_gains
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -26,5 +26,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

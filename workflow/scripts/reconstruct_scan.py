@@ -5,7 +5,7 @@ from smrestore.tasks.scan import InpaintedScan
 from smrestore.transfer.components import score_components
 from smrestore.transfer.images import reconstruct_scan
 from smrestore.transfer.rows import load_reconstruction_settings
-from smrestore.workflow import job, optional
+from smrestore.workflow import cores_of, job, optional
 
 
 def main(smk):
@@ -35,5 +35,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Measure the system matrix of another virtual scan once more, with other noise."""
 
 from smrestore.scanner import load_calibration, repeat_calibration
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -12,5 +12,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -7,7 +7,7 @@ from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.reconstruction.imaging import calibration_reading
 from smrestore.restoration import configured_task, restore_scan
 from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
-from smrestore.workflow import job, optional
+from smrestore.workflow import cores_of, job, optional
 
 
 def main(smk):
@@ -38,5 +38,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Draw the parameters of one split of a dataset."""
 
 from smrestore.parameters import SizeLimits, draw_cases, write_cases
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -28,5 +28,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

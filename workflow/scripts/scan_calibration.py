@@ -1,14 +1,11 @@
 """Measure a system matrix with the virtual scanner."""
 
-import numba
-
 from smrestore.scanner import load_calibration, scan_calibration
 from smrestore.workflow import cores_of, job
 
 
 def main(smk):
     """Map the job to one library call."""
-    numba.set_num_threads(min(cores_of(smk), numba.config.NUMBA_NUM_THREADS))
     scan_calibration(
         smk.output.scan,
         smk.output.truth,
@@ -18,5 +15,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -1,14 +1,11 @@
 """Measure a phantom with the virtual scanner."""
 
-import numba
-
 from smrestore.scanner import load_grid, load_phantom, load_scanner, load_sequence, scan_phantom
 from smrestore.workflow import cores_of, job
 
 
 def main(smk):
     """Map the job to one library call."""
-    numba.set_num_threads(min(cores_of(smk), numba.config.NUMBA_NUM_THREADS))
     settings = smk.params.settings
     scan_phantom(
         smk.output.scan,
@@ -26,5 +23,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

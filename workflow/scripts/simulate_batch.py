@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numba
-
 from smrestore.parameters import read_cases
 from smrestore.simulation import ComponentSelection, Resources, batch_of, simulate_batch
 from smrestore.workflow import cores_of, job
@@ -11,7 +9,6 @@ from smrestore.workflow import cores_of, job
 
 def main(smk):
     """Map the job to one library call."""
-    numba.set_num_threads(min(cores_of(smk), numba.config.NUMBA_NUM_THREADS))
     output = Path(smk.output[0])
     simulate_batch(
         batch_of(read_cases(smk.input[0]), int(smk.wildcards.batch), smk.params.batches),
@@ -23,5 +20,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

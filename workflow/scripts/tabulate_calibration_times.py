@@ -1,7 +1,7 @@
 """Tabulate how long calibrations take, and what restoring them saves."""
 
 from smrestore.calibration_time import tabulate_calibration_times
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -12,5 +12,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Write the page with all tables and figures."""
 
 from smrestore.results_report import report_results
-from smrestore.workflow import job
+from smrestore.workflow import cores_of, job
 
 
 def main(smk):
@@ -24,5 +24,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], cores_of(snakemake)):
         main(snakemake)
