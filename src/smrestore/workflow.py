@@ -57,12 +57,13 @@ def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
 def _use_cores(cores: int) -> None:
     from threadpoolctl import threadpool_limits
 
-    threadpool_limits(cores)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(min(cores, os.cpu_count()))
     if "numba" in sys.modules:
         numba = sys.modules["numba"]
         numba.set_num_threads(min(cores, numba.config.NUMBA_NUM_THREADS))
+    # After Numba, which starts its threads with the first call.
+    threadpool_limits(cores)
 
 
 def cores_of(smk: object) -> int:

@@ -13,7 +13,6 @@ import functools
 
 import numba
 import numpy as np
-from scipy.optimize import brentq
 
 from smrestore.physics.cosines import Basis, Pattern
 from smrestore.physics.folding import Folding
@@ -38,6 +37,9 @@ def _zeros() -> tuple[np.ndarray, np.ndarray]:
 
     It falls from pi (Langevin function) to pi/2 (two states, tanh).
     """
+    # Loaded here, because it takes longer to load than the rest and most jobs do not simulate.
+    from scipy.optimize import brentq
+
     u, weight = np.polynomial.legendre.leggauss(200)
     alphas = np.linspace(0, 8, 65) ** 2
     zeros = [
