@@ -21,7 +21,6 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from smrestore.errors import InputError
 
@@ -105,6 +104,9 @@ def _weights(
     if samples == 1:
         return np.ones((length, 1))
     places = factor * np.arange(samples)
+    # Loaded here, as it takes half a second and most jobs interpolate nothing.
+    from scipy.interpolate import CubicSpline
+
     spline = CubicSpline(places, np.eye(samples), bc_type=ends)
     shift = (factor - 1) / 2 if alignment == "half-pixel" else 0.0
     wanted = np.arange(length) - shift

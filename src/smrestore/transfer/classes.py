@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from smrestore.metrics import ConfidenceInterval, confidence_interval
 
@@ -66,4 +65,7 @@ def between_scans(values: Sequence[float]) -> ConfidenceInterval:
     single one.
     """
     mean, ci95, n = confidence_interval(np.asarray(values))
+    # Loaded here, as it takes half a second and only tables need it.
+    from scipy.stats import t as student
+
     return ConfidenceInterval(mean, ci95 / 1.96 * student.ppf(0.975, n - 1) if n > 1 else ci95, n)
