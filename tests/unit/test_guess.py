@@ -11,7 +11,7 @@ from smrestore.degradation import Degraded
 from smrestore.errors import InputError
 from smrestore.methods import load_method
 from smrestore.methods.guess import FirstGuess, unmeasured
-from smrestore.methods.network import NetworkMethod
+from smrestore.methods.network import Inference, NetworkMethod
 from smrestore.networks import build_network
 from smrestore.noise import NoisePool
 from smrestore.seeds import generator
@@ -115,3 +115,33 @@ def test_multiples_of_an_image_are_restored_to_multiples():
     torch.testing.assert_close(threefold, 3 * once, rtol=1e-4, atol=1e-5)
     # Also without noise, the network knows which voxels were measured.
     assert (other - once).abs().amax(dim=(1, 2, 3)).min() > 1e-4
+
+
+class Brighter(torch.nn.Module):
+    """Add a constant everywhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, image, mask, sigma):
+        return image + self.weight
+
+
+@pytest.mark.parametrize(("name", "options", "guess"), TASKS)
+@pytest.mark.parametrize("sigma", [0.0, 0.05, 10.0])
+def test_measured_voxels_stay_within_their_noise(data, name, options, guess, sigma):
+    items = [dataclasses.replace(item, sigma=sigma) for item in items_of(data, name, options)]
+    inference = Inference(within_noise=3.0)
+    first = None if name == "denoising" else FirstGuess.of(guess)
+    method = NetworkMethod(Brighter(), 2, 16, items[0].spacing, False, inference, guess=first)
+    free = dataclasses.replace(method, inference=Inference())
+    added = np.abs(0.5 + 0.5j)
+    for item, image, other in zip(items, method(items), free(items), strict=True):
+        every = (slice(None, None, item.spacing),) * 3
+        known = np.ones(item.image.shape, bool) if item.missing is None else ~item.missing
+        change = np.abs(image[every] - item.image)[known]
+        np.testing.assert_allclose(change, min(added, 3 * sigma), atol=1e-5)
+        elsewhere = unmeasured(item)
+        if elsewhere is not None:
+            np.testing.assert_array_equal(image[elsewhere], other[elsewhere])

@@ -13,6 +13,7 @@ from torch import nn
 from smrestore.allocation import keep_freed_memory
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError
+from smrestore.methods.consistency import within_noise
 from smrestore.methods.guess import FirstGuess
 from smrestore.models import load_model
 from smrestore.padding import centered_offset, embed, extract, indicator, refined, window
@@ -39,10 +40,14 @@ class Inference:
         with mirrored components.
     tile
         Restore grids beyond the patch in overlapping tiles of its size, instead of as a whole.
+    within_noise
+        Let measured voxels change by at most so many standard deviations of their noise, see
+        :mod:`smrestore.methods.consistency`; None for no limit.
     """
 
     ensemble: Sequence[str] = ()
     tile: bool = False
+    within_noise: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.ensemble:
@@ -152,6 +157,7 @@ class NetworkMethod:
         """
         for item in batch:
             self._check(item)
+        measured = batch
         if self.guess is not None:
             batch = self.guess(batch)
         turns = [phase_factor(item.image) if self.canonical else 1.0 for item in batch]
@@ -173,10 +179,14 @@ class NetworkMethod:
                 weight = reduce(np.multiply.outer, [_ramp(n) for n in image.shape])
                 sums[part.item][part.target] += weight * image
                 weights[part.item][part.target] += weight
-        return [
+        images = [
             (total / weight * turn).reshape(item.restored_size).astype(np.complex64)
             for total, weight, turn, item in zip(sums, weights, turns, batch, strict=True)
         ]
+        limit = self.inference.within_noise
+        if limit is None:
+            return images
+        return [within_noise(*pair, limit) for pair in zip(images, measured, strict=True)]
 
     def _parts(
         self, number: int, item: Degraded, turn: complex

@@ -1,0 +1,35 @@
+"""Agreement with what was measured."""
+
+import numpy as np
+
+from smrestore.degradation import Degraded
+
+
+def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarray:
+    """Let measured voxels change by at most ``limit`` standard deviations of their noise.
+
+    The magnitude of complex Gaussian noise exceeds three standard deviations with a probability of
+    exp(-9), so a larger change of a measured voxel is an error of the method rather than noise that
+    it took away. Without noise, measured voxels stay as they are.
+
+    Parameters
+    ----------
+    restored
+        complex64 of the restored grid, in the units of the component.
+    item
+        What was measured. Its ``sigma`` is taken for its noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        complex64 of the same grid; voxels that were not measured are those of ``restored``.
+    """
+    result = restored.copy()
+    every = (slice(None, None, item.spacing),) * 3
+    change = result[every] - item.image
+    size = np.abs(change)
+    bound = limit * item.sigma
+    share = np.divide(bound, size, out=np.ones_like(size), where=size > bound)
+    kept = item.image + change * share
+    result[every] = kept if item.missing is None else np.where(item.missing, result[every], kept)
+    return result
