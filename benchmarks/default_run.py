@@ -7,6 +7,7 @@ its logs, and the lead of the best network from the evaluations.
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -48,7 +49,12 @@ def main() -> None:
     times = read_run_times(sorted((RESULTS / "benchmarks").rglob("*.jsonl")))
     print(times.to_markdown(index=False))
     start = time.perf_counter()
-    subprocess.run(["snakemake", "-n", "--quiet"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "-n", "--quiet"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     dry_run = time.perf_counter() - start
     # Each training has a core of its own.
     training = float(times.set_index("stage").at["training", "total time (s)"]) / 60 / CORES
