@@ -94,6 +94,7 @@ def outcome(finished, tmp_path_factory):
         shutil.copytree(finished / "results" / stage, folder / "results" / stage)
     snake = dict(read_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"])
     del snake["realizations"]
+    snake["restore"] = "all"
     scans, measurements = {}, {}
     for name, damage in {"intact": None, **{_name(damage): damage for damage in DAMAGE}}.items():
         path = folder / f"{name}-original.mdf"
