@@ -342,7 +342,7 @@ def component_values(
     fields
         Fields at the positions, if they are not those of the sequence.
     evaluator
-        ``table``, or ``quadrature`` for the reference, some fifteen times slower.
+        ``table``, or ``quadrature`` for the reference, twenty times slower.
     transform
         See :func:`make_plan`.
     threads
