@@ -535,9 +535,9 @@ def _fill_block(job: _Job, samples: _Samples, some: np.ndarray, values: np.ndarr
     fields = samples.drive_field, job.table, job.nodes
     if samples.pattern is None:
         _fill_by_fft(job, places, fields, sensitivity, memory, values)
-        return len(some)
-    transform = samples.pattern, samples.chosen, samples.folding
-    fill_components(places, *fields, sensitivity, *transform, memory, values)
+    else:
+        transform = samples.pattern, samples.chosen, samples.folding
+        fill_components(places, *fields, sensitivity, *transform, memory, values)
     return int(np.count_nonzero(rows >= 0))
 
 
