@@ -16,7 +16,8 @@ from checkout import environment, snakemake
 
 MODEL = "results/models/dncnn/weights.safetensors"
 LOG = "results/logs/training/dncnn.log"
-STEPS, INTERVAL = 160, 20
+# Long enough that a signal finds it under way, wherever the machine is busy.
+STEPS, INTERVAL = 600, 20
 
 
 def _copy(finished: Path, target: Path) -> Path:
@@ -100,6 +101,8 @@ def test_training_that_is_asked_to_stop_is_tried_again(finished, whole, argument
     ]
     assert len(scripts) == 1
     scripts[0].send_signal(signal.SIGTERM)
-    assert process.wait(timeout=300) == 0, (asked / "interrupted.log").read_text()[-20000:]
-    assert "SIGTERM" in (asked / LOG).read_text()
+    printed = asked / "interrupted.log"
+    assert process.wait(timeout=300) == 0, printed.read_text()[-20000:]
+    # Snakemake removes the log of a job that it tries again.
+    assert "stopped by SIGTERM" in printed.read_text()
     _assert_same_training(asked, whole)
