@@ -4,12 +4,12 @@
     python benchmarks/equal_time.py --test-set denoising-3d --experiments dncnn-3d rdn-3d
     python benchmarks/equal_time.py --seconds 60 --config config.yaml my-overlay.yaml
 
-Each experiment is trained on its stores and noise pool of a finished run, by its own recipe but for
-the length: training ends after the given processor time of one thread, which also scales the
-milestones of the learning rate. Making the pairs counts, scoring does not. Unlike wall time,
-processor time depends little on what else the machine does. At equal times along the way the
-averaged weights restore the same components of the test set. DCT-F, which needs no training, stands
-beside them. Two cores train up to twice as fast in wall time.
+Each experiment is trained as always on its stores and noise pool of a finished run, by its own
+recipe but for the number of steps: as many as fit into the given time, by the speed of the first
+ones. On a CPU that is processor time of one thread, which depends little on what else the machine
+does; on a GPU it is the time that passes. Making the pairs counts, scoring does not. At equal parts
+of the way the averaged weights restore the same components of the test set. DCT-F, which needs no
+training, stands beside them. Two cores train up to twice as fast in wall time.
 
 The columns at the end say when a network was first ahead of DCT-F by 6 and 10 dB at sigma 0.1, as
 far as it was: the times in between two scores are interpolated.
@@ -17,15 +17,16 @@ far as it was: the times in between two scores are interpolated.
 
 import argparse
 import itertools
+import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from smrestore.allocation import keep_freed_memory
@@ -42,64 +43,92 @@ from smrestore.figures.style import (
 from smrestore.methods import Method, load_method
 from smrestore.methods.network import NetworkMethod
 from smrestore.metrics import psnr
-from smrestore.networks import build_network
 from smrestore.noise import NoisePool
 from smrestore.store import SystemMatrixStore
-from smrestore.training.data import TrainingPairs, check_data
-from smrestore.training.objective import learning_rate, masked_l1, moving_average
+from smrestore.training.data import check_data
+from smrestore.training.device import algorithms, choose_accelerator, make_fabric
+from smrestore.training.loop import Loop
+from smrestore.training.run import set_up
 from smrestore.training.settings import TrainingSettings, load_settings
 
 ROOT = Path(__file__).parents[1]
 REFERENCE_SIGMA = 0.1
 GAINS = (6, 10)
-PARTS = 1_000_000
-"""Of the training time, in which the schedule of the learning rate is counted."""
+PROBE_SHARE = 0.04
+"""Of the training time, which the first steps may take that tell how many fit."""
+
+
+@dataclass
+class Clock:
+    """Seconds of work: processor time of this process, or time on a GPU and what feeds it."""
+
+    device: torch.device
+
+    def __call__(self) -> float:
+        """Return the time in s, when the device has done what it was given."""
+        if self.device.type == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a training draws its pairs from."""
+
+    store: SystemMatrixStore
+    pool: NoisePool
+    seed: int
+
+
+def start(settings: TrainingSettings, data: Data, accelerator: str, folder: str) -> Loop:
+    """Return a training before its first step."""
+    fabric = make_fabric(settings, accelerator, 1)
+    workers = 0 if accelerator == "cpu" else max(1, os.cpu_count() - 1)
+    stores = data.store, data.store
+    history = Path(folder) / "history.csv"
+    return set_up(fabric, settings, data.seed, stores, data.pool, history, workers)
+
+
+def steps_within(settings: TrainingSettings, data: Data, accelerator: str, seconds: float) -> int:
+    """Return how many steps a training takes in a time, from some that are thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        loop = start(replace(settings, steps=10**9), data, accelerator, folder)
+        clock = Clock(loop.fabric.device)
+        steps = loop.steps()
+        # The first ones choose algorithms and reserve memory.
+        for _ in range(3):
+            next(steps)
+        begin, count = clock(), 0
+        while (used := clock() - begin) < PROBE_SHARE * seconds or not count:
+            for _ in range(5):
+                next(steps)
+            count += 5
+        steps.close()
+    return max(1, round(seconds * count / used))
 
 
 def train(
-    settings: TrainingSettings,
-    store: SystemMatrixStore,
-    pool: NoisePool,
-    seed: int,
-    times: Sequence[float],
-) -> Iterator[tuple[int, torch.nn.Module]]:
-    """Yield steps and averaged network whenever a processor time in s has been used."""
-    torch.manual_seed(seed)
-    sizes = dict(settings.network)
-    network = build_network(sizes.pop("name"), settings.dimension, **sizes)
-    if settings.dimension == 2:
-        network = network.to(memory_format=torch.channels_last)
-    averaged = moving_average(network, settings.ema_decay)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    schedule = replace(settings, steps=PARTS)
-    endless = TrainingPairs(store, pool, settings, seed, "training", 0, 1 << 40)
-    batches = iter(DataLoader(endless, settings.batch_size))
-    start = time.process_time()
-    step, waiting = 0, list(times)
-    while waiting:
-        used = time.process_time() - start
-        if used >= waiting[0]:
-            waiting.pop(0)
-            paused = time.process_time()
-            yield step, averaged.module
-            start += time.process_time() - paused
-            continue
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(schedule, int(PARTS * used / times[-1]))
-        batch = next(batches)
-        restored = network(batch["degraded"], batch["mask"], batch["sigma"])
-        loss = masked_l1(restored, batch["truth"], batch["valid"])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        averaged.update_parameters(network)
-        step += 1
+    settings: TrainingSettings, data: Data, accelerator: str, scores: int
+) -> Iterator[tuple[int, float, torch.nn.Module]]:
+    """Yield steps, seconds and averaged network at equal parts of a training."""
+    due = {round(settings.steps * (i + 1) / scores) for i in range(scores)}
+    with tempfile.TemporaryDirectory() as folder:
+        loop = start(settings, data, accelerator, folder)
+        clock = Clock(loop.fabric.device)
+        used, begin = 0.0, clock()
+        for step in loop.steps():
+            if step in due:
+                used += clock() - begin
+                yield step, used, loop.average.module
+                begin = clock()
 
 
 def as_method(network: torch.nn.Module, settings: TrainingSettings) -> Method:
     """Return a network under training as a method, in evaluation mode."""
     canonical = settings.phase == "canonical"
-    return NetworkMethod(network.eval(), settings.dimension, settings.patch, 1, canonical)
+    network.eval()
+    return NetworkMethod(network, settings.dimension, settings.patch, 1, canonical)
 
 
 def score(method: Method, pairs: Sequence[EvaluationPair]) -> dict[float, float]:
@@ -166,7 +195,7 @@ def draw(rows: pd.DataFrame, reference: float, path: Path) -> None:
         ax.set_xlim(0, rows["seconds"].max())
         ax.set_ylim(bottom=0)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.set_xlabel("processor time of training (s)")
+        ax.set_xlabel("time of training (s)")
         ax.set_ylabel(rf"PSNR above DCT-F at $\sigma$ = {REFERENCE_SIGMA:g} (dB)")
         ax.legend(loc="lower right")
         save_as(figure, path)
@@ -178,7 +207,7 @@ def tables(rows: pd.DataFrame, baseline: Mapping[float, float]) -> str:
     on_the_way, at_the_end = [], [{"experiment": "DCT-F", **_texts(baseline)}]
     for name, part in rows.groupby("experiment", sort=False):
         lead = part[REFERENCE_SIGMA] - reference
-        times = dict(zip((f"{s:.0f} s" for s in part["seconds"]), lead, strict=True))
+        times = dict(zip((f"{s:.3g} s" for s in part["part"]), lead, strict=True))
         on_the_way.append({"experiment": name, **{k: f"{v:+.2f}" for k, v in times.items()}})
         last = part.iloc[-1]
         at_the_end.append(
@@ -187,12 +216,13 @@ def tables(rows: pd.DataFrame, baseline: Mapping[float, float]) -> str:
                 **_texts({sigma: last[sigma] for sigma in baseline}),
                 "parameters": f"{last['parameters']:.0f}",
                 "steps": f"{last['steps']:.0f}",
+                "seconds": f"{last['seconds']:.0f}",
                 "samples/s": f"{last['samples'] / last['seconds']:.0f}",
                 **{f"+{g} dB after": time_to(g, [*part["seconds"]], [*lead]) for g in GAINS},
             }
         )
     parts = [
-        f"PSNR above DCT-F at sigma {REFERENCE_SIGMA:g} in dB, by processor time of training:",
+        f"PSNR above DCT-F at sigma {REFERENCE_SIGMA:g} in dB, by time of training:",
         _markdown(on_the_way),
         "PSNR in dB at the end, by sigma:",
         _markdown(at_the_end),
@@ -213,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     names = ["dncnn", "rdn", "swinir", "unet-canonical"]
     parser.add_argument("--experiments", nargs="+", default=names, metavar="NAME")
-    parser.add_argument("--seconds", type=float, default=240.0, help="processor time for each")
+    parser.add_argument("--seconds", type=float, default=240.0, help="time for each")
     parser.add_argument(
         "--scores", type=int, default=8, help="scores on the way, the last included"
     )
@@ -221,39 +251,46 @@ def main() -> None:
     parser.add_argument("--components", type=int, default=2, help="of each matrix to score")
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="of a finished run")
     parser.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config.yaml"])
+    parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="auto")
     parser.add_argument("--picture", type=Path, help="also draw the leads, as .png, .pdf or .svg")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
+    accelerator = choose_accelerator(arguments.accelerator)
     config = read_configuration(arguments.config)
     pairs, baseline = test_pairs(
         config, arguments.results, arguments.test_set, arguments.components
     )
-    times = [arguments.seconds * (i + 1) / arguments.scores for i in range(arguments.scores)]
     records = []
     for name in arguments.experiments:
         recipe = config["experiments"][name]
         settings = load_settings(recipe)
         store = stores_of(arguments.results, recipe["dataset"], "train")
         pool = NoisePool(arguments.results / "noise" / f"{recipe['noise_pool']}.h5")
+        data = Data(store, pool, config["seed"])
         check_data(store, pool, settings)
-        training = train(settings, store, pool, config["seed"], times)
-        progress = tqdm(zip(times, training, strict=True), name, len(times), unit="score")
-        for seconds, (steps, network) in progress:
-            scores = score(as_method(network, settings), pairs)
-            progress.set_postfix_str(f"{scores[REFERENCE_SIGMA] - baseline[REFERENCE_SIGMA]:+.2f}")
-            records.append(
-                {
-                    "experiment": name,
-                    "seconds": seconds,
-                    "steps": steps,
-                    "samples": steps * settings.batch_size,
-                    "parameters": sum(p.numel() for p in network.parameters()),
-                    **scores,
-                }
-            )
+        with algorithms(settings.deterministic):
+            steps = steps_within(settings, data, accelerator, arguments.seconds)
+            training = train(replace(settings, steps=steps), data, accelerator, arguments.scores)
+            progress = tqdm(training, name, arguments.scores, unit="score")
+            for part, (step, seconds, network) in enumerate(progress, start=1):
+                scores = score(as_method(network, settings), pairs)
+                gain = scores[REFERENCE_SIGMA] - baseline[REFERENCE_SIGMA]
+                progress.set_postfix_str(f"{gain:+.2f}")
+                records.append(
+                    {
+                        "experiment": name,
+                        "part": part * arguments.seconds / arguments.scores,
+                        "seconds": seconds,
+                        "steps": step,
+                        "samples": step * settings.batch_size,
+                        "parameters": sum(p.numel() for p in network.parameters()),
+                        **scores,
+                    }
+                )
     rows = pd.DataFrame(records)
-    print(f"{len(pairs) // len(baseline)} components; one thread")
+    place = "one thread" if accelerator == "cpu" else torch.cuda.get_device_name()
+    print(f"{len(pairs) // len(baseline)} components; {place}")
     print(tables(rows, baseline))
     if arguments.picture:
         draw(rows, baseline[REFERENCE_SIGMA], arguments.picture)

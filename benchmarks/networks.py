@@ -3,12 +3,14 @@
     python benchmarks/networks.py               # some minutes on two idle cores
     python benchmarks/networks.py --small       # small sizes only
     python benchmarks/networks.py rdn swinir    # these networks only
+    python benchmarks/networks.py --accelerator gpu
 
-Speed is that of this machine's CPU with all its threads and single precision: samples per second of
-a training step (forward, backward, Adam) and of restoration, in 2D for batches of 8 samples of
-32 x 32 voxels, in 3D of 2 samples of 16 x 16 x 16; super-resolution restores grids of these sizes.
-Memory is what each further sample of a batch adds to a training step, and the same per voxel, from
-which that of other grids follows: what a machine has left, divided by it, is the batch size.
+Speed is in samples per second of a training step (forward, backward, Adam) and of restoration, with
+all threads of a CPU in single precision or on a GPU in mixed precision (bf16). Super-resolution
+restores grids of the sizes printed. Memory is what each further sample of a batch adds to a
+training step in single precision, and the same per voxel, from which that of other grids follows:
+what a machine has left, divided by it, is the batch size. On a GPU, what was allocated at the most
+stands beside it.
 """
 
 import argparse
@@ -21,9 +23,10 @@ from tqdm import tqdm
 
 from smrestore.networks import NETWORKS, Network, build_network
 from smrestore.networks.cost import bytes_per_sample
+from smrestore.training.device import choose_accelerator
 
-PATCHES = {2: (32, 32), 3: (16, 16, 16)}
-BATCHES = {2: 8, 3: 2}
+PATCHES = {"cpu": {2: (32, 32), 3: (16, 16, 16)}, "cuda": {2: (64, 64), 3: (40, 40, 40)}}
+BATCHES = {"cpu": {2: 8, 3: 2}, "cuda": {2: 16, 3: 4}}
 SECONDS = 1.5
 """A measurement goes on for this long at least."""
 
@@ -56,79 +59,129 @@ LARGE = [
 ]
 
 
-def rate(step: Callable[[], object], batch: int) -> float:
+def wait(device: torch.device) -> float:
+    """Return the time in s, when a device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def rate(step: Callable[[], object], batch: int, device: torch.device) -> float:
     """Return samples per second, after a first step that counts only if it is slow."""
-    start = time.perf_counter()
+    start = wait(device)
     step()
-    first = time.perf_counter() - start
-    if first > SECONDS:
+    first = wait(device) - start
+    if first > SECONDS and device.type == "cpu":
         return batch / first
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < SECONDS:
-        step()
-        count += 1
-    return count * batch / (time.perf_counter() - start)
+    count, start = 0, wait(device)
+    while (used := wait(device) - start) < SECONDS:
+        for _ in range(1 if device.type == "cpu" else 5):
+            step()
+            count += 1
+    return count * batch / used
 
 
-def speeds(network: Network, grid: tuple[int, ...], batch: int) -> tuple[float, float]:
-    """Return samples per second of training and of restoration."""
-    torch.manual_seed(0)
-    image, mask = torch.randn(batch, 2, *grid), torch.ones(batch, 1, *grid)
-    sigma = torch.full((batch,), 0.1)
-    if len(grid) == 2:
-        network.to(memory_format=torch.channels_last)
-        image = image.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+class Case:
+    """A network with a batch of random numbers on a device."""
 
-    def train() -> None:
-        optimizer.zero_grad()
-        network(image, mask, sigma).abs().mean().backward()
-        optimizer.step()
+    def __init__(
+        self, network: Network, grid: tuple[int, ...], batch: int, device: torch.device
+    ) -> None:
+        torch.manual_seed(0)
+        form = torch.channels_last if len(grid) == 2 else torch.contiguous_format
+        self.network = network.to(device, memory_format=form)
+        self.batch, self.device = batch, device
+        self.inputs = (
+            torch.randn(batch, 2, *grid, device=device).to(memory_format=form),
+            torch.ones(batch, 1, *grid, device=device),
+            torch.full((batch,), 0.1, device=device),
+        )
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-4)
+        self.mixed = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+    def train(self, count: int | None = None) -> None:
+        """Take a training step with the first samples."""
+        self.optimizer.zero_grad()
+        with self.mixed:
+            restored = self.network(*(tensor[:count] for tensor in self.inputs))
+        restored.float().abs().mean().backward()
+        self.optimizer.step()
 
     @torch.inference_mode()
-    def restore() -> None:
-        network(image, mask, sigma)
+    def restore(self) -> None:
+        """Restore the samples."""
+        with self.mixed:
+            self.network(*self.inputs)
 
-    training = rate(train, batch)
-    network.eval()
-    return training, rate(restore, batch)
+    def speeds(self) -> tuple[float, float]:
+        """Return samples per second of training and of restoration."""
+        self.network.train()
+        training = rate(self.train, self.batch, self.device)
+        self.network.eval()
+        return training, rate(self.restore, self.batch, self.device)
+
+    def allocated_per_sample(self) -> float:
+        """Return the bytes that each further sample adds to the most that a GPU has allocated."""
+        self.network.train()
+        peaks = []
+        for count in (self.batch // 2, self.batch):
+            self.train(count)
+            torch.cuda.reset_peak_memory_stats()
+            self.train(count)
+            peaks.append(torch.cuda.max_memory_allocated())
+        return (peaks[1] - peaks[0]) / (self.batch - self.batch // 2)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="small sizes only")
+    parser.add_argument("--large", action="store_true", help="large sizes only")
+    parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="cpu")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="all if left out")
     arguments = parser.parse_args()
     unknown = set(arguments.networks) - NETWORKS.keys()
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(NETWORKS)}")
+    chosen = [
+        *([] if arguments.large else SMALL),
+        *([] if arguments.small else LARGE),
+    ]
     cases = [
         (name, size, dimension, sizes)
-        for name, size, dimensions, sizes in (SMALL if arguments.small else SMALL + LARGE)
+        for name, size, dimensions, sizes in chosen
         for dimension in dimensions
         if name in (arguments.networks or NETWORKS)
     ]
+    device = torch.device("cuda" if choose_accelerator(arguments.accelerator) == "gpu" else "cpu")
+    torch.backends.cudnn.benchmark = True
     rows = []
     for name, size, dimension, sizes in tqdm(cases, unit="network", disable=None):
         network = build_network(name, dimension, **sizes)
-        grid = tuple(n // network.factor for n in PATCHES[dimension])
+        patch, batch = PATCHES[device.type][dimension], BATCHES[device.type][dimension]
+        grid = tuple(n // network.factor for n in patch)
         memory = bytes_per_sample(network, grid)
-        training, restoring = speeds(network, grid, BATCHES[dimension])
-        voxels = torch.Size(PATCHES[dimension]).numel()
-        rows.append(
-            {
-                "network": name,
-                "size": size,
-                "dim.": dimension,
-                "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
-                "training, samples/s": f"{training:.3g}",
-                "restoring, samples/s": f"{restoring:.3g}",
-                "MiB/sample": f"{memory / 2**20:.3g}",
-                "KiB/voxel": f"{memory / 2**10 / voxels:.3g}",
-            }
-        )
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+        case = Case(network, grid, batch, device)
+        training, restoring = case.speeds()
+        row = {
+            "network": name,
+            "size": size,
+            "grid": " x ".join(map(str, patch)),
+            "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
+            "training, samples/s": f"{training:.3g}",
+            "restoring, samples/s": f"{restoring:.3g}",
+            "MiB/sample": f"{memory / 2**20:.3g}",
+            "KiB/voxel": f"{memory / 2**10 / torch.Size(patch).numel():.3g}",
+        }
+        if device.type == "cuda":
+            row["allocated, MiB/sample"] = f"{case.allocated_per_sample() / 2**20:.3g}"
+            del case, network
+            torch.cuda.empty_cache()
+        rows.append(row)
+    place = f"{torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        place = f"{torch.cuda.get_device_name()}, bf16"
+    print(f"torch {torch.__version__}, {place}, batches of {BATCHES[device.type]}")
     print(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
 
 

@@ -2,21 +2,25 @@
 
 python benchmarks/training.py                              # experiments of config.yaml
 python benchmarks/training.py --configuration config/paper.yaml
+python benchmarks/training.py --configuration config/paper.yaml --accelerator gpu
 python benchmarks/training.py --allocation                 # with and without freed memory kept
 python benchmarks/training.py --quality                    # minutes: time to a quality
 
-Times are processor time of all threads: other programs on the machine disturb it less than the
-time that passes. Grids are drawn like those of the configuration; what they hold does not matter
-for speed, so components are random numbers. Only --quality simulates.
+On CPUs, times are processor time of all threads: other programs on the machine disturb it less than
+the time that passes. On a GPU, which all cores but one feed, the time that passes is measured, with
+the samples of a training and with one batch again and again. Grids are drawn like those of the
+configuration; what they hold does not matter for speed, so components are random numbers. Only
+--quality simulates.
 """
 
 import argparse
 import multiprocessing
 import os
 import resource
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +28,11 @@ import numpy as np
 import torch
 from tabulate import tabulate
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 
 from smrestore.allocation import keep_freed_memory
 from smrestore.configuration import read_configuration, resolved_dataset
+from smrestore.errors import InputError
 from smrestore.methods import dct_filter
 from smrestore.noise import NoisePool, build_parametric_pool
 from smrestore.parameters import SizeLimits, draw_cases, simulation_of
@@ -34,7 +40,7 @@ from smrestore.seeds import generator
 from smrestore.simulation import ComponentSelection, Resources, simulate_batch
 from smrestore.store import StoredMatrix, SystemMatrixStore, write_store
 from smrestore.training.data import TrainingPairs, check_data
-from smrestore.training.device import make_fabric
+from smrestore.training.device import algorithms, choose_accelerator, make_fabric
 from smrestore.training.loop import Loop, StepBatches
 from smrestore.training.run import set_up
 from smrestore.training.settings import load_settings
@@ -45,6 +51,25 @@ MATRICES, COMPONENTS = 12, 16
 GAINS = (6, 10)
 """Decibels over DCT-F."""
 SIGMA = 0.1
+COMMON = ["experiment", "network", "dim.", "patch", "parameters", "batch"]
+HEADERS = {
+    "cpu": (
+        ["step (ms)", "samples/s", "input (ms/sample)", "input (% <= 10)", "MiB/sample"],
+        (".1f", ".3g", ".3f", ".1f", ".2f"),
+    ),
+    "gpu": (
+        [
+            "same batch (ms)",
+            "step (ms)",
+            "samples/s",
+            "waiting for input (% <= 10)",
+            "allocated (GiB)",
+            "whole training (h)",
+        ],
+        (".1f", ".1f", ".3g", ".1f", ".2f", ".1f"),
+    ),
+}
+"""What is measured, and how it is printed."""
 
 
 def cases_of(dataset: dict, split: str, count: int) -> list[dict]:
@@ -146,19 +171,21 @@ def saved_bytes(loop: Loop) -> int:
     return kept
 
 
-def make_loop(entry: dict, datasets: dict, folder: Path) -> Loop:
+def make_loop(entry: dict, datasets: dict, folder: Path, accelerator: str = "cpu") -> Loop:
     """Return the training of an experiment on random numbers."""
-    settings = load_settings(entry)
+    settings = replace(load_settings(entry), steps=10**6)
     cases = cases_of(resolved_dataset(datasets, entry["dataset"]), "train", MATRICES)
     write_store(folder / "store.h5", random_matrices(cases))
     store = SystemMatrixStore([folder / "store.h5"])
     pool = make_pool(folder / "pool.h5", cases, store.frequencies())
     check_data(store, pool, settings)
-    fabric = make_fabric(settings, "cpu", 1)
-    return set_up(fabric, settings, SEED, (store, store), pool, folder / "history.csv", 0)
+    fabric = make_fabric(settings, accelerator, 1)
+    workers = 0 if accelerator == "cpu" else max(1, os.cpu_count() - 1)
+    history = folder / "history.csv"
+    return set_up(fabric, settings, SEED, (store, store), pool, history, workers)
 
 
-def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) -> list[object]:
+def measure(entry: dict, datasets: dict, folder: Path, count: int) -> list[object]:
     """Return the row of one experiment."""
     loop = make_loop(entry, datasets, folder)
     settings = loop.settings
@@ -167,7 +194,6 @@ def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) ->
     step = step_seconds(loop, count)
     parameters = sum(p.numel() for p in loop.network.module.parameters())
     return [
-        name,
         entry["network"]["name"],
         settings.dimension,
         settings.patch,
@@ -178,6 +204,50 @@ def measure(name: str, entry: dict, datasets: dict, folder: Path, count: int) ->
         1e3 * per_sample,
         100 * per_sample * settings.batch_size / step,
         n_bytes / 2**20,
+    ]
+
+
+def seconds_each(step: Callable[[], object], count: int) -> float:
+    """Return the time of a step on a GPU, after some that choose algorithms."""
+    for _ in range(5):
+        step()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) / count
+
+
+def measure_on_gpu(entry: dict, datasets: dict, folder: Path, count: int) -> list[object]:
+    """Return the row of one experiment on a GPU."""
+    loop = make_loop(entry, datasets, folder, "gpu")
+    size = loop.settings.batch_size
+    numbers = StepBatches(range(1), size)
+    (batch,) = DataLoader(loop.pairs, batch_sampler=numbers, num_workers=1, pin_memory=True)
+    batch = loop.fabric.to_device(batch)
+    loop.network.train()
+    torch.cuda.reset_peak_memory_stats()
+    with algorithms(loop.settings.deterministic):
+        alone = seconds_each(lambda: loop.take(batch), count)
+        steps = loop.steps()
+        # Those that the processes have made meanwhile, two each, come for nothing.
+        for _ in range(2 * loop.workers):
+            next(steps)
+        whole = seconds_each(lambda: next(steps), count)
+        steps.close()
+    return [
+        entry["network"]["name"],
+        loop.settings.dimension,
+        loop.settings.patch,
+        sum(p.numel() for p in loop.network.module.parameters()),
+        size,
+        1e3 * alone,
+        1e3 * whole,
+        size / whole,
+        100 * max(0.0, whole - alone) / whole,
+        torch.cuda.max_memory_allocated() / 2**30,
+        whole * load_settings(entry).steps / 3600,
     ]
 
 
@@ -220,30 +290,28 @@ def allocation(config: dict, names: list[str], count: int) -> None:
     print(tabulate(rows, headers, floatfmt=("", ".1f", ".1f", ".0f", ".1f", ".1f", ".0f", ".2f")))
 
 
-def speed(config: dict, names: list[str] | None, count: int) -> None:
+def speed(config: dict, names: list[str] | None, count: int, accelerator: str) -> None:
     """Print the table of speed and memory."""
+    headers, formats = HEADERS[accelerator]
+    row = {"cpu": measure, "gpu": measure_on_gpu}[accelerator]
     rows = []
-    for name, entry in config["experiments"].items():
-        if names and name not in names:
-            continue
+    chosen = {n: e for n, e in config["experiments"].items() if not names or n in names}
+    progress = tqdm(chosen.items(), unit="experiment")
+    for name, entry in progress:
+        progress.set_postfix_str(name)
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(measure(name, entry, config["datasets"], Path(folder), count))
-    headers = [
-        "experiment",
-        "network",
-        "dim.",
-        "patch",
-        "parameters",
-        "batch",
-        "step (ms)",
-        "samples/s",
-        "input (ms/sample)",
-        "input (% <= 10)",
-        "MiB/sample",
-    ]
-    print(f"Processor time, {torch.get_num_threads()} thread(s), float32")
-    print(tabulate(rows, headers, floatfmt=(*[""] * 6, ".1f", ".3g", ".3f", ".1f", ".2f")))
-    print("MiB/sample: what is kept for the backward pass. A step needs about twice as much.")
+            try:
+                rows.append([name, *row(entry, config["datasets"], Path(folder), count)])
+            except (InputError, torch.OutOfMemoryError) as error:
+                progress.write(f"{name}: {error}", file=sys.stderr)
+        if accelerator == "gpu":
+            torch.cuda.empty_cache()
+    if accelerator == "gpu":
+        print(f"{torch.cuda.get_device_name()}, {os.cpu_count()} cores, automatic precision")
+    else:
+        print(f"Processor time, {torch.get_num_threads()} thread(s), float32")
+        print("MiB/sample: what is kept for the backward pass. A step needs about twice as much.")
+    print(tabulate(rows, [*COMMON, *headers], floatfmt=(*[""] * len(COMMON), *formats)))
 
 
 def baseline_psnr(loop: Loop) -> float:
@@ -314,12 +382,14 @@ def main() -> None:
     parser.add_argument("--configuration", type=Path, nargs="*", default=[], help="overlays")
     parser.add_argument("--experiments", nargs="*", help="names (default: all)")
     parser.add_argument("--steps", type=int, default=5, help="steps to time (default: %(default)s)")
+    parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="cpu")
     parser.add_argument("--allocation", action="store_true", help="compare ways to free memory")
     parser.add_argument("--quality", action="store_true", help="train until +10 dB over DCT-F")
     parser.add_argument(
         "--minutes", type=float, default=15, help="limit of --quality per core (default: 15)"
     )
     arguments = parser.parse_args()
+    accelerator = choose_accelerator(arguments.accelerator)
     torch.set_num_threads(os.cpu_count() if arguments.quality else 1)
     config = read_configuration([ROOT / "config.yaml", *arguments.configuration])
     if arguments.allocation:
@@ -331,7 +401,7 @@ def main() -> None:
         for name in arguments.experiments or ["unet-canonical"]:
             quality(config, name, arguments.minutes)
     else:
-        speed(config, arguments.experiments, arguments.steps)
+        speed(config, arguments.experiments, arguments.steps, accelerator)
 
 
 if __name__ == "__main__":

@@ -158,6 +158,8 @@ def memory_map(dataset: h5py.Dataset) -> np.ndarray:
     offset = dataset.id.get_offset()
     if offset is None or dataset.chunks is not None:
         raise ValueError(f"{dataset.name} is not stored contiguously")
-    return np.memmap(
+    pages = np.memmap(
         dataset.file.filename, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape
     )
+    # A plain array is cheaper to index than a memmap.
+    return np.asarray(pages)

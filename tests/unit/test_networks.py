@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from small_networks import SMALL, small_network
 from torch.nn import functional
 
 from smrestore.errors import InputError
@@ -11,16 +12,6 @@ from smrestore.models import load_model, save_model
 from smrestore.networks import NETWORKS, build_network
 from smrestore.networks.layers import AlignedInterpolation
 from smrestore.networks.swinir import WindowAttention
-
-SMALL = {
-    "dncnn": {"features": 4, "depth": 4},
-    "rdn": {"features": 4, "growth": 4, "blocks": 2, "layers": 2},
-    "swinir": {"features": 8, "depths": [2, 1], "heads": 2, "window": 4},
-    "smrnet": {"features": 4, "blocks": 1, "growth": 4},
-    "pconv-unet": {"channels": [4, 6, 8]},
-    "unet": {"channels": [4, 6, 8], "blocks": 1},
-}
-"""Sizes for tests of what does not depend on the size."""
 
 CASES = [(name, d) for name, network in NETWORKS.items() for d in network.dimensions]
 
@@ -39,10 +30,6 @@ MASKED = [
     ("unet", 3, {"mask_features": True, "cell": 3}),
 ]
 """Settings under which a network does not see the padding."""
-
-
-def small_network(name: str, dimension: int, **sizes) -> torch.nn.Module:
-    return build_network(name, dimension, **SMALL[name] | sizes)
 
 
 def sample(dimension: int, batch: int = 2, size: tuple[int, ...] = (7, 5, 6)):

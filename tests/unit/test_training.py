@@ -142,14 +142,14 @@ def test_training_writes_weights_card_history_and_clears_checkpoints(world, tmp_
 
 def stop_after(monkeypatch, step, number):
     """Send this process a signal in a certain step."""
-    original = loop.Loop._take
+    original = loop.Loop.take
 
     def take(self, batch):
         if self.step == step:
             signal.raise_signal(number)
         return original(self, batch)
 
-    monkeypatch.setattr(loop.Loop, "_take", take)
+    monkeypatch.setattr(loop.Loop, "take", take)
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])

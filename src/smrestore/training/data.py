@@ -168,12 +168,12 @@ class TrainingPairs(Dataset):
         sample = {
             "degraded": embed(degraded.reshape(measured), small, place),
             "mask": indicator(small, place, known),
-            "sigma": np.float32(seen.sigma),
+            "sigma": np.array(seen.sigma, np.float32),
             "truth": embed(truth.reshape(size), patch, restored),
             "valid": indicator(patch, restored),
             "missing": indicator(patch, restored, unknown),
         }
-        return {name: torch.as_tensor(array) for name, array in sample.items()}
+        return {name: torch.from_numpy(array) for name, array in sample.items()}
 
     def _pair(self, rng: np.random.Generator, level: float | None) -> Pair:
         """Draw a component, cut it to the patch, rotate and scale it, degrade it."""

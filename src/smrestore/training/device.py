@@ -1,6 +1,7 @@
 """Where a training runs: device, number of processes, precision, and what does not fit."""
 
 import contextlib
+import logging
 import os
 import re
 import warnings
@@ -98,7 +99,8 @@ def make_fabric(settings: TrainingSettings, accelerator: str, devices: int) -> F
             field="batch_size",
             remedy=f"give a multiple of {parts}",
         )
-    # Libraries announce what they deprecate among themselves.
+    # Libraries announce what they deprecate among themselves, and settings that precision covers.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*(`srun` command|LeafSpec|many workers)")
     device = "cuda" if accelerator == "gpu" else "cpu"
     # Snakemake runs the process; a Slurm job's environment is not for us to interpret.

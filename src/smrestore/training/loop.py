@@ -130,7 +130,7 @@ class Loop:
         self.network.train()
         for batch in loader:
             with memory_errors(settings, f"a step of {settings.batch_size} samples"):
-                self._take(fabric.to_device(batch))
+                self.take(fabric.to_device(batch))
             self.step += 1
             if self.step % patience == 0 or self.at_end_of_interval:
                 self._check_finite()
@@ -141,7 +141,7 @@ class Loop:
         """Whether validation is due."""
         return self.step % self.settings.interval == 0 or self.step == self.settings.steps
 
-    def _take(self, batch: Sample) -> None:
+    def take(self, batch: Sample) -> None:
         """Take one step of the optimizer."""
         settings, fabric, devices = self.settings, self.fabric, self.fabric.world_size
         # What is random inside a network, such as dropped paths.
