@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
@@ -18,7 +17,7 @@ from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
 from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
-from smrestore.physics.spectrum import Simulation
+from smrestore.physics.setup import Simulation
 from smrestore.seeds import generator
 
 SCALARS = {
@@ -274,6 +273,8 @@ def write_cases(path: str | Path, cases: list[Case]) -> None:
         for key in (*VECTORS, *shared(OPTIONAL_VECTORS)):
             row.update(zip(_columns(key), case[key], strict=True))
         rows.append(row)
+    import pandas as pd
+
     with atomic_path(path) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
 
@@ -286,6 +287,8 @@ def read_cases(path: str | Path) -> list[Case]:
     InputError
         If the file is missing, lacks a column or holds no row.
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(path)
     except FileNotFoundError:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from smrestore.errors import InputError
 from smrestore.files import atomic_path
@@ -100,6 +99,8 @@ def write_mask(path: str | Path, mask: np.ndarray, scores: np.ndarray | None = N
     mask = _not_all(np.asarray(mask, dtype=bool))
     # In the order of most files, x fastest.
     z, y, x = np.nonzero(mask.T)
+    import pandas as pd
+
     table = pd.DataFrame({"x": x, "y": y, "z": z})
     if scores is not None:
         table["score"] = np.asarray(scores)[x, y, z]

@@ -1,19 +1,44 @@
-"""Physics of magnetic particle imaging: particles and sequence in, system matrix out."""
+"""Physics of magnetic particle imaging: particles and sequence in, system matrix out.
 
-from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.mixing import format_order, mixing_orders, total_order
-from smrestore.physics.moment import mean_moment
-from smrestore.physics.particles import Particle
-from smrestore.physics.receiver import Receiver
-from smrestore.physics.sequence import Sequence
-from smrestore.physics.spectrum import (
-    Components,
-    LocalFields,
-    Simulation,
-    component_values,
-    make_plan,
-    system_matrix,
-)
+Names are loaded when they are asked for (PEP 562): most of what needs a grid or a sequence
+simulates nothing, and should not wait for what simulation brings along.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smrestore.physics.grid import CalibrationGrid
+    from smrestore.physics.mixing import format_order, mixing_orders, total_order
+    from smrestore.physics.moment import mean_moment
+    from smrestore.physics.particles import Particle
+    from smrestore.physics.receiver import Receiver
+    from smrestore.physics.sequence import Sequence
+    from smrestore.physics.setup import Simulation
+    from smrestore.physics.spectrum import (
+        Components,
+        LocalFields,
+        component_values,
+        make_plan,
+        system_matrix,
+    )
+
+_MODULES = {
+    "CalibrationGrid": "grid",
+    "Components": "spectrum",
+    "LocalFields": "spectrum",
+    "Particle": "particles",
+    "Receiver": "receiver",
+    "Sequence": "sequence",
+    "Simulation": "setup",
+    "component_values": "spectrum",
+    "format_order": "mixing",
+    "make_plan": "spectrum",
+    "mean_moment": "moment",
+    "mixing_orders": "mixing",
+    "system_matrix": "spectrum",
+    "total_order": "mixing",
+}
 
 __all__ = [
     "CalibrationGrid",
@@ -31,3 +56,9 @@ __all__ = [
     "system_matrix",
     "total_order",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

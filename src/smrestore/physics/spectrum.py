@@ -17,7 +17,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numba
@@ -33,10 +33,9 @@ from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mirrors import NO_MIRRORS, Mirrors, mirrors_of, originals
 from smrestore.physics.moment import sufficient_quadrature
 from smrestore.physics.moment_table import CELL_SIZE, moment_table
-from smrestore.physics.particles import Particle
-from smrestore.physics.receiver import Receiver
 from smrestore.physics.scratch import scratch
 from smrestore.physics.sequence import Sequence
+from smrestore.physics.setup import Simulation
 from smrestore.physics.vectors import LANES
 
 EVALUATORS = ("table", "quadrature")
@@ -45,44 +44,6 @@ BLOCK_SAMPLES = 100_000
 """Evaluations of the moment in a block, the work that a thread takes at a time: milliseconds."""
 FFT_COPIES = 3
 """Arrays of the size of the moment that exist at a time in an FFT; other transforms need one."""
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """Everything that determines one system matrix."""
-
-    particle: Particle
-    sequence: Sequence
-    grid: CalibrationGrid
-    receiver: Receiver = field(default_factory=Receiver)
-
-    def __post_init__(self) -> None:
-        transfer = self.receiver.transfer_function
-        if transfer is not None and transfer.shape[1] != self.sequence.n_frequencies:
-            raise InputError(
-                f"{transfer.shape[1]} frequencies, the sequence has {self.sequence.n_frequencies}",
-                field="transfer_function",
-                remedy="give a factor for each frequency, the direct component included",
-            )
-
-    @property
-    def is_real(self) -> bool:
-        """Whether i S is real."""
-        return (
-            self.sequence.even_in_time
-            and self.particle.relaxation_time == 0
-            and self.receiver.transfer_function is None
-        )
-
-    def component_factor(self) -> np.ndarray:
-        """Return i S over the moment spectrum, (C, K) in 1/s: induction and the receive chain."""
-        frequencies = self.sequence.frequencies
-        factor = np.tile(2 * np.pi * frequencies, (self.receiver.n_channels, 1))
-        if self.particle.relaxation_time > 0:
-            factor = factor * self.particle.relaxation(frequencies)
-        if self.receiver.transfer_function is not None:
-            factor = factor * self.receiver.transfer_function
-        return factor
 
 
 @dataclass(frozen=True)
