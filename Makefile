@@ -26,6 +26,7 @@ $(BIN)/pip:
 # (CUDA libraries on Linux), so pip may add to them, while all versions named there are fixed.
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m smrestore.compiled
 	@touch $@
 
 # Threads that wait for work would otherwise spin and take the cores from other jobs.
