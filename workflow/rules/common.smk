@@ -129,8 +129,10 @@ def variant_label(measurement, variant):
     if variant not in VARIANTS:
         return label(variant)
     scan = SCAN_ENTRIES[entry["calibration" if variant == "measured" else "reference"]]
-    averages = f" ({scan['averages']} averages)" if "averages" in scan else ""
-    return variant.capitalize() + averages
+    if "averages" not in scan:
+        return variant.capitalize()
+    count = scan["averages"]
+    return f"{variant.capitalize()} ({count} average{'s' if count != 1 else ''})"
 
 
 def has_truth(scan):
