@@ -93,6 +93,7 @@ def test_restored_scans_are_system_matrices(finished, measurement, method):
     path = finished / f"results/restored/{measurement}/{method}.mdf"
     entry = CONFIG["measurements"][measurement]
     truth = entry.get("truth", entry["calibration"])
+    truth = CONFIG["scans"][truth].get("repeats", truth)
     measured = read_system_matrix(finished / f"results/scans/{entry['calibration']}.mdf")
     with h5py.File(finished / f"results/scans/{truth}.truth.h5") as file:
         size = file["system_matrix"].shape[2:]
