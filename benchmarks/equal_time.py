@@ -46,7 +46,12 @@ from smrestore.metrics import psnr
 from smrestore.noise import NoisePool
 from smrestore.store import SystemMatrixStore
 from smrestore.training.data import check_data
-from smrestore.training.device import algorithms, choose_accelerator, make_fabric
+from smrestore.training.device import (
+    algorithms,
+    choose_accelerator,
+    input_processes,
+    make_fabric,
+)
 from smrestore.training.loop import Loop
 from smrestore.training.run import set_up
 from smrestore.training.settings import TrainingSettings, load_settings
@@ -84,7 +89,7 @@ class Data:
 def start(settings: TrainingSettings, data: Data, accelerator: str, folder: str) -> Loop:
     """Return a training before its first step."""
     fabric = make_fabric(settings, accelerator, 1)
-    workers = 0 if accelerator == "cpu" else max(1, os.cpu_count() - 1)
+    workers = input_processes(accelerator, os.cpu_count())
     stores = data.store, data.store
     history = Path(folder) / "history.csv"
     return set_up(fabric, settings, data.seed, stores, data.pool, history, workers)

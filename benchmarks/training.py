@@ -40,7 +40,12 @@ from smrestore.seeds import generator
 from smrestore.simulation import ComponentSelection, Resources, simulate_batch
 from smrestore.store import StoredMatrix, SystemMatrixStore, write_store
 from smrestore.training.data import TrainingPairs, check_data
-from smrestore.training.device import algorithms, choose_accelerator, make_fabric
+from smrestore.training.device import (
+    algorithms,
+    choose_accelerator,
+    input_processes,
+    make_fabric,
+)
 from smrestore.training.loop import Loop, StepBatches
 from smrestore.training.run import set_up
 from smrestore.training.settings import load_settings
@@ -180,7 +185,7 @@ def make_loop(entry: dict, datasets: dict, folder: Path, accelerator: str = "cpu
     pool = make_pool(folder / "pool.h5", cases, store.frequencies())
     check_data(store, pool, settings)
     fabric = make_fabric(settings, accelerator, 1)
-    workers = 0 if accelerator == "cpu" else max(1, os.cpu_count() - 1)
+    workers = input_processes(accelerator, os.cpu_count())
     history = folder / "history.csv"
     return set_up(fabric, settings, SEED, (store, store), pool, history, workers)
 

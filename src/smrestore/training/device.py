@@ -54,6 +54,11 @@ def requested_gpus(gpu: int, gres: str) -> int:
     return max(1, gpu, int(match[1] or 1) if match else 0)
 
 
+def input_processes(accelerator: str, threads: int) -> int:
+    """Return how many processes make samples; none on a CPU, which trains with all its threads."""
+    return 0 if accelerator == "cpu" else max(1, threads - 1)
+
+
 def choose_precision(demand: str, accelerator: str) -> str:
     """Return ``float32``, ``bf16`` or ``fp16`` for a demand that may be ``auto``.
 

@@ -23,6 +23,7 @@ from smrestore.training.data import Selection, TrainingPairs, check_data
 from smrestore.training.device import (
     algorithms,
     choose_accelerator,
+    input_processes,
     make_fabric,
     memory_errors,
 )
@@ -111,7 +112,7 @@ def train(
     selections = [check_data(store, pool, settings) for store in stores]
     mark = fingerprint(settings, seed, [*training, *validation, noise_pool], code)
     kept = Checkpoints(Path(checkpoints), mark)
-    workers = 0 if accelerator == "cpu" else max(1, threads - 1)
+    workers = input_processes(accelerator, threads)
     fabric = make_fabric(settings, accelerator, gpus if accelerator == "gpu" else processes)
     with stop_request() as stop, algorithms(settings.deterministic):
         fabric.launch()
