@@ -8,7 +8,7 @@
 #   results/evaluation/{test_set}/{method}.csv             one row per component
 #   results/tables/{table}.{csv,md,tex}                    ours beside the study's
 #   results/restored/{measurement}/{method}.mdf            restored calibration scans
-#   results/reconstructions/{measurement}/{variant}.h5     images of the phantom
+#   results/reconstructions/{measurement}.h5, .csv         images of the phantom
 #   results/figures/{figure}.{pdf,png}
 #   results/report.html
 

@@ -54,8 +54,8 @@ LARGE = [
     ("swinir", "published, checkpoint", (2,), {"checkpoint": True}),
     ("smrnet", "published, x2", (2, 3), {}),
     ("smrnet", "published, x4", (2, 3), {"factor": 4}),
-    ("pconv-unet", "left out", (2, 3), {}),
-    ("unet", "left out", (2, 3), {}),
+    ("pconv-unet", "all settings left out", (2, 3), {}),
+    ("unet", "all settings left out", (2, 3), {}),
 ]
 
 

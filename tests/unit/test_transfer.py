@@ -1,6 +1,7 @@
 """Transfer to scans: equal rows for all system matrices, images and scores against the truth."""
 
 import dataclasses
+import shutil
 
 import h5py
 import numpy as np
@@ -28,7 +29,7 @@ from smrestore.scanner import (
 from smrestore.transfer.classes import snr_names
 from smrestore.transfer.components import score_components
 from smrestore.transfer.gains import transfer_gains
-from smrestore.transfer.images import reconstruct_scan
+from smrestore.transfer.images import Variant, reconstruct_scan
 from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.transfer.table import make_transfer_table
 from smrestore.transfer.twin_table import make_twin_table
@@ -84,17 +85,18 @@ def measurement(world, tmp_path_factory):
 
 
 def reconstruct(measurement, matrix, path, truth=True, **changes):
+    name = path.stem
     reconstruct_scan(
-        matrix,
+        [Variant(name, name.title(), matrix)],
         measurement.calibration,
         measurement.phantom,
         settings=dataclasses.replace(SETTINGS, **changes),
         truth=measurement.phantom_truth if truth else None,
-        label=path.stem.title(),
         path=path,
     )
     with h5py.File(path) as file:
-        return file["image"][()], file["rows"][()], dict(file.attrs)
+        attributes = {**file.attrs, **file[name].attrs}
+        return file[name]["image"][()], file["rows"][()], attributes
 
 
 def test_settings_come_from_the_configuration():
@@ -197,12 +199,11 @@ def test_background_of_a_phantom_may_be_an_empty_scan(world, measurement):
 def test_empty_scan_of_another_sequence_is_named(world, measurement, tmp_path):
     with pytest.raises(InputError, match=r"empty\.mdf: /acquisition/receiver/bandwidth"):
         reconstruct_scan(
-            measurement.calibration,
+            [Variant("m", "Mine", measurement.calibration)],
             measurement.calibration,
             measurement.phantom,
             settings=SETTINGS,
             truth=None,
-            label="x",
             path=tmp_path / "x.h5",
             empty=world.empty,
         )
@@ -273,14 +274,32 @@ def test_file_says_how_it_was_made(measurement, tmp_path):
     assert {"smrestore_version", "git_commit", "created"} <= set(attributes)
 
 
+def test_matrices_of_one_file_are_those_of_their_own(measurement, tmp_path):
+    matrices = {"measured": measurement.calibration, "half": measurement.restored}
+    alone = {n: reconstruct(measurement, m, tmp_path / f"{n}.h5")[0] for n, m in matrices.items()}
+    together = tmp_path / "both.h5"
+    reconstruct_scan(
+        [Variant(name, name.title(), matrix) for name, matrix in matrices.items()],
+        measurement.calibration,
+        measurement.phantom,
+        settings=SETTINGS,
+        truth=measurement.phantom_truth,
+        path=together,
+    )
+    with h5py.File(together) as file:
+        assert set(file) == {"rows", *matrices}
+        for name, image in alone.items():
+            np.testing.assert_array_equal(file[name]["image"][()], image)
+            assert file[name].attrs["label"] == name.title()
+
+
 def score(measurement, matrix, method, path, **changes):
     score_components(
-        matrix,
+        [Variant(method, method, matrix)],
         measurement.calibration,
         measurement.truth,
         settings=dataclasses.replace(SETTINGS, **changes),
         measurement="bar",
-        method=method,
         path=path,
     )
     return pd.read_csv(path)
@@ -318,8 +337,28 @@ def test_component_scores_are_relative_to_the_true_peak(measurement, tmp_path):
         assert row.ssim == pytest.approx(ssim(matrix[place] / peak, truth[place] / peak))
         noise = mdf.background_std(measurement.calibration, [row.channel], [row.frequency])
         assert row.sigma == pytest.approx(noise.item() / peak)
-    perfect = score(measurement, measurement.truth, "truth", tmp_path / "truth.csv")
-    assert np.isposinf(perfect["psnr"]).all()
+
+
+def test_all_but_the_truth_are_scored(measurement, tmp_path):
+    shutil.copy(measurement.truth, tmp_path / "copy.h5")
+    files = {
+        "measured": measurement.calibration,
+        "truth": measurement.truth,
+        "perfect": tmp_path / "copy.h5",
+    }
+    score_components(
+        [Variant(name, name, path) for name, path in files.items()],
+        measurement.calibration,
+        measurement.truth,
+        settings=SETTINGS,
+        measurement="bar",
+        path=tmp_path / "s.csv",
+    )
+    table = pd.read_csv(tmp_path / "s.csv").set_index("method")
+    assert set(table.index) == {"measured", "perfect"}
+    assert np.isposinf(table.loc["perfect", "psnr"]).all()
+    alone = score(measurement, measurement.calibration, "measured", tmp_path / "m.csv")
+    pd.testing.assert_frame_equal(table.loc[["measured"]].reset_index()[alone.columns], alone)
 
 
 def test_rows_without_true_signal_have_no_score(measurement, tmp_path):
@@ -336,7 +375,7 @@ def test_rows_without_true_signal_have_no_score(measurement, tmp_path):
 
 def test_a_period_of_several_is_scored_by_its_own_noise(measurement, tmp_path):
     scan = two_periods(measurement.calibration, tmp_path / "scan.mdf")
-    arguments = {"measurement": "bar", "method": "measured"}
+    variants = [Variant("measured", "Measured", scan)]
     for threshold in (5, 0):
         band = {"snr_threshold": threshold, "min_frequency_Hz": 3e5, "max_frequency_Hz": 4e5}
         settings = dataclasses.replace(SETTINGS, period=1, **band)
@@ -346,7 +385,12 @@ def test_a_period_of_several_is_scored_by_its_own_noise(measurement, tmp_path):
         place = tuple(rows.chosen.T)
         np.testing.assert_array_equal(rows.snr, mdf.read_snr(scan, period=1)[place])
         score_components(
-            scan, scan, measurement.truth, settings=settings, path=tmp_path / "s.csv", **arguments
+            variants,
+            scan,
+            measurement.truth,
+            settings=settings,
+            measurement="bar",
+            path=tmp_path / "s.csv",
         )
         table = pd.read_csv(tmp_path / "s.csv")
         with h5py.File(measurement.truth) as file:
@@ -363,12 +407,11 @@ def test_missing_voxels_have_a_score_of_their_own(measurement, tmp_path):
     missing[3:6, 2] = True
     path = tmp_path / "s.csv"
     score_components(
-        measurement.restored,
+        [Variant("half", "Half", measurement.restored)],
         measurement.calibration,
         measurement.truth,
         settings=SETTINGS,
         measurement="bar",
-        method="half",
         path=path,
         missing=missing,
     )
@@ -398,7 +441,8 @@ def test_a_finer_truth_compares_the_calibration_as_piecewise_constant(world, mea
     spread = sum(coarse[np.ix_(a, b)] for a in near[0] for b in near[1]) / 4
     peak = np.abs(true).max()
     assert table["psnr"][0] == pytest.approx(psnr(spread / peak, true / peak), rel=1e-4)
-    perfect = score(files, truth, "truth", tmp_path / "t.csv")
+    shutil.copy(truth, tmp_path / "copy.h5")
+    perfect = score(files, tmp_path / "copy.h5", "perfect", tmp_path / "t.csv")
     assert np.isposinf(perfect["psnr"]).all()
 
 
@@ -468,7 +512,7 @@ def test_repeated_scans_give_intervals_of_their_own(repeated, tmp_path):
     # Two values: Student's t of one degree of freedom.
     expected = 12.706 * by_scan.std() / np.sqrt(2)
     assert whole["component_psnr_dB_ci95_scans"] == pytest.approx(expected, rel=1e-4)
-    quality = [h5py.File(path).attrs["psnr_dB"] for path in images]
+    quality = [h5py.File(path)["measured"].attrs["psnr_dB"] for path in images]
     assert whole["image_psnr_dB"] == pytest.approx(np.mean(quality))
     expected = 12.706 * np.std(quality, ddof=1) / np.sqrt(2)
     assert whole["image_psnr_dB_ci95"] == pytest.approx(expected, rel=1e-4)

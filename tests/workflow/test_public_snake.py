@@ -28,13 +28,12 @@ def test_everything_is_planned_without_a_server(empty_checkout, tmp_path):
     jobs = pending(empty_checkout, "--directory", tmp_path, configfiles=[PUBLIC])
     scans = ("calibration", "empty", *MEASUREMENTS)
     assert {name for rule, name in jobs if rule == "fetch_scan"} == {f"public-{s}" for s in scans}
-    expected = {
-        f"public-{measurement}/{variant}"
-        for measurement in MEASUREMENTS
-        for variant in ("measured", *METHODS)
-    }
+    names = {f"public-{measurement}" for measurement in MEASUREMENTS}
     reconstructed = {name for rule, name in jobs if rule == "reconstruct_scan"}
-    assert {name for name in reconstructed if name.startswith("public-")} == expected
+    assert {name for name in reconstructed if name.startswith("public-")} == names
+    restored = {name for rule, name in jobs if rule == "restore_scan"}
+    expected = {f"{name}/{method}" for name in names for method in METHODS}
+    assert {name for name in restored if name.startswith("public-")} == expected
     assert not list(tmp_path.rglob("*.mdf"))
 
 
@@ -114,9 +113,13 @@ def test_snake_is_fetched_restored_and_reconstructed(empty_checkout, store, tmp_
         stores = tmp_path / "stores.yaml"
         stores.write_text(yaml.safe_dump({STORE: mirror}))
         downloads = {"cache": str(tmp_path / "cache"), "registry": str(stores)}
-        overlay = write_overlay(tmp_path / "overlay.yaml", {"downloads": downloads})
+        # What is learned takes longer, and has tests of its own.
+        measurements = {"public-snake": {"methods": ["dct-f"]}}
+        overlay = write_overlay(
+            tmp_path / "overlay.yaml", {"downloads": downloads, "measurements": measurements}
+        )
         configfiles = ["--configfile", *(empty_checkout / c for c in (CI, PUBLIC)), overlay]
-        image = "results/reconstructions/public-snake/dct-f.h5"
+        image = "results/reconstructions/public-snake.h5"
         folder = tmp_path / "run"
         folder.mkdir()
         arguments = [image, "--cores", "2", "--directory", folder, *configfiles]
@@ -127,7 +130,7 @@ def test_snake_is_fetched_restored_and_reconstructed(empty_checkout, store, tmp_
         assert paths == ["/records", "/MDFStore.tar.gz"] * 2
         assert site.requests[-1][1].startswith("bytes=")
     with h5py.File(folder / image) as file:
-        found = file["image"][()]
+        found = file["dct-f/image"][()]
     assert found.shape == truth.shape == (9, 8, 1)
     assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.8
     # Without the server, what was fetched is enough.

@@ -54,12 +54,7 @@ def test_second_run_has_nothing_to_do(finished):
         *(f"models/{e}/curve.{ending}" for e in EXPERIMENTS for ending in ("pdf", "png")),
         *(f"models/{e}/{name}" for e in EXPERIMENTS for name in ("card.json", "history.csv")),
         *(f"noise/{pool}.h5" for pool in CONFIG["noise_pools"]),
-        *(f"reconstructions/{measurement}/{method}.h5" for measurement, method in RESTORED),
-        *(
-            f"reconstructions/{m}/{v}.h5"
-            for m in CONFIG["measurements"]
-            for v in ("measured", "truth")
-        ),
+        *(f"reconstructions/{m}.{end}" for m in CONFIG["measurements"] for end in ("h5", "csv")),
     ],
 )
 def test_output_exists(finished, path):
@@ -102,6 +97,16 @@ def test_restored_scans_are_system_matrices(finished, measurement, method):
     assert np.isfinite(restored).all()
     with h5py.File(path) as file:
         assert file["/experiment/description"].asstr()[()].splitlines()[-1].startswith("restored")
+
+
+@pytest.mark.parametrize("measurement", CONFIG["measurements"])
+def test_every_system_matrix_is_reconstructed_with_and_scored(finished, measurement):
+    entry = CONFIG["measurements"][measurement]
+    scored = {"measured", *entry["methods"]} | ({"reference"} if entry["reference"] else set())
+    path = finished / f"results/reconstructions/{measurement}.h5"
+    with h5py.File(path) as file:
+        assert {name for name in file if name != "rows"} == {*scored, "truth"}
+    assert set(pd.read_csv(path.with_suffix(".csv"))["method"]) == scored
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

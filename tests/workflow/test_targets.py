@@ -80,7 +80,7 @@ def assert_whole_study(jobs, config):
     assert planned(jobs, "evaluate_method") == evaluations
     restored = {f"{s}/{m}" for s, entry in config["measurements"].items() for m in entry["methods"]}
     assert planned(jobs, "restore_scan") >= restored
-    assert planned(jobs, "reconstruct_scan") > restored
+    assert planned(jobs, "reconstruct_scan") > set(config["measurements"])
     for name, dataset in config["datasets"].items():
         batches = {
             f"{name}/{split}/{batch:03d}"

@@ -85,7 +85,6 @@ wildcard_constraints:
     method="|".join(METHODS),
     table=names("tables"),
     measurement="|".join(MEASUREMENTS),
-    variant="|".join([*VARIANTS, *METHODS]),
 
 
 def batches(dataset, split):
@@ -216,11 +215,7 @@ RESTORED = [
     for measurement, entry in MEASUREMENTS.items()
     for method in entry["methods"]
 ]
-RECONSTRUCTIONS = [
-    f"results/reconstructions/{measurement}/{variant}.h5"
-    for measurement in MEASUREMENTS
-    for variant in variants(measurement)
-]
+RECONSTRUCTIONS = [f"results/reconstructions/{measurement}.h5" for measurement in MEASUREMENTS]
 TABLES = [
     *collect(
         "results/tables/{table}.{format}", table=config["tables"], format=["csv", "md", "tex"]

@@ -81,7 +81,7 @@ for figure in MEASUREMENT_FIGURES:
             code=code("plot_measurement"),
             settings=config["figures"][figure],
             task=scan_task_of(config["figures"][figure]["measurement"]),
-            seen_label=seen_label(figure),
+            columns=figure_columns(figure),
             reading=reading_of(config["figures"][figure]["measurement"]),
             period=figure_measurement(figure)["reconstruction"].get("period"),
         script:

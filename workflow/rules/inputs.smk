@@ -225,16 +225,11 @@ def get_claim_evaluations(wildcards):
 
 def claim_scores():
     """Return the scored components of each calibration scan with known truth, by measurement."""
-    scores = {
-        name: [
-            f"results/reconstructions/{name}/{method}.csv"
-            for method in entry["methods"]
-            if method in published_names()
-        ]
+    return {
+        name: [f"results/reconstructions/{name}.csv"]
         for name, entry in config["measurements"].items()
-        if has_truth(true_scan(name))
+        if has_truth(true_scan(name)) and set(entry["methods"]) & set(published_names())
     }
-    return {name: paths for name, paths in scores.items() if paths}
 
 
 def get_claim_scores(wildcards):
@@ -385,8 +380,16 @@ def get_sigma_factor(wildcards):
 # reconstruction
 
 
-def get_matrix(wildcards):
-    return matrix_of(wildcards.measurement, wildcards.variant)
+def get_matrices(wildcards):
+    """Return the system matrices that a measurement is reconstructed with."""
+    name = wildcards.measurement
+    return [matrix_of(name, variant) for variant in variants(name)]
+
+
+def get_variants(wildcards):
+    """Return their names, each with the one for readers."""
+    name = wildcards.measurement
+    return {variant: variant_label(name, variant) for variant in variants(name)}
 
 
 def get_phantom(wildcards):
@@ -400,9 +403,7 @@ def get_phantom_empty(wildcards):
 
 
 def get_truth_to_score(wildcards):
-    """Return the truth that components are compared with, nothing for the truth itself."""
-    if wildcards.variant == "truth":
-        return []
+    """Return the truth that components are compared with, nothing if nobody knows it."""
     return truth_of(true_scan(wildcards.measurement))
 
 
@@ -416,21 +417,16 @@ def get_reconstruction_settings(wildcards):
 
 def get_images(wildcards):
     """Return the images of a measurement and its realizations."""
-    return [
-        f"results/reconstructions/{name}/{variant}.h5"
-        for name in with_repetitions(wildcards.measurement)
-        for variant in variants(name)
-    ]
+    names = with_repetitions(wildcards.measurement)
+    return [f"results/reconstructions/{name}.h5" for name in names]
 
 
-def scores_of(measurement, methods=None):
+def scores_of(measurement):
     """Return the component scores of a measurement and its realizations; without truth there are none."""
     return [
-        f"results/reconstructions/{name}/{variant}.csv"
+        f"results/reconstructions/{name}.csv"
         for name in with_repetitions(measurement)
         if has_truth(true_scan(name))
-        for variant in variants(name)
-        if variant != "truth" and (methods is None or variant in methods)
     ]
 
 
@@ -458,7 +454,7 @@ def get_transfer_panels(wildcards):
                 "labels": {method: label(method) for method in methods},
                 "sigma_convention": test_set["sigma_convention"],
                 "evaluations": evaluations_of(panel["test_set"], [panel["baseline"], *methods]),
-                "scores": scores_of(panel["measurement"], [panel["baseline"], *methods]),
+                "scores": scores_of(panel["measurement"]),
             }
         )
     return panels
@@ -472,7 +468,7 @@ def get_transfer_rows(wildcards):
 def get_twin_comparisons(wildcards):
     """Return where methods on twins are compared with the same on single components."""
     comparisons = []
-    for section, rows_of in (("test_sets", evaluations_of), ("measurements", scores_of)):
+    for section in ("test_sets", "measurements"):
         for name, entry in config[section].items():
             for method in entry["methods"]:
                 if method not in TWINS or TWINS[method]["of"] not in entry["methods"]:
@@ -485,7 +481,11 @@ def get_twin_comparisons(wildcards):
                         "label": label(method),
                         "single": single,
                         "single_label": label(single),
-                        "rows": rows_of(name, [single, method]),
+                        "rows": (
+                            evaluations_of(name, [single, method])
+                            if section == "test_sets"
+                            else scores_of(name)
+                        ),
                     }
                 )
     return comparisons
@@ -535,8 +535,7 @@ def figure_matrices(figure):
 
 
 def figure_images(figure):
-    name = config["figures"][figure]["measurement"]
-    return [f"results/reconstructions/{name}/{v}.h5" for v in figure_variants(figure)]
+    return f"results/reconstructions/{config['figures'][figure]['measurement']}.h5"
 
 
 def figure_seen(figure):
@@ -548,12 +547,23 @@ def figure_seen(figure):
 
 
 def figure_seen_image(figure):
-    """Return the image of what methods restore, nothing if voxels are missing in it."""
+    """Return the images of what methods restore, nothing if voxels are missing in it."""
     entry = figure_measurement(figure)
     prior = entry.get("prior")
     if not prior or "missing" in entry or entry.get("decimate"):
         return []
-    return [f"results/reconstructions/{prior['measurement']}/{prior['method']}.h5"]
+    return [f"results/reconstructions/{prior['measurement']}.h5"]
+
+
+def figure_columns(figure):
+    """Return what the columns are called, in the files of images and for readers."""
+    name = config["figures"][figure]["measurement"]
+    prior = figure_measurement(figure).get("prior", {})
+    return {
+        "labels": {variant: variant_label(name, variant) for variant in figure_variants(figure)},
+        "seen": prior.get("method", "/"),
+        "seen_label": seen_label(figure),
+    }
 
 
 def figure_mask(figure):

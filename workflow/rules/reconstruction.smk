@@ -1,10 +1,11 @@
 # reconstruction: system matrices and a phantom scan -> images, and how far both are from the truth
 
 
-# One job for both, since starting one takes as long as its work.
+# One job for all system matrices of a measurement: they share the phantom scan and the rows, and
+# starting a job takes as long as its work.
 rule reconstruct_scan:
     input:
-        matrix=get_matrix,
+        matrices=get_matrices,
         calibration=get_calibration,
         phantom=get_phantom,
         empty=get_phantom_empty,
@@ -12,18 +13,18 @@ rule reconstruct_scan:
         truth=get_truth_to_score,
         mask=get_mask,
     output:
-        image="results/reconstructions/{measurement}/{variant}.h5",
-        scores="results/reconstructions/{measurement}/{variant}.csv",
+        images="results/reconstructions/{measurement}.h5",
+        scores="results/reconstructions/{measurement}.csv",
     log:
-        "results/logs/reconstruction/{measurement}/{variant}.log",
+        "results/logs/reconstruction/{measurement}.log",
     benchmark:
-        "results/benchmarks/reconstruction/{measurement}/{variant}.jsonl"
+        "results/benchmarks/reconstruction/{measurement}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     params:
         code=code("reconstruct_scan"),
         settings=get_reconstruction_settings,
-        label=lambda wildcards: variant_label(wildcards.measurement, wildcards.variant),
+        variants=get_variants,
         task=get_scan_task,
         measurement=lambda wildcards: wildcards.measurement.partition("/")[0],
     script:

@@ -1,7 +1,5 @@
 """Draw components of a measurement's system matrices, and the images they reconstruct."""
 
-import h5py
-
 from smrestore.figures.measurement.drawing import draw_measurement_figure
 from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
 from smrestore.reconstruction.imaging import calibration_reading
@@ -9,19 +7,17 @@ from smrestore.restoration import configured_task
 from smrestore.workflow import cores_of, job, optional
 
 
-def _label(image):
-    with h5py.File(image) as file:
-        return file.attrs["label"]
-
-
 def _columns(smk):
     """Return a column for each system matrix, after the first one what methods see of it."""
-    pairs = zip(smk.input.matrices, smk.input.images, strict=True)
-    columns = [Column(_label(image), matrix, image) for matrix, image in pairs]
+    names = smk.params.columns
+    columns = [
+        Column(names["labels"][variant], matrix, smk.input.images, group=variant)
+        for variant, matrix in zip(names["labels"], smk.input.matrices, strict=True)
+    ]
     if seen := optional(smk.input.seen):
         task = configured_task(smk.params.task, seen, optional(smk.input.mask))
         image = optional(smk.input.seen_image)
-        columns.insert(1, Column(smk.params.seen_label, seen, image, task))
+        columns.insert(1, Column(names["seen_label"], seen, image, task, group=names["seen"]))
     return columns
 
 

@@ -1,9 +1,9 @@
-"""Reconstruct a phantom scan with one system matrix, and compare its components with the truth."""
+"""Reconstruct a phantom scan with each system matrix, and score all against the truth."""
 
 from smrestore.restoration import configured_task
 from smrestore.tasks.scan import InpaintedScan
 from smrestore.transfer.components import score_components
-from smrestore.transfer.images import reconstruct_scan
+from smrestore.transfer.images import Variant, reconstruct_scan
 from smrestore.transfer.rows import load_reconstruction_settings
 from smrestore.workflow import cores_of, job, optional
 
@@ -11,24 +11,27 @@ from smrestore.workflow import cores_of, job, optional
 def main(smk):
     """Map the job to two library calls."""
     settings = load_reconstruction_settings(smk.params.settings)
+    labels = smk.params.variants.items()
+    variants = [
+        Variant(name, label, matrix)
+        for (name, label), matrix in zip(labels, smk.input.matrices, strict=True)
+    ]
     reconstruct_scan(
-        smk.input.matrix,
+        variants,
         smk.input.calibration,
         smk.input.phantom,
         settings=settings,
         empty=optional(smk.input.empty),
         truth=optional(smk.input.concentration),
-        label=smk.params.label,
-        path=smk.output.image,
+        path=smk.output.images,
     )
     task = configured_task(smk.params.task, smk.input.calibration, optional(smk.input.mask))
     score_components(
-        smk.input.matrix,
+        variants,
         smk.input.calibration,
         optional(smk.input.truth),
         settings=settings,
         measurement=smk.params.measurement,
-        method=smk.wildcards.variant,
         path=smk.output.scores,
         missing=task.missing if isinstance(task, InpaintedScan) else None,
     )

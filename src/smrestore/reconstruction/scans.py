@@ -53,6 +53,34 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
+class PhantomProblem:
+    """A phantom scan at the rows of a reconstruction: the same for every system matrix.
+
+    Attributes
+    ----------
+    calibration
+        The calibration scan that decided on rows and weights.
+    rows
+        Which rows.
+    reference
+        These rows of the calibration, complex (n, Nx, Ny, Nz).
+    weights
+        Of the rows, float64 (n,).
+    measurement
+        These rows of the phantom scan, without background, complex128 (n, Q).
+    averaged_frames
+        Frames in each of the Q means; the last may have fewer.
+    """
+
+    calibration: str | Path
+    rows: Rows
+    reference: np.ndarray
+    weights: np.ndarray
+    measurement: np.ndarray
+    averaged_frames: int
+
+
+@dataclass(frozen=True, eq=False)
 class PhantomImages:
     """What a phantom scan was reconstructed to.
 
@@ -108,12 +136,30 @@ def reconstruct_phantom(
     InputError
         If the scans do not match (the line names the dataset), or no row passes the criteria.
     """
+    _matrix_grid(matrix, calibration, settings)  # fails before any long reading
+    problem = read_problem(
+        calibration, phantom, settings, average_frames=average_frames, empty=empty
+    )
+    return solve_problem(problem, matrix, settings)
+
+
+def read_problem(
+    calibration: str | Path,
+    phantom: str | Path,
+    settings: ReconstructionSettings,
+    *,
+    average_frames: int | None = None,
+    empty: str | Path | None = None,
+) -> PhantomProblem:
+    """Read of the scans what does not depend on the system matrix to reconstruct with.
+
+    Parameters and errors are those of :func:`reconstruct_phantom`.
+    """
     with mdf.open_mdf(calibration, spectral_leakage=settings.calibration_leakage) as file:
         _calibration_of(file)
         for other in (phantom, *([] if empty is None else [empty])):
             with mdf.open_mdf(other, spectral_leakage=settings.spectral_leakage) as measured:
                 check_match(file, measured, settings.period)
-        grid = _matrix_grid(matrix, file, settings)
     rows = select_rows(calibration, settings)
     measurement, averaged = read_measurement(
         phantom,
@@ -124,21 +170,33 @@ def reconstruct_phantom(
         period=settings.period,
         spectral_leakage=settings.spectral_leakage,
     )
+    logger.info("%s: %d rows, %d images", phantom, len(rows.chosen), measurement.shape[1])
     reference = read_rows(calibration, rows, **settings.calibration_reading)
-    same = Path(matrix).resolve() == Path(calibration).resolve()
-    equations = reference if same else read_rows(matrix, rows, **settings.calibration_reading)
     weights = row_weights(
         settings.weighting, reference.reshape(len(reference), -1), rows.background_std
     )
-    logger.info(
-        "%s: %d rows, %d voxels, %d images",
-        phantom,
-        len(equations),
-        grid.n_positions,
-        measurement.shape[1],
+    return PhantomProblem(calibration, rows, reference, weights, measurement, averaged)
+
+
+def solve_problem(
+    problem: PhantomProblem, matrix: str | Path, settings: ReconstructionSettings
+) -> PhantomImages:
+    """Reconstruct with one system matrix: MDF, or the truth of a virtual scan.
+
+    Raises
+    ------
+    InputError
+        If it does not match the calibration (the line names the dataset), or lacks a row.
+    """
+    rows, calibration = problem.rows, problem.calibration
+    grid = _matrix_grid(matrix, calibration, settings)
+    same = Path(matrix).resolve() == Path(calibration).resolve()
+    equations = (
+        problem.reference if same else read_rows(matrix, rows, **settings.calibration_reading)
     )
-    images, regularization = solve(equations, measurement, settings, weights)
-    return PhantomImages(images, grid, rows, regularization, averaged)
+    logger.info("%s: %d voxels", matrix, grid.n_positions)
+    images, regularization = solve(equations, problem.measurement, settings, problem.weights)
+    return PhantomImages(images, grid, rows, regularization, problem.averaged_frames)
 
 
 def select_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
@@ -429,7 +487,7 @@ def _check_snr(file: MdfFile) -> None:
 
 
 def _matrix_grid(
-    matrix: str | Path, calibration: MdfFile, settings: ReconstructionSettings
+    matrix: str | Path, calibration: str | Path, settings: ReconstructionSettings
 ) -> CalibrationGrid:
     """Return the grid of the image, after a check that matrix and calibration belong together."""
     if Path(matrix).suffix == ".h5":
@@ -438,17 +496,19 @@ def _matrix_grid(
             return CalibrationGrid(
                 tuple(size), tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"])
             )
-    with mdf.open_mdf(matrix, spectral_leakage=settings.calibration_leakage) as file:
+    reading = {"spectral_leakage": settings.calibration_leakage}
+    with mdf.open_mdf(calibration, **reading) as measured, mdf.open_mdf(matrix, **reading) as file:
+        _calibration_of(measured)
         _calibration_of(file)
-        check_match(calibration, file, settings.period)
-        ours, theirs = calibration.calibration, file.calibration
+        check_match(measured, file, settings.period)
+        ours, theirs = measured.calibration, file.calibration
         for name in ("fov", "center"):
             one, other = getattr(ours, name), getattr(theirs, name)
             # Another size is another grid, as after accelerated calibration.
             if ours.size == theirs.size and None not in (one, other) and not _equal(one, other):
                 dataset = {"fov": "fieldOfView", "center": "fieldOfViewCenter"}[name]
                 raise file.error(
-                    f"is {other} m, but {one} m in the calibration {calibration.path}",
+                    f"is {other} m, but {one} m in the calibration {calibration}",
                     f"/calibration/{dataset}",
                     "give a system matrix and a calibration of the same grid",
                 )

@@ -1,7 +1,7 @@
 """Errors of the components of a restored system matrix against the truth of a virtual scan."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -15,6 +15,7 @@ from smrestore.metrics import psnr, ssim
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.scans import Rows, read_rows
+from smrestore.transfer.images import Variant
 from smrestore.transfer.regridding import regridded
 from smrestore.transfer.rows import scored_rows
 
@@ -23,17 +24,16 @@ BLOCK_BYTES = 1 << 27
 
 
 def score_components(
-    matrix: str | Path,
+    variants: Sequence[Variant],
     calibration: str | Path,
     truth: str | Path | None,
     *,
     settings: ReconstructionSettings,
     measurement: str,
-    method: str,
     path: str | Path,
     missing: np.ndarray | None = None,
 ) -> None:
-    """Compare components of a system matrix with the truth and write a CSV row for each.
+    """Compare components of system matrices with the truth and write a CSV row for each.
 
     Both are divided by the largest magnitude of the true component. Rows without any true signal
     are left out. A matrix on another grid than the truth is compared as
@@ -41,8 +41,8 @@ def score_components(
 
     Parameters
     ----------
-    matrix
-        The system matrix: MDF, or the truth of a virtual scan.
+    variants
+        The system matrices; the truth itself is left out.
     calibration
         The degraded calibration scan, which decides on rows and their signal-to-noise ratio.
     truth
@@ -50,8 +50,8 @@ def score_components(
         it, which leaves the file empty.
     settings
         Of the reconstruction, see :func:`scored_rows`.
-    measurement, method
-        Columns of the file.
+    measurement
+        Column of the file; the names of the variants are in another, ``method``.
     missing
         Voxels that were not measured, bool (Nx, Ny, Nz) on the grid of the truth; the scores over
         these alone are added.
@@ -61,9 +61,28 @@ def score_components(
             temporary.write_text("")
         return
     rows = scored_rows(calibration, settings)
+    sigma = _background_std(calibration, rows, settings)
+    scan = Path(calibration).stem
+    records = [
+        {"measurement": measurement, "method": variant.name, "scan": scan, **record}
+        for variant in variants
+        if Path(variant.matrix) != Path(truth)
+        for record in _records(variant.matrix, truth, rows, sigma, settings, missing)
+    ]
+    with atomic_path(path) as temporary:
+        pd.DataFrame(records).to_csv(temporary, index=False)
+
+
+def _records(
+    matrix: str | Path,
+    truth: str | Path,
+    rows: Rows,
+    sigma: np.ndarray,
+    settings: ReconstructionSettings,
+    missing: np.ndarray | None,
+) -> Iterator[dict[str, object]]:
+    """Yield what is known of each component of one system matrix."""
     grids = matrix_grid(matrix), matrix_grid(truth)
-    noise = _background_std(calibration, rows, settings)
-    records = []
     for part in _parts(len(rows.chosen), grids):
         some = dataclasses.replace(rows, chosen=rows.chosen[part], period=rows.period[part])
         restored = regridded(read_rows(matrix, some, **settings.calibration_reading), *grids)
@@ -74,27 +93,21 @@ def score_components(
             if peak == 0:  # noise alone: the coils induce nothing at frequency 0
                 continue
             channel, frequency = rows.chosen[i]
-            _x, _y, _z = rows.mixing_order[i]
             record = {
-                "measurement": measurement,
-                "method": method,
-                "scan": Path(calibration).stem,
                 "channel": channel,
                 "frequency": frequency,
                 **{
                     f"mixing_order_{a}": n for a, n in zip("xyz", rows.mixing_order[i], strict=True)
                 },
                 "snr": rows.snr[i],
-                "sigma": noise[i] / peak,
+                "sigma": sigma[i] / peak,
                 "used": rows.snr[i] >= settings.snr_threshold,
                 "psnr": psnr(image / peak, true / peak),
                 "ssim": ssim(image / peak, true / peak),
             }
             if missing is not None:
                 record["psnr_missing"] = psnr(image / peak, true / peak, valid=missing)
-            records.append(record)
-    with atomic_path(path) as temporary:
-        pd.DataFrame(records).to_csv(temporary, index=False)
+            yield record
 
 
 def matrix_grid(path: str | Path) -> CalibrationGrid:

@@ -1,5 +1,7 @@
 """Images of a phantom that restored system matrices give, and their errors."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -9,27 +11,45 @@ from smrestore.files import atomic_path, provenance
 from smrestore.metrics import psnr, ssim
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.reconstruction import ReconstructionSettings
-from smrestore.reconstruction.scans import reconstruct_phantom
+from smrestore.reconstruction.scans import PhantomImages, read_problem, solve_problem
 from smrestore.transfer.regridding import regridded
 
 
+@dataclass(frozen=True)
+class Variant:
+    """One of the system matrices that a phantom scan is reconstructed with.
+
+    Attributes
+    ----------
+    name
+        A method, ``measured``, ``reference`` or ``truth``.
+    label
+        The same for readers.
+    matrix
+        MDF, or the truth of a virtual scan.
+    """
+
+    name: str
+    label: str
+    matrix: str | Path
+
+
 def reconstruct_scan(
-    matrix: str | Path,
+    variants: Sequence[Variant],
     calibration: str | Path,
     phantom: str | Path,
     *,
     settings: ReconstructionSettings,
     truth: str | Path | None,
-    label: str,
     path: str | Path,
     empty: str | Path | None = None,
 ) -> None:
-    """Reconstruct a phantom scan with one system matrix and write image, rows and settings.
+    """Reconstruct a phantom scan with each system matrix and write images, rows and settings.
 
     Parameters
     ----------
-    matrix
-        The system matrix to use: MDF, or the truth of a virtual scan.
+    variants
+        The system matrices to use.
     calibration
         The degraded calibration scan; it alone decides on rows and weights, so that methods are
         compared on equal terms.
@@ -38,8 +58,8 @@ def reconstruct_scan(
     truth
         Truth file with ``concentration``, None if nobody knows it. On another grid, the image is
         compared as piecewise constant, see :func:`smrestore.transfer.regridding.regridded`.
-    label
-        Name of the system matrix for figures.
+    path
+        HDF5 file, with a group for each system matrix.
     empty
         Empty scan with the background of the phantom scan, None if it has frames of its own.
 
@@ -48,32 +68,44 @@ def reconstruct_scan(
     InputError
         If the scans do not match, or no row passes the criteria.
     """
-    result = reconstruct_phantom(matrix, calibration, phantom, settings, empty=empty)
-    image, regularization = result.images[0], result.regularization
-    quality = {"psnr_dB": np.nan, "ssim": np.nan}
-    if truth is not None:
-        quality = _quality(image, result.grid, truth)
+    problem = read_problem(calibration, phantom, settings, empty=empty)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file["image"] = image
-        file["image"].attrs["unit"] = "concentration of the delta sample"
-        file["rows"] = result.rows.chosen
-        if len(result.rows.periods) > 1:
-            file["row_periods"] = result.rows.period
+        file["rows"] = problem.rows.chosen
+        if len(problem.rows.periods) > 1:
+            file["row_periods"] = problem.rows.period
         file.attrs.update(
             {
                 **provenance(),
-                **quality,
-                "label": label,
-                "fov_m": result.grid.fov,
-                "center_m": result.grid.center,
-                "frames": result.averaged_frames,
+                "frames": problem.averaged_frames,
                 "sweeps": settings.sweeps,
                 "weighting": settings.weighting,
-                "relative_regularization": regularization.relative,
-                "absolute_regularization": regularization.absolute,
-                "squared_norm": regularization.squared_norm,
             }
         )
+        for variant in variants:
+            result = solve_problem(problem, variant.matrix, settings)
+            _write_image(file.create_group(variant.name), variant.label, result, truth)
+
+
+def _write_image(
+    group: h5py.Group, label: str, result: PhantomImages, truth: str | Path | None
+) -> None:
+    image, grid, regularization = result.images[0], result.grid, result.regularization
+    quality = {"psnr_dB": np.nan, "ssim": np.nan}
+    if truth is not None:
+        quality = _quality(image, grid, truth)
+    group["image"] = image
+    group["image"].attrs["unit"] = "concentration of the delta sample"
+    group.attrs.update(
+        {
+            **quality,
+            "label": label,
+            "fov_m": grid.fov,
+            "center_m": grid.center,
+            "relative_regularization": regularization.relative,
+            "absolute_regularization": regularization.absolute,
+            "squared_norm": regularization.squared_norm,
+        }
+    )
 
 
 def _quality(image: np.ndarray, grid: CalibrationGrid, truth: str | Path) -> dict[str, float]:

@@ -39,13 +39,13 @@ def make_transfer_table(
     Parameters
     ----------
     reconstructions
-        Files of :func:`smrestore.transfer.images.reconstruct_scan`, named by their method; those of
-        further scans of the same truth count as repetitions.
+        Files of :func:`smrestore.transfer.images.reconstruct_scan`; those of further scans of the
+        same truth count as repetitions.
     components
         Files of :func:`smrestore.transfer.components.score_components`, in any order. A scan
         without known truth has none, and its table holds the regularization alone.
     methods
-        In the order of the table; each has a reconstruction.
+        In the order of the table; each has an image.
     csv
         All numbers: a row per method for all components, each class of signal-to-noise ratio and
         each class of mixing order. Images have values in the row of all components.
@@ -75,12 +75,14 @@ def make_transfer_table(
 
 
 def _read_images(paths: Sequence[str | Path]) -> dict[str, tuple[str, dict[str, float]]]:
-    """Return label and numbers of the images of each method, by the name of its files."""
+    """Return label and numbers of the images of each method."""
     found: dict[str, list[Mapping[str, object]]] = {}
     for path in paths:
         with h5py.File(path, "r") as file:
-            attributes = {**file.attrs, "rows": len(file["rows"])}
-        found.setdefault(Path(path).stem, []).append(attributes)
+            for method, group in file.items():
+                if isinstance(group, h5py.Group):
+                    attributes = {**group.attrs, "rows": len(file["rows"])}
+                    found.setdefault(method, []).append(attributes)
     images = {}
     for method, scans in found.items():
         record = {"rows": scans[0]["rows"], "scans": len(scans)}

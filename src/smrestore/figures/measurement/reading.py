@@ -54,16 +54,19 @@ class Column:
         with ``system_matrix``, complex64 (C, K, Nx, Ny, Nz), attributes ``fov_m`` and ``center_m``
         and, if some frequencies are left out, ``frequency``.
     image
-        HDF5 file with a dataset ``image``, float64 (Nx, Ny, Nz), and attributes ``fov_m``,
-        ``center_m``, ``psnr_dB`` and ``ssim``; or None.
+        HDF5 file with a dataset ``image``, float64 (Nx, Ny, Nz), in a group with attributes
+        ``fov_m``, ``center_m``, ``psnr_dB`` and ``ssim``; or None.
     seen
         Task of the methods if the column shows what they see of ``matrix``, else None.
+    group
+        That of ``image``, the root if left out.
     """
 
     label: str
     matrix: str | Path
     image: str | Path | None = None
     seen: ScanTask | None = None
+    group: str = "/"
 
 
 def load_planes(entries: Sequence[Mapping[str, object]] | None) -> list[PlaneChoice] | None:
@@ -126,7 +129,10 @@ def read_measurement_figure(
         for number, title in enumerate(titles)
         for row in _component_rows(number, title, volumes, component_planes)
     ]
-    images = [None if column.image is None else _read_image(column.image) for column in columns]
+    images = [
+        None if column.image is None else _read_image(column.image, column.group)
+        for column in columns
+    ]
     truth = None if phantom is None else _read_volume(phantom, "concentration")
     # The phantom, or the best image, sets the color range and the size of a voxel.
     brightest = truth or next((image for image in reversed(images) if image is not None), None)
@@ -367,11 +373,11 @@ def _in_voxels_of(image: _Volume, grid: CalibrationGrid) -> _Volume:
     return replace(image, values=ratio * image.values)
 
 
-def _read_image(path: str | Path) -> _Volume:
-    volume = _read_volume(path, "image")
-    with h5py.File(path, "r") as file:
-        scores = tuple(float(file.attrs.get(name, np.nan)) for name in ("psnr_dB", "ssim"))
-    return _Volume(volume.values, volume.grid, scores=scores)
+def _read_image(path: str | Path, group: str) -> _Volume:
+    with _opened(path, "image", group) as place:
+        values = place["image"][()]
+        scores = tuple(float(place.attrs.get(name, np.nan)) for name in ("psnr_dB", "ssim"))
+        return _Volume(values, _stored_grid(place, values.shape), scores=scores)
 
 
 def _read_volume(path: str | Path, dataset: str) -> _Volume:
@@ -382,8 +388,8 @@ def _read_volume(path: str | Path, dataset: str) -> _Volume:
 
 
 @contextmanager
-def _opened(path: str | Path, dataset: str) -> Iterator[h5py.File]:
-    """Open an HDF5 file that must hold a dataset and the place of its grid."""
+def _opened(path: str | Path, dataset: str, group: str = "/") -> Iterator[h5py.Group]:
+    """Open an HDF5 file that must hold, in a group, a dataset and the place of its grid."""
 
     def unreadable(fault: object) -> InputError:
         return InputError(
@@ -398,14 +404,17 @@ def _opened(path: str | Path, dataset: str) -> Iterator[h5py.File]:
     except OSError as error:
         raise unreadable(error) from None
     with file:
-        there = {dataset: dataset in file}
-        there |= {name: name in file.attrs for name in ("fov_m", "center_m")}
+        if group not in file:
+            raise unreadable(f"lacks {group}")
+        place = file[group]
+        there = {dataset: dataset in place}
+        there |= {name: name in place.attrs for name in ("fov_m", "center_m")}
         if not all(there.values()):
             lacking = ", ".join(name for name, found in there.items() if not found)
             raise unreadable(f"lacks {lacking}")
-        yield file
+        yield place
 
 
-def _stored_grid(file: h5py.File, size: Sequence[int]) -> CalibrationGrid:
+def _stored_grid(file: h5py.Group, size: Sequence[int]) -> CalibrationGrid:
     fov, center = (tuple(file.attrs[name].tolist()) for name in ("fov_m", "center_m"))
     return CalibrationGrid(tuple(size), fov, center)
