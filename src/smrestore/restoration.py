@@ -1,16 +1,14 @@
 """Restoration of a measured calibration scan, for any task and method: MDF in, MDF out."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from smrestore import mdf
 from smrestore.errors import InputError
-from smrestore.masks import MaskProposal, mask_from_indices, propose_mask, read_mask
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
 from smrestore.physics.grid import CalibrationGrid
@@ -28,9 +26,6 @@ MEMORY_BYTES = 1 << 29
 
 WITH_SIGNAL = 5.0
 """Smallest signal-to-noise ratio of a component that summaries count."""
-
-PROPOSING = 5.0
-"""Smallest ratio of peak and noise of a component that a proposal of missing voxels looks at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,75 +248,6 @@ def restore_scan(
             spectral_leakage=spectral_leakage,
         )
     return summary
-
-
-def configured_task(
-    entry: Mapping[str, object], scan: str | Path, mask: str | Path | None = None
-) -> ScanTask:
-    """Return the task of a measurement in the configuration.
-
-    Parameters
-    ----------
-    entry
-        ``task`` with its ``factor``, ``decimate`` and ``missing``, see docs/configuration.md.
-    scan
-        The calibration scan, whose grid the missing positions are of. A run counts them in the
-        order of acquisition, indices in that of the file.
-    mask
-        File of missing voxels, if ``missing`` names one.
-
-    Raises
-    ------
-    InputError
-        If the task does not fit the scan, or what it needs is not given.
-    """
-    options = {key: entry[key] for key in ("factor", "decimate") if key in entry}
-    if "missing" not in entry:
-        return scan_task(entry["task"], **options)
-    with mdf.open_mdf(scan) as file:
-        grid = calibration_of(file)
-    if mask is not None:
-        missing = read_mask(mask, grid.size)
-    elif "run" in entry["missing"]:
-        first, count = entry["missing"]["run"]
-        positions = np.arange(first, first + count)
-        missing = mask_from_indices(grid.size, positions, grid.order, meandering=grid.is_meandering)
-    else:
-        missing = mask_from_indices(grid.size, entry["missing"]["indices"], grid.order)
-    return scan_task(entry["task"], missing=missing, **options)
-
-
-def propose_missing(scan: str | Path) -> MaskProposal:
-    """Return which positions of a calibration scan look wrong.
-
-    The components of all receive channels with signal decide, see
-    :func:`smrestore.masks.propose_mask`; those of all drive-field periods, as their positions are
-    the same.
-
-    Raises
-    ------
-    InputError
-        If the scan is no calibration, has fewer than two background frames, or too few components
-        with signal.
-    """
-    with mdf.open_mdf(scan) as file:
-        grid, stored = calibration_of(file), file.frequency_indices
-        periods = range(file.acquisition.n_periods)
-    images, noise = [], []
-    for period, start in product(periods, range(0, len(stored), BATCH)):
-        chosen = {"frequencies": stored[start : start + BATCH], "period": period}
-        # The error about too few background frames comes first.
-        std = mdf.background_std(scan, **chosen).ravel()
-        part = mdf.read_system_matrix(scan, **chosen).reshape(-1, *grid.size)
-        kept = np.abs(part).max(axis=(1, 2, 3)) > PROPOSING * std
-        images.append(part[kept])
-        noise.append(std[kept])
-    return propose_mask(
-        np.concatenate(images),
-        np.concatenate(noise),
-        order=grid.order,
-        meandering=grid.is_meandering,
-    )
 
 
 @dataclass(eq=False)

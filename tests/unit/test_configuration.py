@@ -12,7 +12,11 @@ import yaml
 
 from smrestore import degradation, noise
 from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
-from smrestore.configuration.consistency import PCONV_CHANNELS, SMRNET_FACTOR, SWINIR_SIZES
+from smrestore.configuration.consistency.experiments import (
+    PCONV_CHANNELS,
+    SMRNET_FACTOR,
+    SWINIR_SIZES,
+)
 from smrestore.errors import InputError
 from smrestore.mdf.imported import KINDS
 from smrestore.methods import BASELINES

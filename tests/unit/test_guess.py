@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.fft
 import torch
 from tiny_training import TRAINING
 
@@ -145,3 +146,43 @@ def test_measured_voxels_stay_within_their_noise(data, name, options, guess, sig
         elsewhere = unmeasured(item)
         if elsewhere is not None:
             np.testing.assert_array_equal(image[elsewhere], other[elsewhere])
+
+
+class Ripple(torch.nn.Module):
+    """Add a smooth pattern, of a tenth at most at each voxel."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, image, mask, sigma):
+        wave = torch.cos(torch.pi / 8 * (torch.arange(image.shape[-1]) + 0.5))
+        return image + self.weight * wave * mask
+
+
+def test_patterns_that_stand_out_of_the_noise_are_given_back(data):
+    item = dataclasses.replace(items_of(data, "denoising", {})[0], sigma=0.1)
+    method = NetworkMethod(Ripple(), 2, item.image.shape[0], 1, False)
+    limited = dataclasses.replace(method, inference=Inference(spectrum_within_noise=2.75))
+    (free,), (image,) = method([item]), limited([item])
+    before, after = (
+        np.abs(
+            scipy.fft.dctn(change.real, norm="ortho")
+            + 1j * scipy.fft.dctn(change.imag, norm="ortho")
+        )
+        for change in (free - item.image, image - item.image)
+    )
+    # A change below three standard deviations of the noise at every voxel, above them as a whole.
+    assert np.abs(free - item.image).max() < 3 * item.sigma
+    assert before.max() > 2 * 2.75 * item.sigma
+    np.testing.assert_allclose(after, np.minimum(before, 2.75 * item.sigma), atol=1e-5)
+    clean = dataclasses.replace(item, sigma=0.0)
+    np.testing.assert_allclose(limited([clean])[0], item.image, atol=1e-6)
+
+
+def test_spectrum_of_missing_voxels_is_unknown(data):
+    item = items_of(data, "inpainting", TASKS[-1][1])[0]
+    inference = Inference(spectrum_within_noise=2.75)
+    method = NetworkMethod(Ripple(), 2, 16, item.spacing, False, inference)
+    with pytest.raises(InputError, match=r"spectrum_within_noise: .* missing"):
+        method([item])

@@ -300,6 +300,31 @@ def test_unet_scales_with_image_and_noise(dimension, blind):
     assert not same
 
 
+@pytest.mark.parametrize("mask_features", [True, False])
+def test_correction_fades_with_the_noise(mask_features):
+    sizes = {"fades_below": 0.2, "mask_features": mask_features}
+    network = disturb(small_network("unet", 2, **sizes)).eval()
+    image, mask, _ = sample(2)
+    known = image * mask
+    size = (known.square().sum((1, 2, 3)) / mask.sum((1, 2, 3))).sqrt()
+    with torch.no_grad():
+        # Noise that is so many times the image.
+        same, little, double, much = (
+            known - network(known, mask, share * size) for share in (0.0, 1e-4, 2e-4, 50.0)
+        )
+        network.fades_below = None
+        plain = known - network(known, mask, 50.0 * size)
+        scaled = small_network("unet", 2, **sizes).eval()
+        expected = 8 * scaled(known, mask, 0.1 * size)
+        torch.testing.assert_close(scaled(8 * known, mask, 0.8 * size), expected)
+    assert not same.any()
+    assert little.abs().max() > 0
+    torch.testing.assert_close(double, 2 * little, rtol=0.02, atol=2e-6)
+    torch.testing.assert_close(much, plain, rtol=1e-3, atol=1e-5)
+    with pytest.raises(InputError, match="fades_below: a network that is not told"):
+        small_network("unet", 2, fades_below=0.2, blind=True)
+
+
 def test_unet_must_be_told_the_noise_level():
     image, mask, _ = sample(2)
     with pytest.raises(InputError, match=r"network unet: the noise level.*blind: true"):

@@ -16,14 +16,11 @@ from smrestore.figures.reconstruction_view import plot_reconstruction
 from smrestore.mdf.file import MdfFile
 from smrestore.physics import CalibrationGrid, Sequence
 from smrestore.reconstruction import ReconstructionSettings, kaczmarz
+from smrestore.reconstruction.calibration_rows import read_rows, select_rows
+from smrestore.reconstruction.matching import check_match
 from smrestore.reconstruction.output import reconstruct_to_mdf
-from smrestore.reconstruction.scans import (
-    check_match,
-    read_measurement,
-    read_rows,
-    reconstruct_phantom,
-    select_rows,
-)
+from smrestore.reconstruction.phantom_scan import read_measurement
+from smrestore.reconstruction.scans import reconstruct_phantom
 from smrestore.restoration import restore_scan
 from smrestore.scanner import load_phantom, scan_calibration, scan_empty, scan_phantom
 

@@ -19,9 +19,10 @@ from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.methods import load_method
 from smrestore.metrics import psnr
 from smrestore.physics import CalibrationGrid, mixing_orders
-from smrestore.restoration import configured_task, restore_components, restore_scan
+from smrestore.restoration import restore_components, restore_scan
 from smrestore.roughness import roughness
 from smrestore.scanner import scan_calibration
+from smrestore.tasks.configured import configured_task
 from smrestore.tasks.scan import scan_task
 from smrestore.twins import combine_twins
 

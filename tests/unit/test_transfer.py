@@ -16,7 +16,8 @@ from smrestore.figures.transfer import TransferPanel, draw_transfer
 from smrestore.metrics import psnr, ssim
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.reconstruction import ReconstructionSettings
-from smrestore.reconstruction.scans import read_measurement, read_rows, select_rows
+from smrestore.reconstruction.calibration_rows import read_rows, select_rows
+from smrestore.reconstruction.phantom_scan import read_measurement
 from smrestore.report import read_table
 from smrestore.restoration import restore_scan
 from smrestore.scanner import (

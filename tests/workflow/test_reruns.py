@@ -75,7 +75,7 @@ def replanned(checkout, tmp_path, settings, *targets):
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
         ("physics/moment.py", EVERYTHING),
-        ("configuration/consistency.py", {"write_report"}),
+        ("configuration/consistency/scans.py", {"write_report"}),
     ],
 )
 def test_code_reruns_what_uses_it(finished, module, expected):

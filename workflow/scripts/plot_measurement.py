@@ -3,7 +3,7 @@
 from smrestore.figures.measurement.drawing import draw_measurement_figure
 from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
 from smrestore.reconstruction.imaging import calibration_reading
-from smrestore.restoration import configured_task
+from smrestore.tasks.configured import configured_task
 from smrestore.workflow import cores_of, job, optional
 
 

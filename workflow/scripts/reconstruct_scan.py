@@ -1,6 +1,6 @@
 """Reconstruct a phantom scan with each system matrix, and score all against the truth."""
 
-from smrestore.restoration import configured_task
+from smrestore.tasks.configured import configured_task
 from smrestore.tasks.scan import InpaintedScan
 from smrestore.transfer.components import score_components
 from smrestore.transfer.images import Variant, reconstruct_scan

@@ -18,7 +18,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
     def run(arguments: argparse.Namespace) -> None:
         from smrestore.masks import write_mask
-        from smrestore.restoration import propose_missing
+        from smrestore.masks.scans import propose_missing
 
         proposal = propose_missing(arguments.scan)
         count, total = int(proposal.mask.sum()), proposal.mask.size

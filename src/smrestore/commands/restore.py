@@ -71,7 +71,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         from tabulate import tabulate
 
         from smrestore.methods import load_method
-        from smrestore.restoration import WITH_SIGNAL, configured_task, restore_scan
+        from smrestore.restoration import WITH_SIGNAL, restore_scan
+        from smrestore.tasks.configured import configured_task
 
         if not arguments.sigma_factor > 0 or arguments.components < 1:
             wrong = "--sigma-factor" if not arguments.sigma_factor > 0 else "--components"

@@ -75,3 +75,9 @@ class Entries:
             )
             return None
         return scan
+
+
+def check_order(entries: Entries, key: Key, low: float, high: float) -> None:
+    """Note a fault if the first value of a range is above the second."""
+    if low > high:
+        entries.fault(key, f"{low:g} is above {high:g}", "give the smaller value first")

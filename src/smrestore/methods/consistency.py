@@ -3,6 +3,8 @@
 import numpy as np
 
 from smrestore.degradation import Degraded
+from smrestore.errors import InputError
+from smrestore.methods.dct_filter import dct_filter
 
 
 def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarray:
@@ -33,3 +35,36 @@ def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarr
     kept = item.image + change * share
     result[every] = kept if item.missing is None else np.where(item.missing, result[every], kept)
     return result
+
+
+def spectrum_within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarray:
+    """Let cosine coefficients change by at most ``limit`` standard deviations of their noise.
+
+    What the method took away is filtered by :func:`smrestore.methods.dct_filter`, and what stands
+    out of the noise is given back: a pattern over many voxels, each within its noise, is an error
+    of the method nevertheless. Without noise, nothing changes.
+
+    Parameters
+    ----------
+    restored
+        complex64, in the units of the component.
+    item
+        What was measured, at every voxel of the same grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        complex64 of the same grid.
+
+    Raises
+    ------
+    InputError
+        If voxels were not measured.
+    """
+    if item.missing is not None or item.spacing > 1:
+        raise InputError(
+            "the spectrum of a component is unknown where voxels are missing",
+            field="spectrum_within_noise",
+            remedy="use it for denoising only",
+        )
+    return restored + dct_filter(item.image - restored, item.sigma, limit)

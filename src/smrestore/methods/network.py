@@ -13,7 +13,7 @@ from torch import nn
 from smrestore.allocation import keep_freed_memory
 from smrestore.degradation import Degraded
 from smrestore.errors import InputError
-from smrestore.methods.consistency import within_noise
+from smrestore.methods.consistency import spectrum_within_noise, within_noise
 from smrestore.methods.guess import FirstGuess
 from smrestore.models import load_model
 from smrestore.padding import centered_offset, embed, extract, indicator, refined, window
@@ -43,11 +43,14 @@ class Inference:
     within_noise
         Let measured voxels change by at most so many standard deviations of their noise, see
         :mod:`smrestore.methods.consistency`; None for no limit.
+    spectrum_within_noise
+        The same of the coefficients of their cosine transform, for denoising.
     """
 
     ensemble: Sequence[str] = ()
     tile: bool = False
     within_noise: float | None = None
+    spectrum_within_noise: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.ensemble:
@@ -183,10 +186,13 @@ class NetworkMethod:
             (total / weight * turn).reshape(item.restored_size).astype(np.complex64)
             for total, weight, turn, item in zip(sums, weights, turns, batch, strict=True)
         ]
-        limit = self.inference.within_noise
-        if limit is None:
-            return images
-        return [within_noise(*pair, limit) for pair in zip(images, measured, strict=True)]
+        for limited, limit in (
+            (within_noise, self.inference.within_noise),
+            (spectrum_within_noise, self.inference.spectrum_within_noise),
+        ):
+            if limit is not None:
+                images = [limited(*pair, limit) for pair in zip(images, measured, strict=True)]
+        return images
 
     def _parts(
         self, number: int, item: Degraded, turn: complex

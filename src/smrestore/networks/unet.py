@@ -91,6 +91,10 @@ class UNet(Network):
         Image Process. 27(9), 2018): several times as fast on CPUs at equal width.
     zero_last
         Start with a last convolution of zeros: the untrained network is the identity.
+    fades_below
+        Multiply the correction by s / sqrt(s^2 + f^2) with this f, and s the noise level over the
+        root mean square of the known voxels: where there is less noise than f, the correction fades
+        with it, and an image without noise stays as it is. None leaves the correction as it is.
     """
 
     def __init__(
@@ -104,10 +108,17 @@ class UNet(Network):
         zero_last: bool = False,
         cell: int = 1,
         known_channel: bool = False,
+        fades_below: float | None = None,
     ) -> None:
         super().__init__()
         self.dimension, self.blind, self.mask_features = dimension, blind, mask_features
-        self.cell, self.known_channel = cell, known_channel
+        if blind and fades_below is not None:
+            raise InputError(
+                "a network that is not told the noise level cannot fade with it",
+                field="fades_below",
+                remedy="leave it out, or blind",
+            )
+        self.cell, self.known_channel, self.fades_below = cell, known_channel, fades_below
         steps = list(itertools.pairwise(channels))
         n_inputs = 2 + (not blind) + known_channel
         inputs, outputs = (n * cell**dimension for n in (n_inputs, 2))
@@ -139,10 +150,11 @@ class UNet(Network):
             If the noise level is missing and the network is not blind.
         """
         channels = [image]
+        axes = tuple(range(1, image.ndim))
+        size = ((image**2 * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True)).sqrt()
         if self.known_channel:
-            axes = tuple(range(1, image.ndim))
-            size = (image**2 * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True)
-            channels.append(size.sqrt() * mask)
+            channels.append(size * mask)
+        share = torch.ones_like(size)
         if not self.blind:
             if sigma is None:
                 raise InputError(
@@ -150,14 +162,17 @@ class UNet(Network):
                     field="network unet",
                     remedy="give sigma, or train the network with blind: true",
                 )
-            level = sigma.to(image.dtype).reshape(-1, *[1] * (image.ndim - 1)) * mask
-            channels.append(level)
+            level = sigma.to(image.dtype).reshape(-1, *[1] * (image.ndim - 1))
+            channels.append(level * mask)
+            if self.fades_below is not None:
+                share = level / torch.hypot(level, self.fades_below * size).clamp(min=1e-30)
         inputs = torch.cat(channels, dim=1)
         if not self.mask_features:
-            return image + self._correction(inputs, None)
+            return image + share * self._correction(inputs, None)
         start = first_voxels(mask)
         known = roll_each(mask, -start)
-        return image + roll_each(self._correction(roll_each(inputs * mask, -start), known), start)
+        correction = self._correction(roll_each(inputs * mask, -start), known)
+        return image + share * roll_each(correction, start)
 
     def _correction(self, inputs: torch.Tensor, mask: Mask) -> torch.Tensor:
         grid, coarsest = inputs.shape[2:], self.cell * 2 ** len(self.down)

@@ -4,17 +4,16 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from smrestore import mdf
 from smrestore.files import atomic_path
-from smrestore.mdf.system_matrix import calibration_of
 from smrestore.metrics import psnr, ssim
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.reconstruction import ReconstructionSettings
-from smrestore.reconstruction.scans import Rows, read_rows
+from smrestore.reconstruction.calibration_rows import Rows, read_rows
+from smrestore.reconstruction.matching import matrix_grid
 from smrestore.transfer.images import Variant
 from smrestore.transfer.regridding import regridded
 from smrestore.transfer.rows import scored_rows
@@ -108,16 +107,6 @@ def _records(
             if missing is not None:
                 record["psnr_missing"] = psnr(image / peak, true / peak, valid=missing)
             yield record
-
-
-def matrix_grid(path: str | Path) -> CalibrationGrid:
-    """Return the grid of a system matrix: MDF, or the truth of a virtual scan."""
-    if Path(path).suffix == ".h5":
-        with h5py.File(path, "r") as file:
-            size = tuple(file["system_matrix"].shape[2:])
-            return CalibrationGrid(size, tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"]))
-    with mdf.open_mdf(path) as file:
-        return calibration_of(file).grid()
 
 
 def _background_std(

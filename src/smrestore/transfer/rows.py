@@ -8,7 +8,7 @@ import numpy as np
 
 from smrestore import mdf
 from smrestore.reconstruction import ReconstructionSettings
-from smrestore.reconstruction.scans import Rows, select_rows
+from smrestore.reconstruction.calibration_rows import Rows, select_rows
 
 SMALLEST_SNR = 1.5
 """Components below are not scored, unless they are reconstructed with."""

@@ -19,7 +19,7 @@ from smrestore.metrics import psnr
 from smrestore.phase import phase_factor
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import format_order, mixing_orders
-from smrestore.reconstruction.scans import Rows, read_rows
+from smrestore.reconstruction.calibration_rows import Rows, read_rows
 from smrestore.tasks.scan import DecimatedScan, InpaintedScan, ScanTask
 from smrestore.tasks.task import decimate
 

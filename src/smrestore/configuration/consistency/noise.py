@@ -1,0 +1,132 @@
+"""Noise pools: their scans, what they cover, and which frames two of them share."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from smrestore.configuration.consistency.sequences import (
+    driven_axes,
+    samples_of_cycle,
+    simulated_axes,
+)
+from smrestore.configuration.consistency.setups import check_leakage, is_virtual
+from smrestore.configuration.entries import Entries, Entry
+from smrestore.configuration.faults import Key
+
+NOISE_KINDS = ("empty", "calibration")
+"""Kinds of scans that have frames without a sample."""
+
+
+def check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check the scans of a noise pool, or the sequence of a parametric one."""
+    if "model" in entry:
+        entries.refer((*key, "sequence"), entry["sequence"], "sequences", what="sequence")
+    if entry.get("frequencies") == "needed":
+        check_users(entries, (*key, "frequencies"), [key[1]])
+    if "model" in entry:
+        return
+    for i, name in enumerate(entry["scans"]):
+        scan = entries.refer((*key, "scans", i), name, "scans", what="scan")
+        if scan and scan["kind"] not in NOISE_KINDS:
+            others = [other for other, entry in entries.sound("scans") if entry["kind"] == "empty"]
+            entries.fault(
+                (*key, "scans", i),
+                f"scan {name!r} is of kind {scan['kind']}, not {' or '.join(NOISE_KINDS)}",
+                f"use one of {', '.join(others)}" if others else "add an empty scan",
+            )
+    scans = [entries.get("scans", name) for name in entry["scans"]]
+    check_leakage(entries, (*key, "spectral_leakage"), entry, scans)
+    if entry.get("period", 0) not in (0, "mean") and any(map(is_virtual, scans)):
+        entries.fault(
+            (*key, "period"),
+            f"{entry['period']} is beyond the one period per frame of virtual scans",
+            "leave it out",
+        )
+    if "frame_range" in entry and entry["frame_range"][1] - entry["frame_range"][0] < 2:
+        first, stop = entry["frame_range"]
+        entries.fault(
+            (*key, "frame_range"),
+            f"frames {first} to {stop} are fewer than two",
+            "give the first frame and the one after the last",
+        )
+
+
+def check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
+    """Check that an experiment or a test set takes its noise from one of the pools."""
+    users = [*entries.sound("experiments"), *entries.sound("test_sets")]
+    broken = any(name[0] in ("experiments", "test_sets", "noise_pools") for name in entries.broken)
+    if not broken and not any(entry["noise_pool"] in pools for _, entry in users):
+        entries.fault(
+            key,
+            "no experiment or test set takes noise from here, so that no frequency is needed",
+            "use all, or let one use it",
+        )
+
+
+def check_noise(
+    entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, n_voxels: int
+) -> None:
+    """Check that a pool covers grids of a size and the frequencies, as far as they are known."""
+    dimension = dataset["dimension"]
+    if "model" in pool:
+        sources = {f"pool {name!r}": pool}
+    else:
+        sources = {f"scan {scan!r}": entries.get("scans", scan) for scan in pool["scans"]}
+    frames = {source: _frames(entries, pool, entry) for source, entry in sources.items()}
+    if frames and None not in frames.values() and max(frames.values()) < n_voxels:
+        longest = max(frames, key=frames.get)
+        entries.fault(
+            key,
+            f"the {frames[longest]} frames of {longest} are too few for grids of up to "
+            f"{n_voxels} voxels",
+            "scan more frames, or limit the grid size of the dataset",
+        )
+    simulated = samples_of_cycle(dataset["sequence"], simulated_axes(dimension))
+    for source, entry in sources.items():
+        sequence = entry and "sequence" in entry and entries.get("sequences", entry["sequence"])
+        measured = sequence and samples_of_cycle(sequence, driven_axes(sequence))
+        if measured and simulated and measured != simulated:
+            entries.fault(
+                key,
+                f"{source} has {measured // 2 + 1} frequencies, the dataset {simulated // 2 + 1}",
+                "give both the same driven axes, dividers and sampling rate",
+            )
+
+
+def _frames(entries: Entries, pool: Entry, source: Entry | None) -> int | None:
+    """Return how many frames a scan, or a parametric pool, gives a pool; None if it is unknown."""
+    if source and source.get("source") == "virtual" and source["kind"] == "calibration":
+        grid = entries.get("grids", source["grid"])
+        # One background frame before each line along x, and one at the end.
+        frames = grid and grid["size"][1] * grid["size"][2] + 1
+    else:
+        frames = source and source.get("frames")
+    if not frames:
+        return None
+    first, stop = pool.get("frame_range", (0, frames))
+    # A range that is no range has a fault of its own.
+    return max(0, min(stop, frames) - first) if stop - first > 1 else None
+
+
+def noise_frames(entries: Entries, pool_name: str) -> dict[object, tuple[float, float]]:
+    """Return first and last frame of each source of a noise pool, by what tells sources apart."""
+    pool = entries.get("noise_pools", pool_name)
+    if not pool:
+        return {}
+    if "model" in pool:
+        return {("model", pool_name): (0, math.inf)}
+    identities = {_identity(entries, name, entries.get("scans", name)) for name in pool["scans"]}
+    return {identity: tuple(pool.get("frame_range", (0, math.inf))) for identity in identities}
+
+
+def _identity(entries: Entries, name: str, scan: Entry | None) -> object:
+    if scan and scan["source"] == "file":
+        return (entries.base_directory / scan["path"]).resolve()
+    if scan and scan["source"] == "download":
+        return scan["store"], scan["file"]
+    return name
+
+
+def overlap(first: Mapping, second: Mapping) -> bool:
+    """Tell whether two noise pools have a frame in common."""
+    both = first.keys() & second.keys()
+    return any(max(first[k][0], second[k][0]) < min(first[k][1], second[k][1]) for k in both)

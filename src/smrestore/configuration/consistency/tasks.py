@@ -1,0 +1,94 @@
+"""What experiments and test sets share: a task with options, a dataset and a noise pool."""
+
+import math
+
+from smrestore.configuration.consistency.noise import check_noise
+from smrestore.configuration.entries import Entries, Entry, check_order
+from smrestore.configuration.faults import Key
+
+_DEGRADATION = {
+    "denoising": ((), ()),
+    "accelerated-calibration": (("factor",), ("factor",)),
+    "upsampling": (("factor", "truth_spacing"), ("factor",)),
+    "inpainting": (("mask_ratio", "mask_runs"), ("mask_ratio",)),
+}
+"""Options of each task, and those it needs."""
+
+
+def factor_of(entry: Entry) -> int:
+    """Return the restored voxels per measured one and axis, of an entry with a task."""
+    if "factor" not in _DEGRADATION[entry["task"]][0]:
+        return 1
+    return {**entry, **entry.get("degradation", {})}.get("factor", 1)
+
+
+def restored_size(dataset: Entry, entry: Entry) -> int:
+    """Return the largest side of the ground truths of an experiment or a test set in voxels."""
+    return -(-dataset["grid"]["maximum_size"] * dataset["refinement"] // _truth_spacing(entry))
+
+
+def check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
+    """Check task, dataset with its splits, dimension and noise pool of what uses them."""
+    _check_degradation(entries, key, entry)
+    name = entry["dataset"]
+    dataset = entries.refer((*key, "dataset"), name, "datasets", what="dataset")
+    pool = entries.refer((*key, "noise_pool"), entry["noise_pool"], "noise_pools", what="pool")
+    if not dataset:
+        return None
+    for split in splits:
+        if not dataset["matrices"][split]:
+            entries.fault(
+                (*key, "dataset"),
+                f"dataset {name!r} has no matrices in its split {split!r}",
+                f"give {name!r} some, or use another dataset",
+            )
+    if dataset["dimension"] != entry["dimension"]:
+        entries.fault(
+            (*key, "dimension"),
+            f"{entry['dimension']}, but dataset {name!r} has dimension {dataset['dimension']}",
+            "use a dataset of the same dimension",
+        )
+    if pool:
+        voxels = _most_voxels(dataset, entry)
+        check_noise(entries, (*key, "noise_pool"), entry["noise_pool"], pool, dataset, voxels)
+    return dataset
+
+
+def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that a task has the options it needs, and no others."""
+    known, needed = _DEGRADATION[entry["task"]]
+    degradation = entry.get("degradation", {})
+    for name in degradation:
+        if name not in known:
+            entries.fault(
+                (*key, "degradation", name),
+                f"{entry['task']} has no such option",
+                f"use {', '.join(known)}" if known else "leave it out",
+            )
+    for name in needed:
+        if name not in degradation:
+            entries.fault(
+                (*key, "degradation", name),
+                f"{entry['task']} needs it",
+                f"add it to {key[0]}.{key[1]}.degradation",
+            )
+    for name in ("mask_ratio", "mask_runs"):
+        if name in degradation:
+            check_order(entries, (*key, "degradation", name), *degradation[name])
+
+
+def _truth_spacing(entry: Entry) -> int:
+    """Return the voxels of a stored component from one voxel of its ground truth to the next."""
+    return entry.get("degradation", {}).get("truth_spacing", 1)
+
+
+def _most_voxels(dataset: Entry, entry: Entry) -> int:
+    """Return the most voxels that are measured of a component of an experiment or a test set."""
+    grid, dimension = dataset["grid"], dataset["dimension"]
+    # Of all grids of the same average size, the most regular one has the most voxels.
+    total = dimension * grid["maximum_size"]
+    if "average_size" in grid:
+        total = min(total, math.floor(dimension * grid["average_size"][1]))
+    side, larger = divmod(total, dimension)
+    finer = dataset["refinement"] / (_truth_spacing(entry) * factor_of(entry))
+    return math.ceil((side + 1) * finer) ** larger * math.ceil(side * finer) ** (dimension - larger)
