@@ -90,7 +90,7 @@ class _Module(NamedTuple):
     identity
         Of what the module does, without comments and docstrings.
     imports
-        Files of this package that it imports, relative to the folder of the package.
+        What it imports of this package, as full names.
     """
 
     state: list[int]
@@ -100,7 +100,7 @@ class _Module(NamedTuple):
 
 def _parse(path: Path, state: list[int]) -> _Module:
     tree = ast.parse(path.read_text())
-    imports: set[Path] = set()
+    imports: set[str] = set()
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if (
@@ -116,10 +116,9 @@ def _parse(path: Path, state: list[int]) -> _Module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
-        for name in names:
-            imports.update(_module_files(name))
+        imports.update(name for name in names if name.partition(".")[0] == PACKAGE.name)
     identity = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return _Module(state, identity, sorted(str(p.relative_to(PACKAGE)) for p in imports))
+    return _Module(state, identity, sorted(imports))
 
 
 class _Modules:
@@ -161,16 +160,13 @@ class _Modules:
 _modules = functools.cache(_Modules)
 
 
-def _module_files(name: str) -> Iterator[Path]:
-    """Yield the files of this package that importing ``name`` runs, the packages above included."""
+@functools.cache
+def _module_files(name: str) -> list[Path]:
+    """Return the files of this package that importing ``name`` runs, with the packages above."""
     parts = name.split(".")
-    if parts[0] != PACKAGE.name:
-        return
-    for depth in range(1, len(parts) + 1):
-        place = PACKAGE.joinpath(*parts[1:depth])
-        for path in (place / "__init__.py", place.with_suffix(".py")):
-            if path.is_file():
-                yield path
+    places = [PACKAGE.joinpath(*parts[1:depth]) for depth in range(1, len(parts) + 1)]
+    files = [path for p in places for path in (p / "__init__.py", p.with_suffix(".py"))]
+    return [path for path in files if path.is_file()]
 
 
 def code_id(script: str | Path, kept: Path | None = None) -> str:
@@ -190,7 +186,9 @@ def code_id(script: str | Path, kept: Path | None = None) -> str:
         if path not in seen and path != Path(__file__):
             module = modules.get(path)
             seen[path] = module.identity
-            pending.extend(PACKAGE / name for name in module.imports)
+            # Looked up each time: a module may have become a package, or be gone.
+            for name in module.imports:
+                pending.extend(_module_files(name))
     modules.keep()
     text = "\n".join(seen[path] for path in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

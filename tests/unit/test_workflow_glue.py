@@ -150,6 +150,21 @@ def test_identity_parses_only_what_has_changed(project):
     assert kept.stat().st_mtime_ns > before
 
 
+def test_identity_follows_a_module_that_becomes_a_package(project):
+    before = identity(project)
+    module = project / "smrestore/direct.py"
+    package = project / "smrestore/direct"
+    package.mkdir()
+    module.rename(package / "__init__.py")
+    moved = identity(project)
+    change(project, "smrestore/direct/__init__.py", "x + VALUE", "x - VALUE")
+    assert identity(project) != moved
+    change(project, "smrestore/direct/__init__.py", "x - VALUE", "x + VALUE")
+    (package / "__init__.py").rename(module)
+    package.rmdir()
+    assert identity(project) == before
+
+
 def run_job(log, body, cores=None):
     """Run a job in a process of its own, because it takes over the logging of the process."""
     lines = [
