@@ -114,10 +114,13 @@ def test_snake_is_fetched_restored_and_reconstructed(empty_checkout, store, tmp_
         stores.write_text(yaml.safe_dump({STORE: mirror}))
         downloads = {"cache": str(tmp_path / "cache"), "registry": str(stores)}
         # What is learned takes longer, and has tests of its own.
-        measurements = {"public-snake": {"methods": ["dct-f"]}}
-        overlay = write_overlay(
-            tmp_path / "overlay.yaml", {"downloads": downloads, "measurements": measurements}
-        )
+        classical = {"methods": ["dct-f"]}
+        settings = {
+            "downloads": downloads,
+            "measurements": {"public-snake": classical},
+            "figures": {"figure3": classical},
+        }
+        overlay = write_overlay(tmp_path / "overlay.yaml", settings)
         configfiles = ["--configfile", *(empty_checkout / c for c in (CI, PUBLIC)), overlay]
         image = "results/reconstructions/public-snake.h5"
         folder = tmp_path / "run"

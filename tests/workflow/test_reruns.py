@@ -109,6 +109,8 @@ def test_training_settings_retrain_one_experiment(finished, tmp_path):
         ("restore_scan", "snake/snake-calibration-b/dncnn"),
         ("reconstruct_scan", "snake/snake-calibration-b"),
         ("make_transfer_table", "snake"),
+        # The scores of a measurement are one file.
+        ("make_twin_table", ""),
         ("plot_figure3", ""),
         ("plot_transfer", ""),
         ("check_claims", ""),
