@@ -13,6 +13,7 @@ from smrestore.errors import InputError
 from smrestore.methods import load_method
 from smrestore.methods.guess import FirstGuess, unmeasured
 from smrestore.methods.network import Inference, NetworkMethod
+from smrestore.methods.spline import spline_upsample
 from smrestore.networks import build_network
 from smrestore.noise import NoisePool
 from smrestore.seeds import generator
@@ -146,6 +147,25 @@ def test_measured_voxels_stay_within_their_noise(data, name, options, guess, sig
         elsewhere = unmeasured(item)
         if elsewhere is not None:
             np.testing.assert_array_equal(image[elsewhere], other[elsewhere])
+
+
+def test_the_network_is_told_what_a_spline_may_miss(data):
+    (item, *_) = items_of(data, "upsampling", {"factor": 4})
+    options = {"method": "spline", "alignment": "aligned"}
+    (plain,), (told,) = (
+        FirstGuess.of(options)([item]),
+        FirstGuess.of({**options, "error_share": 0.5})([item]),
+    )
+    np.testing.assert_array_equal(told.image, plain.image)
+    assert plain.sigma == item.sigma
+    half = spline_upsample(item.image[::2, ::2], (2, 2, 1), item.image.shape)
+    error = np.sqrt(np.mean(np.abs(half - item.image) ** 2))
+    assert told.sigma == pytest.approx(np.hypot(item.sigma, 0.5 * error), rel=1e-5)
+    assert told.sigma > item.sigma
+    # Splines are certain of a constant.
+    flat = dataclasses.replace(item, image=np.ones_like(item.image))
+    (certain,) = FirstGuess.of({**options, "error_share": 0.5})([flat])
+    assert certain.sigma == pytest.approx(item.sigma, abs=1e-6)
 
 
 class Ripple(torch.nn.Module):

@@ -16,9 +16,11 @@ CLASSICAL = {
 """Classical methods of each task."""
 
 
-def check_baseline(entries: Entries, key: Key, _: Entry) -> None:
-    """Check the name of a classical method."""
+def check_baseline(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check the name of a classical method, and that it is not told what a guess is."""
     check_method_name(entries, key)
+    if "error_share" in entry:
+        entries.fault((*key, "error_share"), "this is no guess of a network", "leave it out")
 
 
 def check_twin_method(entries: Entries, key: Key, entry: Entry) -> None:
