@@ -113,6 +113,7 @@ def matrix_grid(path: str | Path) -> CalibrationGrid:
 
 
 def check_calibration(file: MdfFile) -> None:
+    """Check that an open scan is a calibration; raises :class:`InputError` if it is not."""
     if file.calibration is None:
         raise file.error(
             "is a measurement, not a calibration scan",

@@ -152,17 +152,18 @@ def read_problem(
 def solve_problem(
     problem: PhantomProblem, matrix: str | Path, settings: ReconstructionSettings
 ) -> PhantomImages:
-    """Reconstruct with one system matrix: MDF, or the truth of a virtual scan.
+    """Reconstruct with one system matrix, MDF or the truth of a virtual scan.
+
+    That it belongs to the calibration is for :func:`smrestore.reconstruction.matching.check_matrix`
+    to say, before the problem is read.
 
     Raises
     ------
     InputError
-        If it does not match the calibration (the line names the dataset), or lacks a row.
+        If the matrix lacks a row.
     """
-    rows, calibration = problem.rows, problem.calibration
-    check_matrix(matrix, calibration, settings)
-    grid = matrix_grid(matrix)
-    same = Path(matrix).resolve() == Path(calibration).resolve()
+    rows, grid = problem.rows, matrix_grid(matrix)
+    same = Path(matrix).resolve() == Path(problem.calibration).resolve()
     equations = (
         problem.reference if same else read_rows(matrix, rows, **settings.calibration_reading)
     )

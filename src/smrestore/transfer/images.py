@@ -11,6 +11,7 @@ from smrestore.files import atomic_path, provenance
 from smrestore.metrics import psnr, ssim
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.reconstruction import ReconstructionSettings
+from smrestore.reconstruction.matching import check_matrix
 from smrestore.reconstruction.scans import PhantomImages, read_problem, solve_problem
 from smrestore.transfer.regridding import regridded
 
@@ -68,6 +69,8 @@ def reconstruct_scan(
     InputError
         If the scans do not match, or no row passes the criteria.
     """
+    for variant in variants:
+        check_matrix(variant.matrix, calibration, settings)
     problem = read_problem(calibration, phantom, settings, empty=empty)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file["rows"] = problem.rows.chosen

@@ -81,6 +81,6 @@ def _outer_centers(grid: Entry) -> Iterable[float]:
 
 def check_channel(entries: Entries, key: Key, channel: int, scan: Entry | None) -> None:
     """Check that the virtual scanner has a receive channel."""
-    if scan and scan["source"] == "virtual" and channel >= N_VIRTUAL_CHANNELS:
+    if is_virtual(scan) and channel >= N_VIRTUAL_CHANNELS:
         remedy = f"count from 0 to {N_VIRTUAL_CHANNELS - 1}"
         entries.fault(key, f"the virtual scanner has no receive channel {channel}", remedy)
