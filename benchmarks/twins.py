@@ -125,7 +125,7 @@ def measured(name: str, config: dict, folder: Path) -> pd.DataFrame:
         seed=config["seed"],
         max_mixing_order=max_order,
     )
-    matrix, noise = mdf.read_system_matrix(path), mdf.background_std(path)
+    matrix, noise = mdf.read_system_matrix(path), mdf.corrected_noise(path)
     with h5py.File(truth_path) as file:
         truth, frequency = file["system_matrix"][()], file["frequency"][()]
     orders = mixing_orders(sequence)[frequency]

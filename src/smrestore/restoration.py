@@ -38,7 +38,8 @@ class RestorationSummary:
         Largest magnitude over the noise that :func:`smrestore.roughness.roughness` finds in the
         component. It tells how smooth the component is, not how true.
     noise
-        Standard deviation of the complex noise that the method was told, before its factor.
+        Standard deviation of the complex noise of the component, see
+        :func:`smrestore.mdf.corrected_noise`.
     removed
         sqrt(mean |measured - restored|^2) over that noise: 1 where a method takes away as much as
         there is noise. NaN where the restored grid is another one.
@@ -84,7 +85,6 @@ def restore_components(
     task: ScanTask,
     *,
     size: tuple[int, int, int],
-    sigma_factor: float = 1.0,
 ) -> np.ndarray:
     """Restore components: normalize each, apply the method, put its scale back.
 
@@ -95,15 +95,14 @@ def restore_components(
     images
         Measured components, complex64 (n, Nx, Ny, Nz), background subtracted.
     noise
-        Standard deviation of the complex noise of each, float64 (n,), in units of the images.
+        Standard deviation of the complex noise that the method is told of each, float64 (n,), in
+        units of the images.
     method
         See :mod:`smrestore.methods`.
     task
         How a component becomes the input of the method.
     size
         Voxels of the restored components.
-    sigma_factor
-        The method is told the noise times this factor.
 
     Returns
     -------
@@ -116,8 +115,7 @@ def restore_components(
         If the method gives other sizes or values that are not finite.
     """
     prepared = [
-        task.prepare(image, sigma_factor * float(sigma))
-        for image, sigma in zip(images, noise, strict=True)
+        task.prepare(image, float(sigma)) for image, sigma in zip(images, noise, strict=True)
     ]
     restored = np.empty((len(images), *size), np.complex64)
     outputs = method([degraded for degraded, _ in prepared])
@@ -140,7 +138,7 @@ def restore_scan(
     *,
     name: str,
     task: ScanTask | None = None,
-    sigma_factor: float = 1.0,
+    background_factor: float | None = None,
     background: str | None = "interpolate",
     memory_bytes: int = MEMORY_BYTES,
     twins: bool = False,
@@ -157,8 +155,8 @@ def restore_scan(
     period by period: each period is a system matrix of its own over the same positions, with its
     own background and noise. The restored scan holds all of them.
 
-    The noise that classical methods are told is the standard deviation of the background frames. A
-    scan with fewer than two of them tells the noise by its own roughness, with a warning.
+    A scan with fewer than two background frames tells the noise by its own roughness, with a
+    warning.
 
     Parameters
     ----------
@@ -170,15 +168,17 @@ def restore_scan(
         Of the method, for the description in the file.
     task
         Denoising by default.
-    sigma_factor
-        The method is told the noise times this factor.
+    background_factor
+        The method is told the standard deviation of the background frames times this, as the study
+        tells DCT-F; None tells it the noise of the components, see
+        :func:`smrestore.mdf.corrected_noise`.
     background
         How the background is subtracted: ``interpolate``, ``mean`` or None.
     memory_bytes
         For measured and restored components together; at least one component is held.
     twins
         Whether each component is averaged with its twin frequencies first, see
-        :mod:`smrestore.twins`. The method is then told the noise that is left.
+        :mod:`smrestore.twins`. The method is then told the share of the noise that is left.
     chosen
         Receive channel and frequency bin of the components to restore, int (n, 2); all others are
         0 in the file. None restores all.
@@ -214,13 +214,16 @@ def restore_scan(
             period=period,
             spectral_leakage=spectral_leakage,
         )[0]
-        noise = _noise(source, measured, (period, channel, needed), plan)
-        images, told = measured, noise
+        noise, told = _noise(
+            source, measured, (period, channel, needed), plan, background, background_factor
+        )
+        images = measured
         if plan.twins is not None:
             combined = combine_twins(measured, noise, plan.twins.mixing_order[needed])
             own = np.searchsorted(needed, place)
-            images, told = combined.images[own], combined.noise[own]
+            images, told = combined.images[own], told[own]
             measured, noise = measured[own], noise[own]
+            told = np.divide(told * combined.noise[own], noise, out=told, where=noise > 0)
         restored = np.empty((len(images), *plan.shape[3:]), np.complex64)
         for start in range(0, len(images), BATCH):
             some = slice(start, start + BATCH)
@@ -230,7 +233,6 @@ def restore_scan(
                 method,
                 task,
                 size=plan.shape[3:],
-                sigma_factor=sigma_factor,
             )
             bar.update(len(restored[some]))
         _summarize(summary, (period, channel, place), measured, restored, noise)
@@ -407,21 +409,29 @@ def _plan(
 
 
 def _noise(
-    source: str | Path, measured: np.ndarray, place: tuple[int, int, np.ndarray], plan: _Plan
-) -> np.ndarray:
-    """Return the standard deviation of the complex noise of components, float64 (n,).
+    source: str | Path,
+    measured: np.ndarray,
+    place: tuple[int, int, np.ndarray],
+    plan: _Plan,
+    background: str | None,
+    background_factor: float | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the noise of components and the one that a method is told, both float64 (n,).
 
     ``place`` is their period, channel and places among the frequencies.
     """
     period, channel, part = place
     if plan.n_background >= 2:
-        return mdf.background_std(
-            source,
-            [channel],
-            plan.frequencies[part],
-            period=period,
-            spectral_leakage=plan.spectral_leakage,
-        )[0]
+        chosen = {
+            "channels": [channel],
+            "frequencies": plan.frequencies[part],
+            "period": period,
+            "spectral_leakage": plan.spectral_leakage,
+        }
+        noise = mdf.corrected_noise(source, background=background, **chosen)[0]
+        if background_factor is None:
+            return noise, noise
+        return noise, background_factor * mdf.background_std(source, **chosen)[0]
     noise = _roughness(measured)
     if np.isnan(noise).any():
         raise InputError(
@@ -431,7 +441,7 @@ def _noise(
             field="/measurement/isBackgroundFrame",
             remedy="use a calibration scan with background frames",
         )
-    return noise
+    return noise, noise if background_factor is None else background_factor * noise
 
 
 def _summarize(

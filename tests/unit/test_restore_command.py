@@ -56,7 +56,9 @@ def test_classical_method(world, tmp_path, capsys):
     assert world.calibration.read_bytes() == before
     method = load_method({"method": "dct-filter", "omega": 2.75}, None)
     expected = tmp_path / "expected.mdf"
-    summary = restore_scan(world.calibration, expected, method, name="dct-filter", sigma_factor=0.5)
+    summary = restore_scan(
+        world.calibration, expected, method, name="dct-filter", background_factor=0.5
+    )
     np.testing.assert_array_equal(mdf.read_system_matrix(output), mdf.read_system_matrix(expected))
     header, _, *rows = capsys.readouterr().out.splitlines()
     assert "SNR before" in header and "SNR after" in header

@@ -461,7 +461,7 @@ def test_a_repeated_scan_has_the_same_signal_and_noise_of_its_name(world, tmp_pa
     # Under the name of the original it is the original, but for the rounding of the truth.
     assert np.abs(raw[1] - raw[0]).max() <= 1
     assert np.abs(raw[2] - raw[0]).max() > 10
-    matrix, noise = mdf.read_system_matrix(paths[2]), mdf.background_std(paths[2])
+    matrix, noise = mdf.read_system_matrix(paths[2]), mdf.corrected_noise(paths[2])
     error = matrix - read_truth(world.calibration_truth)
     deviation = np.sqrt(np.mean(np.abs(error) ** 2, axis=(2, 3, 4)))
     assert np.median(deviation / noise) == pytest.approx(1, abs=0.3)

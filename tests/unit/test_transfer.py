@@ -336,7 +336,7 @@ def test_component_scores_are_relative_to_the_true_peak(measurement, tmp_path):
         peak = np.abs(truth[place]).max()
         assert row.psnr == pytest.approx(psnr(matrix[place] / peak, truth[place] / peak))
         assert row.ssim == pytest.approx(ssim(matrix[place] / peak, truth[place] / peak))
-        noise = mdf.background_std(measurement.calibration, [row.channel], [row.frequency])
+        noise = mdf.corrected_noise(measurement.calibration, [row.channel], [row.frequency])
         assert row.sigma == pytest.approx(noise.item() / peak)
 
 
@@ -396,7 +396,7 @@ def test_a_period_of_several_is_scored_by_its_own_noise(measurement, tmp_path):
         table = pd.read_csv(tmp_path / "s.csv")
         with h5py.File(measurement.truth) as file:
             peak = np.abs(file["system_matrix"][()]).max(axis=(2, 3, 4))[place]
-        sigma = mdf.background_std(scan, period=1)[place] / peak
+        sigma = mdf.corrected_noise(scan, period=1)[place] / peak
         np.testing.assert_allclose(table["sigma"], sigma)
     both = scored_rows(scan, dataclasses.replace(settings, period=None))
     assert set(both.periods) == {0, 1} and len(both.chosen) == 2 * len(rows.chosen)

@@ -370,11 +370,11 @@ def get_mask(wildcards):
     return mask_of(wildcards.measurement)
 
 
-def get_sigma_factor(wildcards):
-    """Return the noise factor of classical methods; networks are not told the noise."""
+def get_background_factor(wildcards):
+    """Return the factor of the background noise that classical methods are told; None of networks."""
     if single_method(wildcards.method) in config["baselines"]:
         return MEASUREMENTS[wildcards.measurement]["baseline_sigma_factor"]
-    return 1.0
+    return None
 
 
 # reconstruction

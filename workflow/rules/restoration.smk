@@ -21,7 +21,7 @@ rule restore_scan:
         baseline=get_baseline,
         inference=get_inference,
         task=get_scan_task,
-        sigma_factor=get_sigma_factor,
+        background_factor=get_background_factor,
         twins=lambda wildcards: wildcards.method in TWINS,
         rows=get_rows_to_restore,
         reading=lambda wildcards: reading_of(wildcards.measurement),

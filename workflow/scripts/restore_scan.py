@@ -31,7 +31,7 @@ def main(smk):
         ),
         name=smk.wildcards.method,
         task=task,
-        sigma_factor=smk.params.sigma_factor,
+        background_factor=smk.params.background_factor,
         twins=smk.params.twins,
         chosen=chosen,
         **calibration_reading(**smk.params.reading),

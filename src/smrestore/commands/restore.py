@@ -42,7 +42,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         type=float,
         default=0.3,
         help="classical methods are told the standard deviation of the background frames, which "
-        "drift, times this (default: %(default)s)",
+        "drift, times this; networks are told the noise of the components (default: %(default)s)",
     )
     parser.add_argument(
         "--background",
@@ -93,7 +93,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
             method,
             name=name,
             task=task,
-            sigma_factor=arguments.sigma_factor if baseline else 1.0,
+            background_factor=arguments.sigma_factor if baseline else None,
             background=background,
             spectral_leakage=arguments.spectral_leakage,
         )

@@ -5,7 +5,7 @@ unnormalized real FFT of one drive-field period.
 """
 
 from smrestore.mdf.acquisition import Acquisition
-from smrestore.mdf.background import background_std, read_background
+from smrestore.mdf.background import background_std, corrected_noise, read_background
 from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.choices import MEAN, Period
 from smrestore.mdf.file import MdfFile, open_mdf
@@ -34,6 +34,7 @@ __all__ = [
     "Summary",
     "Tracer",
     "background_std",
+    "corrected_noise",
     "import_scan",
     "inspect_mdf",
     "iter_spectra",

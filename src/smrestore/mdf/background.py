@@ -1,5 +1,6 @@
 """Background frames: what the scanner measures without a sample, and its removal."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -66,14 +67,105 @@ def background_std(
         period=period,
         spectral_leakage=spectral_leakage,
     )
-    if len(background) < 2:
+    _check_count(len(background), path)
+    return _deviation(background)
+
+
+def corrected_noise(
+    path: str | Path,
+    channels: Indices = None,
+    frequencies: Indices = None,
+    *,
+    background: str | None = "interpolate",
+    transfer_function: str = "ignore",
+    period: Period = None,
+    spectral_leakage: str = "ignore",
+) -> np.ndarray:
+    """Return the noise of components without their background, float64 (coil, frequency).
+
+    What the background frames drift is mostly subtracted from the components, so that their
+    standard deviation overstates the noise, several times in scans of many averages. Here each
+    background frame is compared with what frames of the runs before and after it interpolate to. Of
+    white noise of variance s^2, that difference has the variance s^2 (1 + w^2 + (1 - w)^2), with
+    the weight w of the later frame, and its squared magnitude over that the median s^2 ln 2. The
+    median leaves jumps out. Components have this noise and that of the background which is
+    subtracted from them.
+
+    Parameters
+    ----------
+    background
+        How it is subtracted, see :func:`smrestore.mdf.read_system_matrix`. Drift stays where this
+        is not ``interpolate``, unless the file is flagged as corrected, or with two background
+        frames only: then the noise of a frame is :func:`background_std`. The other parameters are
+        those of :func:`iter_spectra`.
+
+    Returns
+    -------
+    numpy.ndarray
+        sqrt(mean |n - mean n|^2) of the noise n of each component.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two background frames.
+    """
+    with open_mdf(
+        path,
+        transfer_function=transfer_function,
+        period=period,
+        spectral_leakage=spectral_leakage,
+    ) as file:
+        spectra = background_spectra(
+            file, file.channel_indices(channels), file.stored_frequencies(frequencies)
+        )
+        times = file.acquisition_index[file.frames.background]
+        foreground = file.acquisition_index[file.frames.foreground]
+        if file.flags.background_corrected:
+            background = "interpolate"
+    _check_count(len(spectra), path)
+    if background is None:
+        return _deviation(spectra)
+    runs = _Runs.of(times, background)
+    frame = _deviation(spectra)
+    if background == "interpolate" and len(spectra) > 2:
+        frame = _residual_noise(spectra.astype(np.complex128), times, runs)
+    before, after, weight = runs.around(foreground)
+    subtracted = (1 - weight) ** 2 / runs.counts[before] + weight**2 / runs.counts[after]
+    return frame * np.sqrt(1 + subtracted.mean())
+
+
+def _check_count(count: int, path: str | Path) -> None:
+    if count < 2:
         raise InputError(
-            f"a standard deviation needs two background frames, there are {len(background)}",
+            f"a standard deviation needs two background frames, there are {count}",
             path=path,
             field=IS_BACKGROUND_FRAME,
             remedy="use a scan with more of them, or a choice that needs none",
         )
+
+
+def _deviation(background: np.ndarray) -> np.ndarray:
     return np.std(background.astype(np.complex128), axis=0, ddof=1)
+
+
+def _residual_noise(background: np.ndarray, times: np.ndarray, runs: "_Runs") -> np.ndarray:
+    """Return the noise of single frames (E, coil, frequency) beside their interpolation."""
+    number = np.arange(len(times))
+    middle, before, after = number[1:-1], number[:-2], number[2:]
+    if len(runs.counts) > 2:
+        # Frames of one run tell nothing of what drifts from run to run.
+        run = np.repeat(np.arange(len(runs.counts)), runs.counts)
+        middle = number[(run > 0) & (run < run[-1])]
+        place = middle - runs.starts[run[middle]]
+        before, after = (
+            runs.starts[run[middle] + step] + np.minimum(place, runs.counts[run[middle] + step] - 1)
+            for step in (-1, 1)
+        )
+    weight = (times[middle] - times[before]) / (times[after] - times[before])
+    weight = weight[:, np.newaxis, np.newaxis]
+    residual = background[middle] - (1 - weight) * background[before] - weight * background[after]
+    variance = np.abs(residual) ** 2 / (1 + weight**2 + (1 - weight) ** 2)
+    return np.sqrt(np.median(variance, axis=0) / np.log(2))
 
 
 def background_spectra(file: MdfFile, channels: np.ndarray, stored: np.ndarray) -> np.ndarray:
@@ -112,23 +204,47 @@ def subtract_background(
         With one background frame every fixed number of frames this is the interpolation of
         MPIFiles.jl; with blocks of them it is free of the steps which that one has.
     """
-    starts = np.zeros(1, dtype=int)
-    if correction == "interpolate":
-        breaks = np.flatnonzero(np.diff(background_times) > 1) + 1
-        starts = np.concatenate([starts, breaks])
-    counts = np.diff(np.append(starts, len(background)))
-    centers = np.add.reduceat(background_times.astype(np.float64), starts) / counts
-    position = np.interp(times, centers, np.arange(len(centers)))
-    before = np.floor(position).astype(int)
-    after = np.minimum(before + 1, len(centers) - 1)
-    weight = position - before
+    runs = _Runs.of(background_times, correction)
+    before, after, weight = runs.around(times)
 
     # The estimate needs four arrays of complex128 at a time.
     step = max(1, TILE_BYTES // (4 * 16 * len(times)))
     for channel in range(spectra.shape[0]):
         for start in range(0, spectra.shape[1], step):
             part = slice(start, start + step)
-            runs = np.add.reduceat(background[:, channel, part].astype(np.complex128), starts)
-            means = (runs / counts[:, None]).T
+            frames = background[:, channel, part].astype(np.complex128)
+            means = (np.add.reduceat(frames, runs.starts) / runs.counts[:, None]).T
             estimate = means[:, before] * (1 - weight) + means[:, after] * weight
             spectra[channel, part] -= estimate.astype(np.complex64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Runs of consecutive background frames, each of which counts as its mean.
+
+    Attributes
+    ----------
+    starts, counts
+        First frame and number of frames of each, int (R,).
+    centers
+        Acquisition time, (R,).
+    """
+
+    starts: np.ndarray
+    counts: np.ndarray
+    centers: np.ndarray
+
+    @classmethod
+    def of(cls, times: np.ndarray, correction: str) -> "_Runs":
+        """Divide frames at ascending ``times``; all are one run if the mean is subtracted."""
+        starts = np.zeros(1, dtype=int)
+        if correction == "interpolate":
+            starts = np.concatenate([starts, np.flatnonzero(np.diff(times) > 1) + 1])
+        counts = np.diff(np.append(starts, len(times)))
+        return cls(starts, counts, np.add.reduceat(times.astype(np.float64), starts) / counts)
+
+    def around(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the runs before and after each time, and the weight of the one after."""
+        position = np.interp(times, self.centers, np.arange(len(self.centers)))
+        before = np.floor(position).astype(int)
+        return before, np.minimum(before + 1, len(self.centers) - 1), position - before

@@ -60,7 +60,7 @@ def score_components(
             temporary.write_text("")
         return
     rows = scored_rows(calibration, settings)
-    sigma = _background_std(calibration, rows, settings)
+    sigma = _noise(calibration, rows, settings)
     scan = Path(calibration).stem
     records = [
         {"measurement": measurement, "method": variant.name, "scan": scan, **record}
@@ -109,23 +109,21 @@ def _records(
             yield record
 
 
-def _background_std(
-    calibration: str | Path, rows: Rows, settings: ReconstructionSettings
-) -> np.ndarray:
-    """Return the standard deviation of the complex background of rows, float64 (n,), in V."""
-    std = np.empty(len(rows.chosen))
+def _noise(calibration: str | Path, rows: Rows, settings: ReconstructionSettings) -> np.ndarray:
+    """Return the standard deviation of the complex noise of rows, float64 (n,), in V."""
+    noise = np.empty(len(rows.chosen))
     for period in rows.periods:
         own = rows.period == period
         channels, frequencies = rows.chosen[own].T
         wanted, place = np.unique(frequencies, return_inverse=True)
-        of_period = mdf.background_std(
+        of_period = mdf.corrected_noise(
             calibration,
             frequencies=wanted,
             period=period,
             spectral_leakage=settings.calibration_leakage,
         )
-        std[own] = of_period[channels, place]
-    return std
+        noise[own] = of_period[channels, place]
+    return noise
 
 
 def _parts(count: int, grids: tuple[CalibrationGrid, CalibrationGrid]) -> Iterator[slice]:
