@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from smrestore.errors import InputError
+from smrestore.figures import training_curve
 from smrestore.figures.complex_color import complex_to_rgb, draw_wheel
 from smrestore.figures.components import cut, draw_component, plane, round_length
 from smrestore.figures.figure1 import (
@@ -252,6 +253,21 @@ def test_training_curve_of_two_networks_fills_a_column(tmp_path):
     histories = {"DnCNN": tmp_path / "a.csv", "RDN": tmp_path / "b.csv"}
     draw_training_curve(histories, tmp_path / "c.pdf", tmp_path / "c.png")
     assert png_size_mm(tmp_path / "c.png")[0] == pytest.approx(COLUMN_WIDTH_MM, abs=0.1)
+
+
+def test_losses_may_be_negative(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(training_curve, "save", lambda figure, *paths: figures.append(figure))
+    (tmp_path / "l1.csv").write_text(HISTORY)
+    (tmp_path / "log.csv").write_text(
+        HISTORY.replace("0.08,0.07", "-1.2,-1.1").replace("0.05,0.05", "-1.4,-1.3")
+    )
+    for name in ("l1", "log"):
+        draw_training_curve({name: tmp_path / f"{name}.csv"}, "c.pdf", "c.png")
+    linear = figures[1].axes[1]
+    assert [figure.axes[1].get_yscale() for figure in figures] == ["log", "linear"]
+    low, high = linear.get_ylim()
+    assert low < -1.4 and high > -1.1
 
 
 @pytest.mark.parametrize(

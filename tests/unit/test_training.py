@@ -27,7 +27,8 @@ from smrestore.training.checkpoints import Checkpoints
 from smrestore.training.data import TrainingPairs, check_data
 from smrestore.training.device import choose_accelerator, make_fabric, requested_gpus
 from smrestore.training.loop import StepBatches
-from smrestore.training.objective import masked_l1, masked_psnr, moving_average
+from smrestore.training.objective import LOSSES, loss_count, masked_psnr, moving_average
+from smrestore.training.settings import LOSS_NAMES
 
 SETTINGS = TRAINING
 
@@ -79,22 +80,59 @@ def test_samples_are_normalized_padded_and_turned(world, phase):
     assert all(turned) if phase == "canonical" else not all(turned)
 
 
-def test_loss_and_quality_ignore_padding():
+@pytest.mark.parametrize("loss", LOSSES)
+def test_loss_and_quality_ignore_padding(loss):
     truth, restored = torch.randn(2, 2, 6, 6), torch.randn(2, 2, 6, 6, requires_grad=True)
     valid = torch.zeros(2, 1, 6, 6)
     valid[0, :, 1:4, 2:5] = 1
     valid[1, :, :, :] = 1
-    loss = masked_l1(restored, truth, valid)
-    loss.backward()
-    loss, restored, gradient = loss.detach(), restored.detach(), restored.grad
+    value = LOSSES[loss](restored, truth, valid)
+    value.backward()
+    value, restored, gradient = value.detach(), restored.detach(), restored.grad
     assert not gradient[0, :, 0].any()
     assert gradient[0, :, 1, 2].abs().min() > 0
     changed = restored.clone()
     changed[0, :, 0] += 100
-    assert masked_l1(changed, truth, valid) == loss
+    assert LOSSES[loss](changed, truth, valid) == value
     assert torch.equal(masked_psnr(changed, truth, valid), masked_psnr(restored, truth, valid))
-    inside = (restored - truth)[0, :, 1:4, 2:5].abs().sum() + (restored - truth)[1].abs().sum()
-    assert loss == pytest.approx(float(inside) / (2 * (9 + 36)), rel=1e-5)
+    error = restored - truth
+    first, second = error[0, :, 1:4, 2:5], error[1]
+    if loss == "l1":
+        expected = float(first.abs().sum() + second.abs().sum()) / (2 * (9 + 36))
+    else:
+        expected = np.mean([np.log10(part.square().mean().sqrt()) for part in (first, second)])
+    assert value == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_loss_of_a_batch_is_the_sum_over_its_parts(loss):
+    restored, truth = torch.randn(2, 4, 2, 5, 5)
+    valid, missing = (torch.rand(2, 4, 1, 5, 5) < 0.7).float()
+    weight = 1 + 5 * missing
+    whole = LOSSES[loss](restored, truth, valid, weight)
+    count = loss_count(loss, valid)
+    parts = [slice(0, 1), slice(1, 4)]
+    shares = [LOSSES[loss](restored[p], truth[p], valid[p], weight[p], count) for p in parts]
+    assert sum(shares) == pytest.approx(float(whole), rel=1e-5)
+    assert LOSSES[loss](restored, truth, valid, 2 * weight) > whole
+
+
+def test_logarithm_of_the_error_is_the_psnr():
+    truth = torch.randn(3, 2, 6, 6)
+    truth /= (
+        truth.square().sum(dim=1, keepdim=True).flatten(1).amax(dim=1).sqrt()[:, None, None, None]
+    )
+    restored, valid = (
+        truth + torch.tensor([0.02, 0.1, 0.3])[:, None, None, None],
+        torch.ones(3, 1, 6, 6),
+    )
+    loss = LOSSES["log-error"](restored, truth, valid)
+    assert -20 * loss == pytest.approx(float(masked_psnr(restored, truth, valid).mean()), abs=0.05)
+    # Without any error it is finite, and so is its gradient.
+    same = truth.clone().requires_grad_()
+    LOSSES["log-error"](same, truth, valid).backward()
+    assert torch.isfinite(same.grad).all()
+    assert tuple(LOSSES) == LOSS_NAMES
 
 
 def test_averaged_weights_warm_up_and_copy_integers():

@@ -83,12 +83,13 @@ def draw_training_curve(
             ax.spines[["top", "right"]].set_visible(False)
         upper.tick_params(labelbottom=False)
         upper.set_ylabel("PSNR (dB)")
-        lower.set(ylabel="loss", xlabel="training step", yscale="log")
-        low, high = lower.get_ylim()
-        digits = (1, 2, 5) if high > 10 * low else (1, 2, 3, 4, 5, 6, 8)
-        lower.yaxis.set_major_locator(LogLocator(subs=digits))
-        lower.yaxis.set_major_formatter("{x:g}")
-        lower.yaxis.set_minor_locator(NullLocator())
+        lower.set(ylabel="loss", xlabel="training step")
+        losses = [
+            table[["training_loss", "validation_loss"]].to_numpy() for table in tables.values()
+        ]
+        # The logarithm of an error is a loss, too.
+        if min(loss.min() for loss in losses) > 0:
+            _use_logarithms(lower)
         figure.legend(
             *upper.get_legend_handles_labels(),
             loc="lower left",
@@ -111,6 +112,16 @@ def draw_training_curve(
         lines = [Line2D([], [], color=_GREY, linestyle=style) for style in ("-", _DOTTED)]
         lower.legend(lines, ("validation", "training"), loc="upper right", ncols=2)
         save(figure, path_pdf, path_png)
+
+
+def _use_logarithms(ax: Axes) -> None:
+    """Make the loss axis logarithmic, with plain numbers."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    digits = (1, 2, 5) if high > 10 * low else (1, 2, 3, 4, 5, 6, 8)
+    ax.yaxis.set_major_locator(LogLocator(subs=digits))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _draw_levels(ax: Axes, table: pd.DataFrame) -> None:

@@ -22,7 +22,7 @@ from smrestore.seeds import derived_seed
 from smrestore.training.data import Sample, TrainingPairs
 from smrestore.training.device import memory_errors
 from smrestore.training.history import History
-from smrestore.training.objective import learning_rate, masked_l1
+from smrestore.training.objective import LOSSES, learning_rate, loss_count
 from smrestore.training.settings import TrainingSettings
 from smrestore.training.validation import Validation
 
@@ -148,7 +148,7 @@ class Loop:
         torch.manual_seed(derived_seed(self.seed, "step", self.step, fabric.global_rank))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(settings, self.step)
-        count = batch["valid"].sum()
+        count = loss_count(settings.loss, batch["valid"])
         if devices > 1:
             count = fabric.all_reduce(count, reduce_op="sum")
         loss = torch.zeros((), device=fabric.device)
@@ -156,7 +156,7 @@ class Loop:
             with fabric.no_backward_sync(self.network, enabled=i < settings.accumulate):
                 restored = self.network(part["degraded"], part["mask"], part["sigma"])
                 weight = 1 + (settings.missing_weight - 1) * part["missing"]
-                share = masked_l1(restored, part["truth"], part["valid"], weight, count)
+                share = LOSSES[settings.loss](restored, part["truth"], part["valid"], weight, count)
                 # Devices average their gradients; their shares add up to the whole loss.
                 fabric.backward(share * devices)
             loss += share.detach()

@@ -8,6 +8,7 @@ from smrestore.errors import InputError
 PHASES = ("raw", "canonical")
 OVERSIZE = ("error", "exclude", "crop")
 EXPORTS = ("last", "best")
+LOSS_NAMES = ("l1", "log-error")
 PRECISIONS = ("auto", "float32", "bf16", "fp16")
 STUDY_LEVELS = (0.06, 0.1, 0.2, 0.3)
 """Noise levels of the study's test sets."""
@@ -73,6 +74,8 @@ class TrainingSettings:
     guess
         Classical method before the network, ``{"method": name, **options}``: the network refines
         what it restores, see :mod:`smrestore.methods.guess`. None if it sees what was measured.
+    loss
+        ``l1`` or ``log-error``, see :mod:`smrestore.training.objective`.
     missing_weight
         Weight of missing voxels in the loss; that of measured ones is 1.
     """
@@ -96,6 +99,7 @@ class TrainingSettings:
     noise_free: float = 0.0
     degradation: dict[str, object] = field(default_factory=dict)
     guess: dict[str, object] | None = None
+    loss: str = "l1"
     missing_weight: float = 1.0
     oversize: str = "error"
     flips: bool = False
@@ -109,6 +113,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name, known in (
             ("phase", PHASES),
+            ("loss", LOSS_NAMES),
             ("oversize", OVERSIZE),
             ("export", EXPORTS),
             ("precision", PRECISIONS),

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from smrestore.training.data import Sample, TrainingPairs
-from smrestore.training.objective import masked_l1, masked_psnr, repeat
+from smrestore.training.objective import LOSSES, masked_psnr, repeat
 from smrestore.training.settings import TrainingSettings
 
 CACHE_BYTES = 2**28
@@ -32,7 +32,7 @@ class Validation:
         The PSNR before restoration is ``degraded_psnr_dB``.
         """
         settings, fabric = self.settings, self.fabric
-        levels = settings.validation_levels
+        levels, loss_of = settings.validation_levels, LOSSES[settings.loss]
         device = fabric.device
         # Number of samples, loss, PSNR before, PSNR after; the last two rows by level.
         sums = torch.zeros(4, len(levels), dtype=torch.float64, device=device)
@@ -47,7 +47,7 @@ class Validation:
             values = torch.stack(
                 (
                     torch.ones(len(numbers), device=device),
-                    masked_l1(restored, truth, valid, weight).expand(len(numbers)),
+                    loss_of(restored, truth, valid, weight).expand(len(numbers)),
                     masked_psnr(before, truth, valid),
                     masked_psnr(restored, truth, valid),
                 )
