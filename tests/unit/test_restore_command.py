@@ -71,13 +71,26 @@ def test_classical_method(world, tmp_path, capsys):
         assert 0 < row["removed / noise"] < 1.5
 
 
-def test_network(world, tmp_path, model, capsys):
+@pytest.mark.parametrize(
+    ("options", "inference", "twins"),
+    [
+        ([], {"within_noise": 3.0}, False),
+        (["--within-noise", "inf"], {}, False),
+        (["--within-noise", 1, "--ensemble", "phases", "--twins"],
+         {"within_noise": 1.0, "ensemble": ["phases"]}, True),
+    ],
+)  # fmt: skip
+def test_network(world, tmp_path, model, capsys, options, inference, twins):
     output = tmp_path / "restored.mdf"
-    assert restore(world.calibration, output, "--model", model) == 0
+    assert restore(world.calibration, output, "--model", model, *options) == 0
     assert f"{output}: restored by {model}" in capsys.readouterr().out
-    expected = tmp_path / "expected.mdf"
-    restore_scan(world.calibration, expected, load_method(None, model), name="network")
-    np.testing.assert_array_equal(mdf.read_system_matrix(output), mdf.read_system_matrix(expected))
+    expected, plain = tmp_path / "expected.mdf", tmp_path / "plain.mdf"
+    method = load_method(None, model, inference=inference)
+    restore_scan(world.calibration, expected, method, name="network", twins=twins)
+    found = mdf.read_system_matrix(output)
+    np.testing.assert_array_equal(found, mdf.read_system_matrix(expected))
+    restore_scan(world.calibration, plain, load_method(None, model), name="network")
+    assert np.array_equal(found, mdf.read_system_matrix(plain)) == (not inference)
 
 
 def test_network_of_another_task_or_dimension(world, tmp_path, model, capsys):
@@ -167,12 +180,16 @@ def test_errors_are_one_line(world, tmp_path, capsys):
         ([world.empty, output, "--method", "dct-filter"], "not a calibration scan"),
         ([source, output, "--model", tmp_path / "none"], "no such file"),
         ([source, output, "--method", "dct-filter", "--sigma-factor", 0], "--sigma-factor: is not"),
+        ([source, output, "--model", "x", "--within-noise", 0], "--within-noise: is not above 0"),
     ):
         assert restore(*arguments) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("smrestore: error: ") and message in line
     assert main(["restore", "magic", str(source), str(output), "--method", "dct-filter"]) == 2
     assert "no scan can be restored for the task 'magic'" in capsys.readouterr().err
+    twins = ["restore", "upsampling", str(source), str(output), "--method", "spline", "--twins"]
+    assert main([*twins, "--factor", "2"]) == 2
+    assert "--twins: twins cannot be used for upsampling" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

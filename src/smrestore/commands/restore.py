@@ -1,9 +1,13 @@
 """``smrestore restore``: restore a calibration scan."""
 
 import argparse
+import math
 from pathlib import Path
 
 from smrestore.errors import InputError
+
+WITHIN_NOISE = 3.0
+"""As in the default run."""
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -45,6 +49,27 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         "drift, times this; networks are told the noise of the components (default: %(default)s)",
     )
     parser.add_argument(
+        "--within-noise",
+        type=float,
+        default=WITHIN_NOISE,
+        metavar="N",
+        help="networks change measured voxels by at most so many standard deviations of their "
+        "noise; inf for no limit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        choices=("phases", "flips"),
+        default=(),
+        help="networks restore turned or mirrored versions of each component, too, and average "
+        "them; mirrored ones need a network that was trained with them",
+    )
+    parser.add_argument(
+        "--twins",
+        action="store_true",
+        help="denoising: average each component with its twin frequencies first",
+    )
+    parser.add_argument(
         "--background",
         choices=("interpolate", "mean", "none"),
         default="interpolate",
@@ -74,9 +99,19 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         from smrestore.restoration import WITH_SIGNAL, restore_scan
         from smrestore.tasks.configured import configured_task
 
-        if not arguments.sigma_factor > 0 or arguments.components < 1:
-            wrong = "--sigma-factor" if not arguments.sigma_factor > 0 else "--components"
-            raise InputError("is not above 0", field=wrong, remedy="give a positive number")
+        for option in ("sigma_factor", "within_noise", "components"):
+            if not getattr(arguments, option) > 0:
+                raise InputError(
+                    "is not above 0",
+                    field=f"--{option.replace('_', '-')}",
+                    remedy="give a positive number",
+                )
+        if arguments.twins and arguments.task != "denoising":
+            raise InputError(
+                f"twins cannot be used for {arguments.task}",
+                field="--twins",
+                remedy="denoise with twins first, and then restore the result",
+            )
         entry = {"task": arguments.task, "factor": arguments.factor}
         if arguments.mask is not None:
             entry["missing"] = {"file": arguments.mask}
@@ -84,7 +119,12 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         if arguments.method is not None:
             options = {"dct-filter": {"omega": arguments.omega}, "spline": {"alignment": "aligned"}}
             baseline = {"method": arguments.method, **options.get(arguments.method, {})}
-        method = load_method(baseline, arguments.model, task.name)
+        limited = math.isfinite(arguments.within_noise)
+        inference = {
+            "within_noise": arguments.within_noise if limited else None,
+            "ensemble": arguments.ensemble,
+        }
+        method = load_method(baseline, arguments.model, task.name, inference=inference)
         name = arguments.method or str(arguments.model)
         background = None if arguments.background == "none" else arguments.background
         summary = restore_scan(
@@ -94,6 +134,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
             name=name,
             task=task,
             background_factor=arguments.sigma_factor if baseline else None,
+            twins=arguments.twins,
             background=background,
             spectral_leakage=arguments.spectral_leakage,
         )
