@@ -212,7 +212,7 @@ def tables(rows: pd.DataFrame, baseline: Mapping[float, float]) -> str:
     on_the_way, at_the_end = [], [{"experiment": "DCT-F", **_texts(baseline)}]
     for name, part in rows.groupby("experiment", sort=False):
         lead = part[REFERENCE_SIGMA] - reference
-        times = dict(zip((f"{s:.3g} s" for s in part["part"]), lead, strict=True))
+        times = dict(zip((f"{s:.4g} s" for s in part["part"]), lead, strict=True))
         on_the_way.append({"experiment": name, **{k: f"{v:+.2f}" for k, v in times.items()}})
         last = part.iloc[-1]
         at_the_end.append(
