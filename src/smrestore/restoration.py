@@ -422,26 +422,25 @@ def _noise(
     """
     period, channel, part = place
     if plan.n_background >= 2:
-        chosen = {
-            "channels": [channel],
-            "frequencies": plan.frequencies[part],
-            "period": period,
-            "spectral_leakage": plan.spectral_leakage,
-        }
-        noise = mdf.corrected_noise(source, background=background, **chosen)[0]
-        if background_factor is None:
-            return noise, noise
-        return noise, background_factor * mdf.background_std(source, **chosen)[0]
-    noise = _roughness(measured)
-    if np.isnan(noise).any():
-        raise InputError(
-            "the noise is unknown: there are fewer than two background frames, and the grid is too "
-            "small for an estimate",
-            path=source,
-            field="/measurement/isBackgroundFrame",
-            remedy="use a calibration scan with background frames",
+        frames = mdf.BackgroundFrames.read(
+            source,
+            [channel],
+            plan.frequencies[part],
+            period=period,
+            spectral_leakage=plan.spectral_leakage,
         )
-    return noise, noise if background_factor is None else background_factor * noise
+        noise, deviation = frames.corrected_noise(background)[0], frames.deviation()[0]
+    else:
+        noise = deviation = _roughness(measured)
+        if np.isnan(noise).any():
+            raise InputError(
+                "the noise is unknown: there are fewer than two background frames, and the grid is "
+                "too small for an estimate",
+                path=source,
+                field="/measurement/isBackgroundFrame",
+                remedy="use a calibration scan with background frames",
+            )
+    return noise, noise if background_factor is None else background_factor * deviation
 
 
 def _summarize(

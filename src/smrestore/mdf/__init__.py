@@ -5,7 +5,12 @@ unnormalized real FFT of one drive-field period.
 """
 
 from smrestore.mdf.acquisition import Acquisition
-from smrestore.mdf.background import background_std, corrected_noise, read_background
+from smrestore.mdf.background import (
+    BackgroundFrames,
+    background_std,
+    corrected_noise,
+    read_background,
+)
 from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.choices import MEAN, Period
 from smrestore.mdf.file import MdfFile, open_mdf
@@ -24,6 +29,7 @@ from smrestore.mdf.writer import Blocks, write_mdf
 __all__ = [
     "MEAN",
     "Acquisition",
+    "BackgroundFrames",
     "Blocks",
     "Calibration",
     "Flags",

@@ -15,60 +15,108 @@ from smrestore.mdf.limits import new_array
 BACKGROUND_CORRECTIONS = ("interpolate", "mean", None)
 
 
+@dataclass(frozen=True, eq=False)
+class BackgroundFrames:
+    """The background frames of a scan, which tell its noise.
+
+    Attributes
+    ----------
+    path
+        The scan.
+    spectra
+        complex64 (E, coil, frequency) in the order of acquisition.
+    times, foreground_times
+        Acquisition indices of these E frames and of all others.
+    are_subtracted
+        Whether the file is flagged as corrected.
+    """
+
+    path: Path
+    spectra: np.ndarray
+    times: np.ndarray
+    foreground_times: np.ndarray
+    are_subtracted: bool
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        channels: Indices = None,
+        frequencies: Indices = None,
+        *,
+        transfer_function: str = "ignore",
+        period: Period = None,
+        spectral_leakage: str = "ignore",
+    ) -> "BackgroundFrames":
+        """Read them; parameters as in :func:`iter_spectra`. There may be none."""
+        with open_mdf(
+            path,
+            transfer_function=transfer_function,
+            period=period,
+            spectral_leakage=spectral_leakage,
+        ) as file:
+            return cls(
+                Path(path),
+                background_spectra(
+                    file, file.channel_indices(channels), file.stored_frequencies(frequencies)
+                ),
+                file.acquisition_index[file.frames.background],
+                file.acquisition_index[file.frames.foreground],
+                file.flags.background_corrected,
+            )
+
+    def deviation(self) -> np.ndarray:
+        """Return their standard deviation, see :func:`background_std`."""
+        if len(self.spectra) < 2:
+            raise InputError(
+                f"a standard deviation needs two background frames, there are {len(self.spectra)}",
+                path=self.path,
+                field=IS_BACKGROUND_FRAME,
+                remedy="use a scan with more of them, or a choice that needs none",
+            )
+        return np.std(self.spectra.astype(np.complex128), axis=0, ddof=1)
+
+    def corrected_noise(self, background: str | None) -> np.ndarray:
+        """Return the noise of components without their background, see the function."""
+        correction = "interpolate" if self.are_subtracted else background
+        if correction is None:
+            return self.deviation()
+        runs = _Runs.of(self.times, correction)
+        if correction == "interpolate" and len(self.spectra) > 2:
+            frame = _residual_noise(self.spectra.astype(np.complex128), self.times, runs)
+        else:
+            frame = self.deviation()
+        before, after, weight = runs.around(self.foreground_times)
+        subtracted = (1 - weight) ** 2 / runs.counts[before] + weight**2 / runs.counts[after]
+        return frame * np.sqrt(1 + subtracted.mean())
+
+
 def read_background(
-    path: str | Path,
-    channels: Indices = None,
-    frequencies: Indices = None,
-    *,
-    transfer_function: str = "ignore",
-    period: Period = None,
-    spectral_leakage: str = "ignore",
+    path: str | Path, channels: Indices = None, frequencies: Indices = None, **reading: object
 ) -> np.ndarray:
     """Return the spectra of the background frames, complex64 (E, coil, frequency).
 
-    The frames come in the order of acquisition. Parameters as in :func:`iter_spectra`. A file
-    without background frames gives E = 0.
+    The frames come in the order of acquisition. Parameters as in :meth:`BackgroundFrames.read`. A
+    file without background frames gives E = 0.
     """
-    with open_mdf(
-        path,
-        transfer_function=transfer_function,
-        period=period,
-        spectral_leakage=spectral_leakage,
-    ) as file:
-        return background_spectra(
-            file, file.channel_indices(channels), file.stored_frequencies(frequencies)
-        )
+    return BackgroundFrames.read(path, channels, frequencies, **reading).spectra
 
 
 def background_std(
-    path: str | Path,
-    channels: Indices = None,
-    frequencies: Indices = None,
-    *,
-    transfer_function: str = "ignore",
-    period: Period = None,
-    spectral_leakage: str = "ignore",
+    path: str | Path, channels: Indices = None, frequencies: Indices = None, **reading: object
 ) -> np.ndarray:
     """Return the standard deviation of the background frames, float64 (coil, frequency).
 
     This is sqrt(sum |x - mean x|^2 / (E - 1)) over the E background frames, the noise that
-    whitening divides by (Knopp et al. 2021, IEEE TMI). Drift between the frames counts.
+    whitening divides by (Knopp et al. 2021, IEEE TMI). Drift between the frames counts. Parameters
+    as in :meth:`BackgroundFrames.read`.
 
     Raises
     ------
     InputError
         If there are fewer than two background frames.
     """
-    background = read_background(
-        path,
-        channels,
-        frequencies,
-        transfer_function=transfer_function,
-        period=period,
-        spectral_leakage=spectral_leakage,
-    )
-    _check_count(len(background), path)
-    return _deviation(background)
+    return BackgroundFrames.read(path, channels, frequencies, **reading).deviation()
 
 
 def corrected_noise(
@@ -77,9 +125,7 @@ def corrected_noise(
     frequencies: Indices = None,
     *,
     background: str | None = "interpolate",
-    transfer_function: str = "ignore",
-    period: Period = None,
-    spectral_leakage: str = "ignore",
+    **reading: object,
 ) -> np.ndarray:
     """Return the noise of components without their background, float64 (coil, frequency).
 
@@ -97,7 +143,7 @@ def corrected_noise(
         How it is subtracted, see :func:`smrestore.mdf.read_system_matrix`. Drift stays where this
         is not ``interpolate``, unless the file is flagged as corrected, or with two background
         frames only: then the noise of a frame is :func:`background_std`. The other parameters are
-        those of :func:`iter_spectra`.
+        those of :meth:`BackgroundFrames.read`.
 
     Returns
     -------
@@ -109,43 +155,7 @@ def corrected_noise(
     InputError
         If there are fewer than two background frames.
     """
-    with open_mdf(
-        path,
-        transfer_function=transfer_function,
-        period=period,
-        spectral_leakage=spectral_leakage,
-    ) as file:
-        spectra = background_spectra(
-            file, file.channel_indices(channels), file.stored_frequencies(frequencies)
-        )
-        times = file.acquisition_index[file.frames.background]
-        foreground = file.acquisition_index[file.frames.foreground]
-        if file.flags.background_corrected:
-            background = "interpolate"
-    _check_count(len(spectra), path)
-    if background is None:
-        return _deviation(spectra)
-    runs = _Runs.of(times, background)
-    frame = _deviation(spectra)
-    if background == "interpolate" and len(spectra) > 2:
-        frame = _residual_noise(spectra.astype(np.complex128), times, runs)
-    before, after, weight = runs.around(foreground)
-    subtracted = (1 - weight) ** 2 / runs.counts[before] + weight**2 / runs.counts[after]
-    return frame * np.sqrt(1 + subtracted.mean())
-
-
-def _check_count(count: int, path: str | Path) -> None:
-    if count < 2:
-        raise InputError(
-            f"a standard deviation needs two background frames, there are {count}",
-            path=path,
-            field=IS_BACKGROUND_FRAME,
-            remedy="use a scan with more of them, or a choice that needs none",
-        )
-
-
-def _deviation(background: np.ndarray) -> np.ndarray:
-    return np.std(background.astype(np.complex128), axis=0, ddof=1)
+    return BackgroundFrames.read(path, channels, frequencies, **reading).corrected_noise(background)
 
 
 def _residual_noise(background: np.ndarray, times: np.ndarray, runs: "_Runs") -> np.ndarray:
