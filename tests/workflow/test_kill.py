@@ -45,8 +45,14 @@ def whole(finished: Path, arguments: list[str], tmp_path_factory: pytest.TempPat
 
 
 def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """Start Snakemake and return it as soon as there is a checkpoint."""
-    checkpoints = checkout / Path(MODEL).parent / "checkpoints"
+    """Start Snakemake and return it as soon as there is a checkpoint, and the log says so."""
+    checkpoints, log_file = checkout / Path(MODEL).parent / "checkpoints", checkout / LOG
+
+    def is_under_way() -> bool:
+        # A moment passes between the checkpoint and its line.
+        logged = log_file.exists() and f"step {INTERVAL} of {STEPS}" in log_file.read_text()
+        return logged and any(checkpoints.glob("*.ckpt"))
+
     with (checkout / "interrupted.log").open("w") as log:
         process = subprocess.Popen(
             ["snakemake", *arguments],
@@ -57,7 +63,7 @@ def _run_until_checkpoint(checkout: Path, arguments: list[str]) -> subprocess.Po
             start_new_session=True,
         )
     deadline = time.monotonic() + 300
-    while not any(checkpoints.glob("*.ckpt")):
+    while not is_under_way():
         assert process.poll() is None, (checkout / "interrupted.log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
