@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from skimage.restoration import inpaint_biharmonic as reference
 
-from smrestore.masks import random_mask
 from smrestore.methods.biharmonic import inpaint_biharmonic, inpaint_biharmonic_each
-from smrestore.seeds import generator
+from smrestore.support.seeds import generator
+from smrestore.tasks.masks import random_mask
 
 SIZE = (25, 21, 27)
 RATIO = 0.1

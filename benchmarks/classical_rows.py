@@ -17,17 +17,17 @@ import numpy as np
 import pandas as pd
 import scipy.signal
 
-from smrestore.degradation import SIGMA_CONVENTIONS, complex_sigma, scale_to_sigma
-from smrestore.masks import random_mask
+from smrestore.evaluation.tables import read_published
 from smrestore.methods import dct_filter
 from smrestore.methods.biharmonic import inpaint_biharmonic
 from smrestore.methods.spline import spline_upsample
 from smrestore.metrics import confidence_interval, psnr
-from smrestore.parameters import SizeLimits, draw_cases
-from smrestore.progress import progress_bar
-from smrestore.seeds import generator
-from smrestore.simulation import ComponentSelection, simulate_matrix
-from smrestore.tables import read_published
+from smrestore.physics.parameters import SizeLimits, draw_cases
+from smrestore.simulation.batches import ComponentSelection, simulate_matrix
+from smrestore.support.progress import progress_bar
+from smrestore.support.seeds import generator
+from smrestore.tasks.degradation import SIGMA_CONVENTIONS, complex_sigma, scale_to_sigma
+from smrestore.tasks.masks import random_mask
 
 ROOT = Path(__file__).parents[1]
 SEED = 2026

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from smrestore.report import read_run_times
+from smrestore.report.page import read_run_times
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

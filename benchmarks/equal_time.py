@@ -29,9 +29,8 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from smrestore.allocation import keep_freed_memory
 from smrestore.configuration import read_configuration
-from smrestore.evaluation import EvaluationPair, EvaluationSet, evaluation_pairs
+from smrestore.evaluation.scores import EvaluationPair, EvaluationSet, evaluation_pairs
 from smrestore.figures.style import (
     COLORS,
     COLUMN_WIDTH_MM,
@@ -44,7 +43,8 @@ from smrestore.methods import Method, load_method
 from smrestore.methods.network import NetworkMethod
 from smrestore.metrics import psnr
 from smrestore.noise import NoisePool
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.allocation import keep_freed_memory
 from smrestore.training.data import check_data
 from smrestore.training.device import (
     algorithms,

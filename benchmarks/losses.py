@@ -17,7 +17,7 @@ import torch
 from tabulate import tabulate
 
 from smrestore.configuration import read_configuration
-from smrestore.evaluation import EvaluationSet, evaluate
+from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.methods import load_method
 from smrestore.training.run import train
 from smrestore.training.settings import LOSS_NAMES, load_settings

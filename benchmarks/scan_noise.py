@@ -13,8 +13,8 @@ from tabulate import tabulate
 
 from smrestore import mdf
 from smrestore.configuration import read_configuration
+from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.reconstruction.calibration_rows import read_rows, request
-from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
 
 QUANTILES = (0.1, 0.5, 0.9)
 

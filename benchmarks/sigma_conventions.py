@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from smrestore.degradation import SIGMA_CONVENTIONS
-from smrestore.evaluation import EvaluationSet, evaluate
+from smrestore.evaluation.scores import EvaluationSet, evaluate
+from smrestore.evaluation.tables import read_published
 from smrestore.methods import load_method
-from smrestore.tables import read_published
+from smrestore.tasks.degradation import SIGMA_CONVENTIONS
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -26,7 +26,6 @@ from threadpoolctl import threadpool_limits
 
 from series import series_moment
 from smrestore.configuration import read_configuration
-from smrestore.parameters import SizeLimits, draw_cases, simulation_of
 from smrestore.physics import (
     CalibrationGrid,
     Components,
@@ -38,7 +37,13 @@ from smrestore.physics import (
     make_plan,
     mean_moment,
 )
-from smrestore.simulation import ComponentSelection, Resources, estimated_cost, simulate_batch
+from smrestore.physics.parameters import SizeLimits, draw_cases, simulation_of
+from smrestore.simulation.batches import (
+    ComponentSelection,
+    Resources,
+    estimated_cost,
+    simulate_batch,
+)
 
 ROOT = Path(__file__).parents[1]
 DATASETS = read_configuration([ROOT / "config.yaml", ROOT / "config/paper.yaml"])["datasets"]

@@ -30,17 +30,17 @@ from tabulate import tabulate
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from smrestore.allocation import keep_freed_memory
 from smrestore.configuration import read_configuration, resolved_dataset
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods import dct_filter
 from smrestore.methods.guess import FirstGuess
 from smrestore.noise import NoisePool, build_parametric_pool
-from smrestore.parameters import SizeLimits, draw_cases, simulation_of
-from smrestore.seeds import generator
-from smrestore.simulation import ComponentSelection, Resources, simulate_batch
-from smrestore.store import StoredMatrix, SystemMatrixStore, write_store
+from smrestore.physics.parameters import SizeLimits, draw_cases, simulation_of
+from smrestore.simulation.batches import ComponentSelection, Resources, simulate_batch
+from smrestore.simulation.store import StoredMatrix, SystemMatrixStore, write_store
+from smrestore.support.allocation import keep_freed_memory
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
+from smrestore.tasks.degradation import Degraded
 from smrestore.training.data import TrainingPairs, check_data
 from smrestore.training.device import (
     algorithms,

@@ -14,12 +14,12 @@ import yaml
 
 from smrestore import mdf
 from smrestore.methods import dct_filter
+from smrestore.methods.twins import TwinCombination, combine_twins
 from smrestore.physics import CalibrationGrid, Particle, Sequence, Simulation, mixing_orders
 from smrestore.physics.mixing import total_order
 from smrestore.physics.spectrum import Components, component_values
 from smrestore.scanner import load_grid, load_scanner, load_sequence, scan_calibration
-from smrestore.seeds import generator
-from smrestore.twins import TwinCombination, combine_twins
+from smrestore.support.seeds import generator
 
 ROOT = Path(__file__).parents[1]
 PARTICLE = Particle(core_diameter=20e-9, anisotropy_constant=3500.0, state="fluid")

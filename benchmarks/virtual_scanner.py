@@ -23,10 +23,10 @@ import scipy.optimize
 import yaml
 
 from smrestore import mdf
-from smrestore.phase import phase_factor
+from smrestore.methods.phase import phase_factor
 from smrestore.physics import Components, Particle, Simulation, component_values
-from smrestore.progress import progress_bar
 from smrestore.scanner import load_grid, load_scanner, load_sequence, scan_calibration
+from smrestore.support.progress import progress_bar
 
 ROOT = Path(__file__).parents[1]
 N_COMPONENTS = 200

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from smrestore.commands import COMMANDS
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

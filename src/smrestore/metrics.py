@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 MODES = ("channels", "magnitude")
 

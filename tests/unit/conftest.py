@@ -7,11 +7,11 @@ import pytest
 from tiny_scanner import SCANNER, SEED
 
 from smrestore.noise import build_noise_pool
-from smrestore.parameters import SizeLimits, draw_cases
 from smrestore.physics import CalibrationGrid, Sequence
+from smrestore.physics.parameters import SizeLimits, draw_cases
 from smrestore.scanner import load_scanner, scan_calibration, scan_empty
 from smrestore.scanner.scans import Scanner
-from smrestore.simulation import ComponentSelection, simulate_batch
+from smrestore.simulation.batches import ComponentSelection, simulate_batch
 
 FRAMES = 150
 

@@ -223,7 +223,6 @@ def read_in_all_ways(path: Path) -> dict:
     """Read a file; return errors that users would see, and whether what was read is right."""
     from mdf_files import independent_matrix, independent_read
 
-    from smrestore.errors import InputError
     from smrestore.mdf import (
         Reconstruction,
         inspect_mdf,
@@ -235,6 +234,7 @@ def read_in_all_ways(path: Path) -> dict:
     )
     from smrestore.mdf.sliced import write_slice
     from smrestore.physics import CalibrationGrid
+    from smrestore.support.errors import InputError
 
     errors, checked = [], 0
     n_periods, is_calibration = 1, True

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from smrestore.allocation import keep_freed_memory
+from smrestore.support.allocation import keep_freed_memory
 
 PAGES_OF_ARRAYS = """
 import resource
 import numpy as np
-from smrestore.allocation import keep_freed_memory
+from smrestore.support.allocation import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

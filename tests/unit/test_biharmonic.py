@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.restoration import inpaint_biharmonic as reference
 
-from smrestore.errors import InputError
-from smrestore.masks import random_mask
 from smrestore.methods import biharmonic
 from smrestore.methods.biharmonic import inpaint_biharmonic, inpaint_biharmonic_each
-from smrestore.seeds import generator
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
+from smrestore.tasks.masks import random_mask
 
 
 def images(n, shape, seed=0):

@@ -4,15 +4,15 @@ import pandas as pd
 import pytest
 
 from smrestore import mdf
-from smrestore.calibration_time import (
+from smrestore.evaluation.calibration_time import (
     STUDY,
     Calibration,
     duration,
     read_calibration,
     tabulate_calibration_times,
 )
-from smrestore.errors import InputError
-from smrestore.report import read_markdown
+from smrestore.report.page import read_markdown
+from smrestore.support.errors import InputError
 
 
 def test_example_of_the_study():

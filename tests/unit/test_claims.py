@@ -9,7 +9,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from smrestore.claims import (
+from smrestore.evaluation.claims import (
     Claim,
     ComparedSet,
     check_claims,
@@ -20,10 +20,10 @@ from smrestore.claims import (
     published_difference,
     read_claims,
 )
-from smrestore.errors import InputError
+from smrestore.evaluation.tables import read_published
 from smrestore.metrics import ConfidenceInterval
-from smrestore.report import read_markdown
-from smrestore.tables import read_published
+from smrestore.report.page import read_markdown
+from smrestore.support.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "published"
 PUBLISHED = read_published(FOLDER / "tables.csv")

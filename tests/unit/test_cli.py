@@ -11,9 +11,9 @@ import pytest
 from mdf_files import raw_signals, write_raw
 
 from smrestore.cli import main
-from smrestore.parameters import simulation_of
+from smrestore.physics.parameters import simulation_of
 from smrestore.physics.spectrum import system_matrix
-from smrestore.simulation import ComponentSelection, simulate_batch
+from smrestore.simulation.batches import ComponentSelection, simulate_batch
 
 ROOT = Path(__file__).parents[2]
 CASE = {

@@ -14,12 +14,12 @@ from numba.core.registry import CPUDispatcher
 from tiny_scanner import SCANNER
 
 from smrestore import compiled
-from smrestore.parameters import SizeLimits, draw_cases
+from smrestore.physics.parameters import SizeLimits, draw_cases
 from smrestore.physics import CalibrationGrid, Sequence
 from smrestore.reconstruction.kaczmarz import kaczmarz
 from smrestore.reconstruction.rows import row_weights
 from smrestore.scanner import load_scanner, scan_calibration
-from smrestore.simulation import ComponentSelection, simulate_batch
+from smrestore.simulation.batches import ComponentSelection, simulate_batch
 
 
 def signatures():

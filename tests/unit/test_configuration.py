@@ -10,14 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from smrestore import degradation, noise
+from smrestore import noise
 from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
 from smrestore.configuration.consistency.experiments import (
     PCONV_CHANNELS,
     SMRNET_FACTOR,
     SWINIR_SIZES,
 )
-from smrestore.errors import InputError
 from smrestore.mdf.imported import KINDS
 from smrestore.methods import BASELINES
 from smrestore.physics import particles
@@ -25,8 +24,9 @@ from smrestore.physics.spectrum import EVALUATORS
 from smrestore.reconstruction import ReconstructionSettings, rows
 from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.signal import Tracer
-from smrestore.simulation import ComponentSelection
-from smrestore.tasks import TASKS
+from smrestore.simulation.batches import ComponentSelection
+from smrestore.support.errors import InputError
+from smrestore.tasks import TASKS, degradation
 from smrestore.training.settings import (
     EXPORTS,
     OVERSIZE,

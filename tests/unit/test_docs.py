@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from smrestore import evaluation, tables
 from smrestore.configuration import check_configuration, read_configuration
-from smrestore.degradation import Degraded, Pair
+from smrestore.evaluation import scores, tables
 from smrestore.noise import build_parametric_pool
-from smrestore.parameters import SizeLimits, draw_cases, simulation_of, write_cases
+from smrestore.physics.parameters import SizeLimits, draw_cases, simulation_of, write_cases
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.output import reconstruct_to_mdf
-from smrestore.simulation import ComponentSelection, simulate_batch
-from smrestore.store import Component
+from smrestore.simulation.batches import ComponentSelection, simulate_batch
+from smrestore.simulation.store import Component
+from smrestore.tasks.degradation import Degraded, Pair
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -132,11 +132,11 @@ def test_datasets_of_noise_pools(tmp_path: Path) -> None:
 
 def test_columns_of_evaluation() -> None:
     image = np.ones((4, 4, 1), dtype=np.complex64)
-    item = evaluation.EvaluationPair(
+    item = scores.EvaluationPair(
         Component("test-00000", 0, 3, (1, 0, 0), image), Pair(Degraded(image, 0.1), image, 1.0), 0.1
     )
-    test_set = evaluation.EvaluationSet("t", "denoising", 1, (0.1,), "complex")
-    row = evaluation.score(item, image, test_set, "m", 1)
+    test_set = scores.EvaluationSet("t", "denoising", 1, (0.1,), "complex")
+    row = scores.score(item, image, test_set, "m", 1)
     assert set(row) <= mentioned(section(FORMATS, "Evaluation rows"))
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smrestore import evaluation
-from smrestore.errors import InputError
-from smrestore.evaluation import EvaluationSet, evaluate, evaluation_pairs
+from smrestore.evaluation import scores
+from smrestore.evaluation.scores import EvaluationSet, evaluate, evaluation_pairs
 from smrestore.methods import load_method
 from smrestore.noise import NoisePool, build_noise_pool
 from smrestore.physics import Sequence
 from smrestore.scanner import scan_empty
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
 
 SEED = 5
 TEST_SET = EvaluationSet("tiny-test", "denoising", 4, (0.1, 0.3), "complex")
@@ -67,7 +67,7 @@ def test_every_method_sees_the_same_images_whatever_the_batch(world, tmp_path, m
     run(world, tmp_path / "a.csv", witness("identity", identity))
     dct = load_method({"method": "dct-filter", "omega": 2.75}, None)
     run(world, tmp_path / "b.csv", witness("dct", dct))
-    monkeypatch.setattr(evaluation, "BATCH", 3)
+    monkeypatch.setattr(scores, "BATCH", 3)
     run(world, tmp_path / "c.csv", witness("small batches", identity))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "c.csv").read_bytes()
     assert len(seen["identity"]) == len(seen["dct"]) == len(seen["small batches"]) == 16
@@ -79,7 +79,7 @@ def test_every_method_sees_the_same_images_whatever_the_batch(world, tmp_path, m
 
 def test_a_batch_that_divides_the_test_set_gives_the_same_file(world, tmp_path, monkeypatch):
     run(world, tmp_path / "a.csv")
-    monkeypatch.setattr(evaluation, "BATCH", 8)
+    monkeypatch.setattr(scores, "BATCH", 8)
     run(world, tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 

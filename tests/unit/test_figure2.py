@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import PathPatch
 
-from smrestore.errors import InputError
 from smrestore.figures import figure2
 from smrestore.figures.figure2 import describe, draw_figure2, length_text
 from smrestore.figures.phantom_outlines import FROM_ABOVE, FROM_FRONT, bounds_of, outline
 from smrestore.scanner.phantoms import load_phantom
+from smrestore.support.errors import InputError
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())["phantoms"]
 SHAPES = {

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from smrestore.errors import InputError
 from smrestore.figures import training_curve
 from smrestore.figures.complex_color import complex_to_rgb, draw_wheel
 from smrestore.figures.components import cut, draw_component, plane, round_length
@@ -31,10 +30,11 @@ from smrestore.figures.style import (
     wrap_text,
 )
 from smrestore.figures.training_curve import draw_training_curve
-from smrestore.parameters import SizeLimits, draw_cases
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.simulation import ComponentSelection, simulate_batch
-from smrestore.store import SystemMatrixStore
+from smrestore.physics.parameters import SizeLimits, draw_cases
+from smrestore.simulation.batches import ComponentSelection, simulate_batch
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
 
 GRID = CalibrationGrid((6, 4, 1), (12e-3, 4e-3, 1e-3), (1e-3, 0.0, 0.0))
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from smrestore.files import atomic_path, git_commit, memory_map, provenance
+from smrestore.support.files import atomic_path, git_commit, memory_map, provenance
 
 
 def test_file_appears_when_it_is_complete(tmp_path):

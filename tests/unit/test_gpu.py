@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from small_networks import SMALL, small_network
 from tiny_training import TRAINING
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError, InterruptionError
 from smrestore.methods.network import Inference, NetworkMethod
 from smrestore.networks import NETWORKS, build_network
 from smrestore.networks.cost import bytes_per_sample
+from smrestore.support.errors import InputError, InterruptionError
+from smrestore.tasks.degradation import Degraded
 from smrestore.training import loop, run
 from smrestore.training.device import choose_precision, make_fabric
 

@@ -8,17 +8,17 @@ import scipy.fft
 import torch
 from tiny_training import TRAINING
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods import load_method
 from smrestore.methods.guess import FirstGuess, unmeasured
 from smrestore.methods.network import Inference, NetworkMethod
 from smrestore.methods.spline import spline_upsample
 from smrestore.networks import build_network
 from smrestore.noise import NoisePool
-from smrestore.seeds import generator
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 from smrestore.tasks import make_task
+from smrestore.tasks.degradation import Degraded
 from smrestore.training.data import TrainingPairs, check_data
 
 TASKS = [

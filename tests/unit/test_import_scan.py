@@ -5,8 +5,8 @@ import shutil
 import h5py
 import pytest
 
-from smrestore.errors import InputError
 from smrestore.mdf import import_scan, read_spectra
+from smrestore.support.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from smrestore.workflow import INTERRUPTED
+from smrestore.support.workflow import INTERRUPTED
 
 RECIPE = {
     "task": "denoising",
@@ -38,7 +38,7 @@ import json, sys
 from pathlib import Path
 from smrestore.training.run import train
 from smrestore.training.settings import load_settings
-from smrestore.workflow import job
+from smrestore.support.workflow import job
 
 data = json.loads(sys.argv[1])
 folder = Path(data["folder"])

@@ -7,8 +7,8 @@ import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.errors import InputError
 from smrestore.reconstruction import kaczmarz
+from smrestore.support.errors import InputError
 
 
 def system(seed, rows=9, voxels=6, frames=None):
@@ -163,7 +163,7 @@ def test_any_order_converges_to_the_same_tikhonov_solution():
 
 def test_progress_is_shown_on_demand_and_changes_nothing(caplog, monkeypatch):
     matrix, measurement, _ = system(12)
-    monkeypatch.setattr("smrestore.progress.LOG_INTERVAL", 0.0)
+    monkeypatch.setattr("smrestore.support.progress.LOG_INTERVAL", 0.0)
     caplog.set_level("INFO")
     quiet = kaczmarz(matrix, measurement, regularization=1.0, sweeps=20)
     assert not caplog.messages

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from tiny_scanner import SCANNER, SEED
 
 from smrestore import mdf
-from smrestore.errors import InputError
-from smrestore.masks import (
+from smrestore.physics import CalibrationGrid
+from smrestore.scanner import load_scanner, scan_calibration
+from smrestore.scanner.calibrations import ATTENUATION, Corruption, calibration_path
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
+from smrestore.tasks.masks import (
     mask_from_indices,
     missing_count,
     propose_mask,
@@ -20,10 +24,6 @@ from smrestore.masks import (
     scan_path,
     write_mask,
 )
-from smrestore.physics import CalibrationGrid
-from smrestore.scanner import load_scanner, scan_calibration
-from smrestore.scanner.calibrations import ATTENUATION, Corruption, calibration_path
-from smrestore.seeds import generator
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
 

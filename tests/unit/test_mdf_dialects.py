@@ -26,7 +26,6 @@ from mdf_files import (
     write_stored,
 )
 
-from smrestore.errors import InputError
 from smrestore.mdf import (
     open_mdf,
     read_background,
@@ -36,6 +35,7 @@ from smrestore.mdf import (
     signal_to_noise,
     write_restored,
 )
+from smrestore.support.errors import InputError
 
 K = SEQUENCE.n_frequencies
 SPARSE = ("DCT-I", "DCT-II", "DCT-III", "DCT-IV")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from mdf_files import SEQUENCE, calibration, edit, interleaved, raw_signals, write_raw, write_stored
 
-from smrestore.errors import InputError
 from smrestore.mdf import (
     background_std,
     open_mdf,
@@ -15,6 +14,7 @@ from smrestore.mdf import (
     signal_to_noise,
 )
 from smrestore.mdf.layout import MANDATORY
+from smrestore.support.errors import InputError
 
 MASK = interleaved(2, 3)
 OPTIONAL_FOR_READING = {

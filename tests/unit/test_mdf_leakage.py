@@ -16,9 +16,9 @@ from mdf_files import (
     write_stored,
 )
 
-from smrestore.errors import InputError
 from smrestore.mdf import iter_spectra, open_mdf, read_spectra, read_system_matrix
 from smrestore.mdf.leakage import hann_windows
+from smrestore.support.errors import InputError
 
 V = SEQUENCE.n_samples
 

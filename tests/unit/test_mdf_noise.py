@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mdf_files import acquisition, calibration, edit, interleaved, write_stored
 
-from smrestore.errors import InputError
 from smrestore.mdf import background_std, corrected_noise, read_system_matrix
+from smrestore.support.errors import InputError
 
 K = 25
 SPECTRA = {"isFourierTransformed": True}

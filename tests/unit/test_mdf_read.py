@@ -18,7 +18,6 @@ from mdf_files import (
     write_stored,
 )
 
-from smrestore.errors import InputError
 from smrestore.mdf import (
     iter_spectra,
     open_mdf,
@@ -26,6 +25,7 @@ from smrestore.mdf import (
     read_spectra,
     read_system_matrix,
 )
+from smrestore.support.errors import InputError
 
 K = SEQUENCE.n_frequencies
 few = settings(max_examples=15, deadline=None)

@@ -15,7 +15,6 @@ from mdf_files import (
     write_stored,
 )
 
-from smrestore.errors import InputError
 from smrestore.mdf import (
     background_std,
     read_background,
@@ -23,6 +22,7 @@ from smrestore.mdf import (
     read_system_matrix,
     signal_to_noise,
 )
+from smrestore.support.errors import InputError
 
 MASK = interleaved(3, 4)
 K = 25

@@ -19,7 +19,6 @@ from mdf_files import (
     write_stored,
 )
 
-from smrestore.errors import InputError
 from smrestore.mdf import (
     Blocks,
     Tracer,
@@ -33,6 +32,7 @@ from smrestore.mdf.layout import MANDATORY
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.mdf.writer import timestamp
 from smrestore.physics import CalibrationGrid
+from smrestore.support.errors import InputError
 
 MASK = interleaved(3, 4)
 K = 25

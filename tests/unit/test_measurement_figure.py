@@ -8,7 +8,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from mdf_files import two_periods
 
-from smrestore.errors import InputError
 from smrestore.figures.components import Panel
 from smrestore.figures.measurement import drawing
 from smrestore.figures.measurement.choice import choose_components, nearest_frequency
@@ -31,7 +30,8 @@ from smrestore.mdf import (
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import UNREACHED, mixing_orders
 from smrestore.physics.sequence import Sequence
-from smrestore.restoration import restore_scan
+from smrestore.restoration.scan import restore_scan
+from smrestore.support.errors import InputError
 from smrestore.tasks.scan import scan_task
 
 FLAT = CalibrationGrid((6, 4, 1), (12e-3, 4e-3, 0.0), (1e-3, 0.0, 0.0))

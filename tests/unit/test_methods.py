@@ -6,9 +6,9 @@ import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods import BASELINES, dct_filter, load_method
+from smrestore.support.errors import InputError
+from smrestore.tasks.degradation import Degraded
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from smrestore.errors import InputError
 from smrestore.metrics import confidence_interval, psnr, ssim
+from smrestore.support.errors import InputError
 
 
 def complex_noise(rng, shape, sigma=1.0):

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from smrestore.cli import main
-from smrestore.errors import InputError
-from smrestore.models import load_model, save_card, save_weights
 from smrestore.networks import build_network
+from smrestore.networks.weights import load_model, save_card, save_weights
+from smrestore.support.errors import InputError
 
 
 def save(folder, **changes):
@@ -108,7 +108,7 @@ def test_folder_without_models(tmp_path, capsys):
 
 def test_models_load_without_the_training_stack():
     code = (
-        "import sys, smrestore.models, smrestore.methods.network; "
+        "import sys, smrestore.networks.weights, smrestore.methods.network; "
         "assert not {'lightning_fabric', 'tensorboard', 'smrestore.training'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

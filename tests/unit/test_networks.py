@@ -7,11 +7,11 @@ import torch
 from small_networks import SMALL, small_network
 from torch.nn import functional
 
-from smrestore.errors import InputError
-from smrestore.models import load_model, save_model
 from smrestore.networks import NETWORKS, build_network
 from smrestore.networks.layers import AlignedInterpolation
 from smrestore.networks.swinir import WindowAttention
+from smrestore.networks.weights import load_model, save_model
+from smrestore.support.errors import InputError
 
 CASES = [(name, d) for name, network in NETWORKS.items() for d in network.dimensions]
 

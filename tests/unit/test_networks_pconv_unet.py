@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from smrestore.errors import InputError
 from smrestore.networks import build_network
 from smrestore.networks.pconv_unet import PartialConvolution
+from smrestore.support.errors import InputError
 
 PLAIN = {2: functional.conv2d, 3: functional.conv3d}
 

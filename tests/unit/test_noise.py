@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smrestore import mdf
-from smrestore.degradation import complex_sigma, pair, scale_to_sigma, unit_maximum
-from smrestore.errors import InputError
+from smrestore.methods.phase import phase_factor
 from smrestore.noise import NoisePool, build_noise_pool
-from smrestore.phase import phase_factor
-from smrestore.seeds import derived_seed, generator
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import derived_seed, generator
 from smrestore.tasks import make_task
+from smrestore.tasks.degradation import complex_sigma, pair, scale_to_sigma, unit_maximum
 
 
 def test_pool_is_the_transposed_scan(world):

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from mdf_files import SEQUENCE, calibration, edit, two_periods, write_stored
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.figures.noise_pool import draw_noise_pool
 from smrestore.noise import (
     NoisePool,
@@ -28,8 +27,9 @@ from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.noise.statistics import Run, row_statistics
 from smrestore.physics import Sequence
 from smrestore.scanner import scan_empty
-from smrestore.seeds import generator
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 
 SMALL = Sequence((0.012, 0.0, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
 """52 frequencies."""

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.errors import InputError
 from smrestore.physics import CalibrationGrid
 from smrestore.scanner import Phantom, load_phantom
 from smrestore.scanner.phantoms import Box, Rod, Spiral, Tube
+from smrestore.support.errors import InputError
 
 CUBE = CalibrationGrid((12, 12, 12), (0.024, 0.024, 0.024), (0.0003, -0.0002, 0.0001))
 PLANE = CalibrationGrid((20, 16, 1), (0.020, 0.016, 0.0))

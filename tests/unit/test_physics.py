@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import i0e, i1e
 
-from smrestore.errors import InputError
-from smrestore.parameters import read_json_cases, simulation_of
 from smrestore.physics import (
     CalibrationGrid,
     Particle,
@@ -23,7 +21,9 @@ from smrestore.physics import (
     total_order,
 )
 from smrestore.physics.moment import _scaled_bessel
+from smrestore.physics.parameters import read_json_cases, simulation_of
 from smrestore.physics.sequence import Sequence as ScanSequence
+from smrestore.support.errors import InputError
 
 ORACLE = Path(__file__).parents[1] / "data" / "oracle"
 CASES = {case["name"]: case for case in read_json_cases(ORACLE / "system_matrix_cases.json")}

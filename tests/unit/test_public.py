@@ -20,12 +20,12 @@ import yaml
 
 from loopback import served
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.public import archive as archives
 from smrestore.public.archive import extract
 from smrestore.public.download import download
 from smrestore.public.fetch import fetch_file, fetch_scan
 from smrestore.public.registry import KINDS, STORES, Store, check_file, read_stores
+from smrestore.support.errors import InputError
 
 CONTENTS = os.urandom(400_000)
 SHA256 = hashlib.sha256(CONTENTS).hexdigest()
@@ -224,7 +224,7 @@ class TestDownload:
         assert time.monotonic() - begin < 10
 
     def test_progress(self, site, tmp_path, caplog, monkeypatch):
-        monkeypatch.setattr("smrestore.progress.LOG_INTERVAL", 0.0)
+        monkeypatch.setattr("smrestore.support.progress.LOG_INTERVAL", 0.0)
         with caplog.at_level("INFO"):
             get(site, tmp_path)
         assert "data.bin: 100%" in caplog.text or "data.bin:  66%" in caplog.text

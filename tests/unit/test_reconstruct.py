@@ -11,7 +11,6 @@ from tiny_scanner import SEED
 
 from smrestore import mdf
 from smrestore.cli import main
-from smrestore.errors import InputError
 from smrestore.figures.reconstruction_view import plot_reconstruction
 from smrestore.mdf.file import MdfFile
 from smrestore.physics import CalibrationGrid, Sequence
@@ -21,8 +20,9 @@ from smrestore.reconstruction.matching import check_match
 from smrestore.reconstruction.output import reconstruct_to_mdf
 from smrestore.reconstruction.phantom_scan import read_measurement
 from smrestore.reconstruction.scans import reconstruct_phantom
-from smrestore.restoration import restore_scan
+from smrestore.restoration.scan import restore_scan
 from smrestore.scanner import load_phantom, scan_calibration, scan_empty, scan_phantom
+from smrestore.support.errors import InputError
 
 GRID = CalibrationGrid((9, 7, 1), (0.018, 0.014, 0.0), (0.001, 0.0, 0.0))
 SEQUENCE = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=1.25e6)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smrestore.evaluation.transfer.regridding import regridded
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.transfer.regridding import regridded
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 3))
 

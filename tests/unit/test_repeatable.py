@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from smrestore.evaluation import EvaluationSet, evaluate
+from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.methods import load_method
 
 CASES = {

@@ -9,9 +9,8 @@ import docutils.core
 import pandas as pd
 import pytest
 
-from smrestore.errors import InputError
 from smrestore.figures.style import journal_style, new_figure, save
-from smrestore.report import (
+from smrestore.report.page import (
     Picture,
     Section,
     Table,
@@ -21,6 +20,7 @@ from smrestore.report import (
     read_table,
     write_report,
 )
+from smrestore.support.errors import InputError
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
 

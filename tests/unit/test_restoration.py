@@ -10,21 +10,22 @@ from hypothesis import strategies as st
 from mdf_files import edit, shuffled_frequencies, two_periods
 from tiny_scanner import SEED
 
-from smrestore import mdf, restoration
-from smrestore.errors import InputError
+from smrestore import mdf
 from smrestore.figures.restoration_view import plot_restored
-from smrestore.masks import write_mask
 from smrestore.mdf.layout import DATA
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.methods import load_method
+from smrestore.methods.twins import combine_twins
 from smrestore.metrics import psnr
+from smrestore.noise.roughness import roughness
 from smrestore.physics import CalibrationGrid, mixing_orders
-from smrestore.restoration import restore_components, restore_scan
-from smrestore.roughness import roughness
+from smrestore.restoration import scan
+from smrestore.restoration.scan import restore_components, restore_scan
 from smrestore.scanner import scan_calibration
+from smrestore.support.errors import InputError
 from smrestore.tasks.configured import configured_task
+from smrestore.tasks.masks import write_mask
 from smrestore.tasks.scan import scan_task
-from smrestore.twins import combine_twins
 
 DENOISING = scan_task("denoising")
 REFINEMENT = scan_task("upsampling", factor=2)
@@ -106,7 +107,7 @@ def test_any_memory_and_batch_gives_the_same_file(world, tmp_path, monkeypatch):
 
     matrices, summaries = [], []
     for memory, batch in ((1 << 29, 256), (200_000, 7), (1, 256)):
-        monkeypatch.setattr(restoration, "BATCH", batch)
+        monkeypatch.setattr(scan, "BATCH", batch)
         path = tmp_path / f"{memory}.mdf"
         with monkeypatch.context() as patch:
             patch.setattr(mdf, "read_system_matrix", watched)
@@ -556,8 +557,8 @@ def test_frequencies_may_be_stored_in_any_order(world, tmp_path):
     source = few_frequencies(world, tmp_path / "few.mdf", 24)
     shuffled = shuffled_frequencies(source, tmp_path / "shuffled.mdf")
     chosen = np.array([[1, 7], [0, 20], [0, 3]])
-    for scan in (source, shuffled):
-        restore_scan(scan, tmp_path / f"{scan.stem}.r.mdf", identity, name="x", chosen=chosen)
+    for path in (source, shuffled):
+        restore_scan(path, tmp_path / f"{path.stem}.r.mdf", identity, name="x", chosen=chosen)
     found, expected = (
         mdf.read_system_matrix(tmp_path / f"{name}.r.mdf", frequencies=np.arange(24))
         for name in ("shuffled", "few")

@@ -13,14 +13,14 @@ from tiny_scanner import SEED
 from smrestore import mdf
 from smrestore.cli import main
 from smrestore.figures.restoration_view import choose_components, plot_restored
-from smrestore.masks import read_mask
 from smrestore.methods import load_method
-from smrestore.models import save_model
 from smrestore.networks import build_network
+from smrestore.networks.weights import save_model
 from smrestore.physics import CalibrationGrid
-from smrestore.restoration import restore_scan
+from smrestore.restoration.scan import restore_scan
 from smrestore.scanner import scan_calibration
 from smrestore.scanner.calibrations import Corruption
+from smrestore.tasks.masks import read_mask
 
 NETWORK = {"name": "dncnn", "features": 4, "depth": 3, "batch_norm": False, "mask_features": True}
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from smrestore.configuration import read_configuration
-from smrestore.errors import InputError
 from smrestore.figures.style import journal_style, new_figure, save
 from smrestore.mdf import import_scan
-from smrestore.results_report import TITLE, report_results
-from smrestore.run_inputs import describe_networks, describe_scans, describe_software
-from smrestore.run_scale import scale_differences
+from smrestore.report.inputs import describe_networks, describe_scans, describe_software
+from smrestore.report.results import TITLE, report_results
+from smrestore.report.scale import scale_differences
+from smrestore.support.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.errors import InputError
 from smrestore.physics.mixing import UNREACHED
 from smrestore.reconstruction import (
     ReconstructionSettings,
@@ -20,6 +19,7 @@ from smrestore.reconstruction import (
     select_rows,
     solve,
 )
+from smrestore.support.errors import InputError
 
 SNR = np.array([[5.0, 2.0, 0.5, 3.0], [9.0, 1.9, 2.0, np.nan], [2.0, 2.0, 2.0, 2.0]])
 FREQUENCIES = np.array([0.0, 10e3, 80e3, 90e3])

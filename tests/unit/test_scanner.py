@@ -9,8 +9,7 @@ import scipy.fft
 from tiny_scanner import SCANNER, SEED
 
 from smrestore import mdf
-from smrestore.errors import InputError
-from smrestore.phase import phase_factor
+from smrestore.methods.phase import phase_factor
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.physics.mixing import total_order
 from smrestore.scanner import (
@@ -33,7 +32,8 @@ from smrestore.scanner.signal import (
     Tracer,
     transfer_function,
 )
-from smrestore.seeds import generator
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 
 LINE = Sequence((0.012, 0.0, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
 """One driven axis: 102 samples, 52 frequencies."""

@@ -8,7 +8,6 @@ import pytest
 from tiny_scanner import SCANNER, SEED
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.physics import (
     CalibrationGrid,
     Components,
@@ -28,7 +27,8 @@ from smrestore.scanner.fields import AMPLITUDES, POTENTIALS, FieldSettings
 from smrestore.scanner.phantoms import Box
 from smrestore.scanner.recording import sorted_places, stored_frequencies
 from smrestore.scanner.signal import DeltaSample, SignalModel
-from smrestore.seeds import generator
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 
 PLANE = Sequence((0.012, 0.011, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
 SPACE = Sequence((0.012, 0.011, 0.010), (-1.0, -1.0, 2.0), (12, 10, 11), sampling_rate=2.5e6)

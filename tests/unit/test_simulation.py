@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.errors import InputError
-from smrestore.parameters import (
+from smrestore.physics import Particle, system_matrix
+from smrestore.physics.parameters import (
     SizeLimits,
     draw_cases,
     read_cases,
@@ -20,8 +20,7 @@ from smrestore.parameters import (
     simulation_of,
     write_cases,
 )
-from smrestore.physics import Particle, system_matrix
-from smrestore.simulation import (
+from smrestore.simulation.batches import (
     ComponentSelection,
     Resources,
     balanced_batches,
@@ -31,8 +30,9 @@ from smrestore.simulation import (
     simulate_full,
     simulate_matrix,
 )
-from smrestore.staging import StagedImages
-from smrestore.store import StoredMatrix, SystemMatrixStore, verify_store, write_store
+from smrestore.simulation.staging import StagedImages
+from smrestore.simulation.store import StoredMatrix, SystemMatrixStore, verify_store, write_store
+from smrestore.support.errors import InputError
 
 SMALL = {"dimension": 2, "limits": SizeLimits((3, 9)), "sampling_rate": 2.5e6}
 SELECTION = ComponentSelection(1e-5, 40)
@@ -239,7 +239,7 @@ def test_estimated_norms_choose_like_exact_ones(monkeypatch):
     (case,) = cases(1, limits=SizeLimits((12, 16)))
     everything = ComponentSelection(1e-5, 10**6)
     exact = simulate_matrix(case, everything, seed=1)
-    monkeypatch.setattr("smrestore.simulation.N_PROBES", 40)
+    monkeypatch.setattr("smrestore.simulation.batches.N_PROBES", 40)
     estimated = simulate_matrix(case, everything, seed=1)
     np.testing.assert_array_equal(estimated.channel, exact.channel)
     np.testing.assert_array_equal(estimated.frequency, exact.frequency)

@@ -8,11 +8,11 @@ import pytest
 from mdf_files import edit, write_stored
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.mdf import import_scan
 from smrestore.mdf.layout import MANDATORY, TRACER
 from smrestore.mdf.sliced import write_slice
 from smrestore.physics import CalibrationGrid, Sequence
+from smrestore.support.errors import InputError
 
 SEQUENCE = Sequence((0.012, 0.0, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
 GRID = CalibrationGrid((4, 3, 3), (0.008, 0.006, 0.009), (0.001, 0.002, 0.003))

@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import i0e, i1e
 
-from smrestore.errors import InputError
-from smrestore.parameters import SizeLimits, draw_case, simulation_of
 from smrestore.physics import (
     CalibrationGrid,
     Components,
@@ -32,7 +30,9 @@ from smrestore.physics.cosines import panel_size, transform_samples
 from smrestore.physics.folding import Chosen, fold
 from smrestore.physics.moment import REACH, quadrature, sufficient_quadrature
 from smrestore.physics.moment_table import moment_table, table_samples
+from smrestore.physics.parameters import SizeLimits, draw_case, simulation_of
 from smrestore.physics.vectors import LANES
+from smrestore.support.errors import InputError
 
 TOLERANCE = 1e-8
 """Largest error of a spectrum, relative to the largest component of its matrix."""

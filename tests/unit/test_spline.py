@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import CubicSpline
 
-from smrestore.errors import InputError
 from smrestore.methods.spline import BEYOND, ENDS, spline_upsample
+from smrestore.support.errors import InputError
 
 SHAPES = st.lists(st.integers(1, 13), min_size=1, max_size=3).map(tuple)
 FACTORS = st.integers(1, 5)

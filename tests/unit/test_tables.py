@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smrestore.errors import InputError
-from smrestore.report import read_markdown
-from smrestore.table_layout import as_printed, layout
-from smrestore.tables import TabulatedSet, compare, make_table, read_published, summarize
+from smrestore.evaluation.layout import as_printed, layout
+from smrestore.evaluation.tables import TabulatedSet, compare, make_table, read_published, summarize
+from smrestore.report.page import read_markdown
+from smrestore.support.errors import InputError
 
 PUBLISHED = Path(__file__).parents[2] / "workflow" / "published" / "tables.csv"
 LABELS = {"dct-f": "DCT-F", "net": "A_net & 50 % {β} #1 $^~\\"}

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_training import TRAINING
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods import load_method
 from smrestore.methods.network import NetworkMethod
 from smrestore.noise import NoisePool
-from smrestore.seeds import generator
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 from smrestore.tasks import TASKS, make_task
+from smrestore.tasks.degradation import Degraded
 from smrestore.training.data import TrainingPairs, check_data
 from smrestore.training.objective import masked_l1
 

@@ -13,15 +13,15 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_training import TRAINING
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError, InterruptionError
 from smrestore.methods import load_method
 from smrestore.methods.network import Inference, NetworkMethod
-from smrestore.models import load_model
 from smrestore.networks import build_network
 from smrestore.networks.dncnn import DnCNN
+from smrestore.networks.weights import load_model
 from smrestore.noise import NoisePool
-from smrestore.store import StoredMatrix, SystemMatrixStore, write_store
+from smrestore.simulation.store import StoredMatrix, SystemMatrixStore, write_store
+from smrestore.support.errors import InputError, InterruptionError
+from smrestore.tasks.degradation import Degraded
 from smrestore.training import loop, run
 from smrestore.training.checkpoints import Checkpoints
 from smrestore.training.data import TrainingPairs, check_data

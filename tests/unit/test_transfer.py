@@ -11,15 +11,21 @@ from mdf_files import two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf
-from smrestore.errors import InputError
+from smrestore.evaluation.transfer.classes import snr_names
+from smrestore.evaluation.transfer.components import score_components
+from smrestore.evaluation.transfer.gains import transfer_gains
+from smrestore.evaluation.transfer.images import Variant, reconstruct_scan
+from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
+from smrestore.evaluation.transfer.table import make_transfer_table
+from smrestore.evaluation.transfer.twin_table import make_twin_table
 from smrestore.figures.transfer import TransferPanel, draw_transfer
 from smrestore.metrics import psnr, ssim
 from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.calibration_rows import read_rows, select_rows
 from smrestore.reconstruction.phantom_scan import read_measurement
-from smrestore.report import read_table
-from smrestore.restoration import restore_scan
+from smrestore.report.page import read_table
+from smrestore.restoration.scan import restore_scan
 from smrestore.scanner import (
     load_phantom,
     repeat_calibration,
@@ -27,13 +33,7 @@ from smrestore.scanner import (
     scan_empty,
     scan_phantom,
 )
-from smrestore.transfer.classes import snr_names
-from smrestore.transfer.components import score_components
-from smrestore.transfer.gains import transfer_gains
-from smrestore.transfer.images import Variant, reconstruct_scan
-from smrestore.transfer.rows import load_reconstruction_settings, scored_rows
-from smrestore.transfer.table import make_transfer_table
-from smrestore.transfer.twin_table import make_twin_table
+from smrestore.support.errors import InputError
 
 GRID = CalibrationGrid((11, 9, 1), (0.022, 0.018, 0.0))
 SEQUENCE = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=1.25e6)

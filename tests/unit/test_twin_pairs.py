@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smrestore.errors import InputError
-from smrestore.evaluation import EvaluationSet, evaluate
+from smrestore.evaluation.scores import EvaluationSet, evaluate
+from smrestore.evaluation.simulated_twins import degrade_with_twins, twin_bins
 from smrestore.noise import NoisePool, build_parametric_pool
 from smrestore.noise.build import frequencies_of
 from smrestore.physics import Sequence, mixing_orders
-from smrestore.seeds import generator
-from smrestore.store import Component
+from smrestore.simulation.store import Component
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 from smrestore.tasks import make_task
-from smrestore.twin_pairs import degrade_with_twins, twin_bins
 
 SEQUENCE = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
 ORDERS = mixing_orders(SEQUENCE)

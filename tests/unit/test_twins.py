@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.errors import InputError
+from smrestore.methods.twins import combine_twins, twin_groups
 from smrestore.physics import CalibrationGrid, Particle, Sequence, Simulation, mixing_orders
 from smrestore.physics.mixing import UNREACHED, total_order
 from smrestore.physics.spectrum import Components, component_values
-from smrestore.seeds import generator
-from smrestore.twins import combine_twins, twin_groups
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 
 PARTICLE = Particle(core_diameter=20e-9, anisotropy_constant=3500.0, state="fluid")
 PLANE = Simulation(

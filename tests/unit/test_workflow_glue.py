@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import smrestore.workflow
-from smrestore.workflow import optional
+import smrestore.support.workflow
+from smrestore.support.workflow import optional
 
 SCRIPT = '''\
 """A script."""
@@ -29,6 +29,7 @@ MODULES = {
     ),
     "part/__init__.py": '"""A part."""\n',
     "part/deep.py": '"""Imported by what is imported."""\n\nVALUE = 1\n',
+    "support/__init__.py": "",
     "unrelated.py": "VALUE = 1\n",
     "late.py": "VALUE = 1\n",
 }
@@ -41,15 +42,15 @@ def project(tmp_path):
         path = tmp_path / "smrestore" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    source = Path(smrestore.workflow.__file__).read_text()
-    (tmp_path / "smrestore/workflow.py").write_text(source)
+    source = Path(smrestore.support.workflow.__file__).read_text()
+    (tmp_path / "smrestore/support/workflow.py").write_text(source)
     (tmp_path / "script.py").write_text(SCRIPT)
     return tmp_path
 
 
 def identity(project):
     """Return the identity of the script, by a fresh import as each Snakemake process does it."""
-    path = project / "smrestore/workflow.py"
+    path = project / "smrestore/support/workflow.py"
     spec = importlib.util.spec_from_file_location("workflow_of_project", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -169,8 +170,8 @@ def run_job(log, body, cores=None):
     """Run a job in a process of its own, because it takes over the logging of the process."""
     lines = [
         "import logging",
-        "from smrestore.errors import InputError",
-        "from smrestore.workflow import job",
+        "from smrestore.support.errors import InputError",
+        "from smrestore.support.workflow import job",
         f"with job({str(log)!r}, {cores}):",
         *(f"    {line}" for line in body.splitlines()),
     ]
@@ -220,7 +221,7 @@ def test_job_uses_no_more_cores_than_it_was_given(tmp_path):
     body = """\
 import numba, torch
 from threadpoolctl import threadpool_info
-from smrestore.workflow import _use_cores
+from smrestore.support.workflow import _use_cores
 _use_cores(1)
 assert numba.get_num_threads() == torch.get_num_threads() == 1
 assert all(pool["num_threads"] == 1 for pool in threadpool_info())"""

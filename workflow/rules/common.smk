@@ -12,7 +12,7 @@ from smrestore.configuration import (
     resolved_scan,
 )
 from smrestore.public.registry import read_stores
-from smrestore.workflow import code_id
+from smrestore.support.workflow import code_id
 
 ROOT = Path(workflow.basedir)
 # Beside the state of Snakemake, which holds no results either.

@@ -2,7 +2,7 @@
 
 from smrestore.noise import build_noise_pool
 from smrestore.noise.build import needed_frequencies
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

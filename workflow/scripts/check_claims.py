@@ -1,7 +1,7 @@
 """Check the claims of the study with the numbers of this run."""
 
-from smrestore.claims import check_claims
-from smrestore.workflow import cores_of, job
+from smrestore.evaluation.claims import check_claims
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

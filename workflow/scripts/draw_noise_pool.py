@@ -3,7 +3,7 @@
 from smrestore.noise import build_parametric_pool
 from smrestore.noise.build import needed_frequencies
 from smrestore.scanner import load_sequence
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

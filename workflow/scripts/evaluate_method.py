@@ -1,8 +1,8 @@
 """Evaluate one method on a simulated test set."""
 
-from smrestore.evaluation import EvaluationSet, evaluate
+from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.methods import load_method
-from smrestore.workflow import cores_of, job, optional
+from smrestore.support.workflow import cores_of, job, optional
 
 
 def main(smk):

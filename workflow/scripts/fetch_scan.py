@@ -2,7 +2,7 @@
 
 from smrestore.public.fetch import fetch_scan
 from smrestore.public.registry import Store
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Check a scan from a file and link it among the scans."""
 
 from smrestore.mdf import import_scan
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

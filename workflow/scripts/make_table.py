@@ -1,7 +1,7 @@
 """Make one table of the study."""
 
-from smrestore.tables import make_table
-from smrestore.workflow import cores_of, job
+from smrestore.evaluation.tables import make_table
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

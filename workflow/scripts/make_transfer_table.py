@@ -1,7 +1,7 @@
 """Tabulate how the methods fare on a measured scan."""
 
-from smrestore.transfer.table import make_transfer_table
-from smrestore.workflow import cores_of, job
+from smrestore.evaluation.transfer.table import make_transfer_table
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Tabulate what twin frequencies gain."""
 
-from smrestore.transfer.twin_table import make_twin_table
-from smrestore.workflow import cores_of, job
+from smrestore.evaluation.transfer.twin_table import make_twin_table
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,8 +1,8 @@
 """Draw figure 1: examples of simulated components."""
 
 from smrestore.figures.figure1 import Selection, choose_matrices, draw_figure1
-from smrestore.store import SystemMatrixStore
-from smrestore.workflow import cores_of, job
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

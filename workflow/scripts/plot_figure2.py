@@ -2,7 +2,7 @@
 
 from smrestore.figures.figure2 import draw_figure2
 from smrestore.scanner import load_phantom
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Plot how the noise of a pool behaves."""
 
 from smrestore.figures.noise_pool import draw_noise_pool
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Plot the course of one training."""
 
 from smrestore.figures.training_curve import draw_training_curve
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

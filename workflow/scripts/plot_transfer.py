@@ -1,8 +1,8 @@
 """Draw which gains on simulated test sets carry over to the virtual scanner."""
 
+from smrestore.evaluation.transfer.gains import transfer_gains
 from smrestore.figures.transfer import TransferPanel, draw_transfer
-from smrestore.transfer.gains import transfer_gains
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

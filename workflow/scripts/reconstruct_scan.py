@@ -1,11 +1,11 @@
 """Reconstruct a phantom scan with each system matrix, and score all against the truth."""
 
+from smrestore.evaluation.transfer.components import score_components
+from smrestore.evaluation.transfer.images import Variant, reconstruct_scan
+from smrestore.evaluation.transfer.rows import load_reconstruction_settings
+from smrestore.support.workflow import cores_of, job, optional
 from smrestore.tasks.configured import configured_task
 from smrestore.tasks.scan import InpaintedScan
-from smrestore.transfer.components import score_components
-from smrestore.transfer.images import Variant, reconstruct_scan
-from smrestore.transfer.rows import load_reconstruction_settings
-from smrestore.workflow import cores_of, job, optional
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Measure the system matrix of another virtual scan once more, with other noise."""
 
 from smrestore.scanner import load_calibration, repeat_calibration
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

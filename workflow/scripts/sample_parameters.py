@@ -1,7 +1,7 @@
 """Draw the parameters of one split of a dataset."""
 
-from smrestore.parameters import SizeLimits, draw_cases, write_cases
-from smrestore.workflow import cores_of, job
+from smrestore.physics.parameters import SizeLimits, draw_cases, write_cases
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Measure a system matrix with the virtual scanner."""
 
 from smrestore.scanner import load_calibration, scan_calibration
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -2,7 +2,7 @@
 
 from smrestore.noise.build import needed_frequencies
 from smrestore.scanner import load_scanner, load_sequence, scan_empty
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Measure a phantom with the virtual scanner."""
 
 from smrestore.scanner import load_grid, load_phantom, load_scanner, load_sequence, scan_phantom
-from smrestore.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

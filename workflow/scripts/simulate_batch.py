@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from smrestore.parameters import read_cases
-from smrestore.simulation import ComponentSelection, Resources, batch_of, simulate_batch
-from smrestore.workflow import cores_of, job
+from smrestore.physics.parameters import read_cases
+from smrestore.simulation.batches import ComponentSelection, Resources, batch_of, simulate_batch
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

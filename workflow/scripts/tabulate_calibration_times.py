@@ -1,7 +1,7 @@
 """Tabulate how long calibrations take, and what restoring them saves."""
 
-from smrestore.calibration_time import tabulate_calibration_times
-from smrestore.workflow import cores_of, job
+from smrestore.evaluation.calibration_time import tabulate_calibration_times
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

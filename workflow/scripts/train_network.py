@@ -1,9 +1,9 @@
 """Train one network."""
 
+from smrestore.support.workflow import cores_of, job
 from smrestore.training.device import requested_gpus
 from smrestore.training.run import train
 from smrestore.training.settings import load_settings
-from smrestore.workflow import cores_of, job
 
 
 def main(smk):

@@ -1,7 +1,7 @@
 """Write the page with all tables and figures."""
 
-from smrestore.results_report import report_results
-from smrestore.workflow import cores_of, job
+from smrestore.report.results import report_results
+from smrestore.support.workflow import cores_of, job
 
 
 def main(smk):

@@ -22,7 +22,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     def run(arguments: argparse.Namespace) -> None:
         from tabulate import tabulate
 
-        from smrestore.models import list_models
+        from smrestore.networks.weights import list_models
 
         rows, broken = list_models(arguments.folder)
         if rows:

@@ -17,8 +17,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("mask", type=Path, help="mask to write, CSV")
 
     def run(arguments: argparse.Namespace) -> None:
-        from smrestore.masks import write_mask
-        from smrestore.masks.scans import propose_missing
+        from smrestore.tasks.masks import write_mask
+        from smrestore.tasks.masks.scans import propose_missing
 
         proposal = propose_missing(arguments.scan)
         count, total = int(proposal.mask.sum()), proposal.mask.size

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:

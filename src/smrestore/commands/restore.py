@@ -4,7 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 WITHIN_NOISE = 3.0
 """As in the default run."""
@@ -96,7 +96,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         from tabulate import tabulate
 
         from smrestore.methods import load_method
-        from smrestore.restoration import WITH_SIGNAL, restore_scan
+        from smrestore.restoration.scan import WITH_SIGNAL, restore_scan
         from smrestore.tasks.configured import configured_task
 
         for option in ("sigma_factor", "within_noise", "components"):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -32,8 +32,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     )
 
     def run(arguments: argparse.Namespace) -> None:
-        from smrestore.parameters import read_json_cases
-        from smrestore.simulation import Resources, simulate_full
+        from smrestore.physics.parameters import read_json_cases
+        from smrestore.simulation.batches import Resources, simulate_full
 
         if arguments.threads is not None and arguments.threads < 1:
             raise InputError(

@@ -10,7 +10,7 @@ from smrestore.configuration.datasets import resolved_dataset
 from smrestore.configuration.faults import ConfigurationError
 from smrestore.configuration.scans import resolved_scan
 from smrestore.configuration.structure import structure_faults
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 __all__ = [
     "ConfigurationError",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 Key = tuple[str | int, ...]
 
@@ -19,7 +19,7 @@ class Fault:
     key
         Keys from the top of the configuration, and indices into lists.
     what, remedy
-        As in :class:`smrestore.errors.InputError`.
+        As in :class:`smrestore.support.errors.InputError`.
     """
 
     key: Key

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from smrestore.errors import InputError
 from smrestore.figures.style import SMALL_PT
+from smrestore.support.errors import InputError
 
 # Lightness and chroma of full magnitude in the color space Oklab. The chroma is the largest that
 # sRGB reaches at this lightness in every hue, so the circle is perceptually uniform.

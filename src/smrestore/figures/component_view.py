@@ -7,13 +7,13 @@ import h5py
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from smrestore.errors import InputError
 from smrestore.figures.complex_color import draw_wheel
 from smrestore.figures.components import draw_component, planes_through_peak
 from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
-from smrestore.parameters import simulation_of
 from smrestore.physics import CalibrationGrid, format_order, mixing_orders
-from smrestore.store import FORMAT, case_of
+from smrestore.physics.parameters import simulation_of
+from smrestore.simulation.store import FORMAT, case_of
+from smrestore.support.errors import InputError
 
 _PLANE_MM = 45.0
 _LEFT, _HEADER, _BOTTOM, _GAP, _LEGEND, _TITLE_MM = 11.0, 17.0, 10.0, 14.0, 20.0, 72.0

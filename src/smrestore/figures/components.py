@@ -10,10 +10,10 @@ from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from smrestore.errors import InputError
 from smrestore.figures.complex_color import complex_to_rgb
 from smrestore.figures.style import SMALL_PT
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.support.errors import InputError
 
 Extent = tuple[float, float, float, float]
 

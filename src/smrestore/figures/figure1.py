@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.figures.complex_color import draw_wheel
 from smrestore.figures.components import (
     Panel,
@@ -28,9 +27,10 @@ from smrestore.figures.style import (
     new_figure,
     save,
 )
-from smrestore.parameters import simulation_of
 from smrestore.physics.mixing import format_order
-from smrestore.store import Component, SystemMatrixStore
+from smrestore.physics.parameters import simulation_of
+from smrestore.simulation.store import Component, SystemMatrixStore
+from smrestore.support.errors import InputError
 
 Order = tuple[int, int, int]
 

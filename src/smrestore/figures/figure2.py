@@ -11,7 +11,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, PathPatch, Rectangle
 
-from smrestore.errors import InputError
 from smrestore.figures.phantom_outlines import (
     FROM_ABOVE,
     FROM_FRONT,
@@ -34,6 +33,7 @@ from smrestore.figures.style import (
     wrap_text,
 )
 from smrestore.scanner.phantoms import Box, Phantom, Rod, Shape, Spiral, Tube
+from smrestore.support.errors import InputError
 
 PER_ROW = 4
 MAX_HEIGHT_MM = 45.0

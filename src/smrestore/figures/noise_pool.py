@@ -18,8 +18,8 @@ from smrestore.figures.style import (
     new_figure,
     save,
 )
-from smrestore.files import open_result
 from smrestore.noise.pool import FORMAT
+from smrestore.support.files import open_result
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 14.0, 6.0, 6.0, 9.0
 _PANEL, _GAP, _BETWEEN = 34.0, 14.0, 17.0

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from smrestore.errors import InputError
 from smrestore.figures.complex_color import draw_wheel
 from smrestore.figures.components import draw_component, planes_through_peak
 from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
 from smrestore.mdf import MdfFile, open_mdf, read_system_matrix
 from smrestore.physics import format_order, mixing_orders
+from smrestore.support.errors import InputError
 
 _PLANE_MM = 40.0
 _LEFT, _HEADER, _TITLE, _BOTTOM, _GAP, _LEGEND = 11.0, 8.0, 5.0, 10.0, 14.0, 22.0

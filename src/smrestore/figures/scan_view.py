@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.figures.component_view import draw_planes
 from smrestore.mdf import open_mdf, read_snr, read_system_matrix
 from smrestore.mdf.file import MdfFile
 from smrestore.physics import format_order, mixing_orders
+from smrestore.support.errors import InputError
 
 STRONGEST = 3
 """Components per receive channel that are drawn if none is chosen."""

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path
 
 COLUMN_WIDTH_MM = 85.0
 FULL_WIDTH_MM = 170.0

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from smrestore.errors import InputError
 from smrestore.figures.style import (
     COLORS,
     COLUMN_WIDTH_MM,
@@ -21,6 +20,7 @@ from smrestore.figures.style import (
     new_figure,
     save,
 )
+from smrestore.support.errors import InputError
 
 COLUMNS = (
     "step",

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from smrestore.errors import InputError
+from smrestore.evaluation.transfer.classes import snr_names
+from smrestore.evaluation.transfer.gains import Gain
 from smrestore.figures.style import (
     FULL_WIDTH_MM,
     SMALL_PT,
@@ -20,8 +21,7 @@ from smrestore.figures.style import (
     new_figure,
     save,
 )
-from smrestore.transfer.classes import snr_names
-from smrestore.transfer.gains import Gain
+from smrestore.support.errors import InputError
 
 MARKERS = "os^DvP*Xhp<>"
 _COLUMNS = 2

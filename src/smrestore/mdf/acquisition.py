@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.layout import CONVERSION_FACTOR, TRANSFER_FUNCTION, Fields
 from smrestore.mdf.limits import MAXIMUM_SAMPLES
 from smrestore.physics.sequence import Sequence
+from smrestore.support.errors import InputError
 
 COSINE_PHASE = np.pi / 2
 """Phase of a drive field that is a cosine: the waveform of the specification is a sine."""

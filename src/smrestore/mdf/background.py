@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.choices import Period
 from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME
 from smrestore.mdf.limits import new_array
+from smrestore.support.errors import InputError
 
 BACKGROUND_CORRECTIONS = ("interpolate", "mean", None)
 

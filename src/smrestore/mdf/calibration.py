@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.layout import SNR, Fields
 from smrestore.mdf.limits import MAXIMUM_POSITIONS
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.support.errors import InputError
 
 Triple = tuple[float, float, float]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.description import Description
 from smrestore.mdf.layout import TRANSFER_FUNCTION
+from smrestore.support.errors import InputError
 
 TRANSFER_FUNCTION_POLICIES = ("ignore", "divide")
 SPECTRAL_LEAKAGE_POLICIES = ("ignore", "correct", "correct-if-possible")

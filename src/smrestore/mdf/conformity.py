@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.acquisition import OTHER_WAVEFORMS
 from smrestore.mdf.file import MdfFile
 from smrestore.mdf.layout import (
@@ -24,6 +23,7 @@ from smrestore.mdf.layout import (
     links,
 )
 from smrestore.mdf.snr import stored_snr
+from smrestore.support.errors import InputError
 
 OPTIONAL = (
     "/study/time",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.acquisition import Acquisition
 from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.data import StoredData
@@ -14,6 +13,7 @@ from smrestore.mdf.flags import Flags
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, TRANSFER_FUNCTION, Fields
 from smrestore.mdf.sparsity import SparseRows
+from smrestore.support.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.choices import (
     MEAN,
     Period,
@@ -22,6 +21,7 @@ from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, Fields, open_hdf5
 from smrestore.mdf.transform import Transform
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence as ScanSequence
+from smrestore.support.errors import InputError
 
 Indices = Sequence[int] | np.ndarray | None
 

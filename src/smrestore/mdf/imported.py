@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path
 from smrestore.mdf.file import open_mdf
 from smrestore.mdf.sliced import write_slice
 from smrestore.mdf.system_matrix import calibration_of
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path
 
 KINDS = ("empty", "calibration", "phantom")
 

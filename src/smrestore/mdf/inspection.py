@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.conformity import deviations
 from smrestore.mdf.data import data_bytes
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
 from smrestore.mdf.snr import ratio_of, stored_snr
-from smrestore.progress import progress_bar
+from smrestore.support.errors import InputError
+from smrestore.support.progress import progress_bar
 
 READ_COMPLETELY = 2 << 30
 """Bytes of data up to which all values are checked, and a missing ratio is computed."""

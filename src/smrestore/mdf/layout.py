@@ -14,9 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.heap import check_text_heap
 from smrestore.mdf.limits import DESCRIPTION_BYTES, reading
+from smrestore.support.errors import InputError
 
 VERSION = "2.1.0"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 DESCRIPTION_BYTES = 1 << 28
 """More than the description of any real scan: only ``/measurement/data`` is larger."""

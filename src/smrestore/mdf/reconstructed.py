@@ -10,13 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.copied import copied_datasets
 from smrestore.mdf.file import open_mdf
 from smrestore.mdf.layout import RECONSTRUCTION, Fields, open_hdf5
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields
 from smrestore.mdf.writer import write_mdf
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.support.errors import InputError
 
 GROUP = "/reconstruction"
 PARAMETERS = f"{GROUP}/_parameters"

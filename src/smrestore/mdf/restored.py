@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.copied import conforming_time, copied_datasets, is_user_defined
 from smrestore.mdf.data import TILE_BYTES
@@ -27,6 +26,7 @@ from smrestore.mdf.layout import (
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
 from smrestore.mdf.writer import Blocks, write_mdf
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.support.errors import InputError
 
 
 def write_restored(

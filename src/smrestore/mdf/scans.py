@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.acquisition import Acquisition
 from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME, VERSION
 from smrestore.mdf.writer import Blocks, timestamp, write_mdf
+from smrestore.support.errors import InputError
 
 UNKNOWN = "n.a."
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.background import background_spectra
 from smrestore.mdf.choices import MEAN, Period
 from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import IS_BACKGROUND_FRAME, SNR
 from smrestore.mdf.system_matrix import calibration_of, matrix_of
+from smrestore.support.errors import InputError
 
 N_STRONGEST = 20
 """Frequencies that show where the signal region is."""

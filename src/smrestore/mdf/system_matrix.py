@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.background import (
     BACKGROUND_CORRECTIONS,
     background_spectra,
@@ -15,6 +14,7 @@ from smrestore.mdf.choices import Period
 from smrestore.mdf.file import Indices, MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, IS_BACKGROUND_FRAME
 from smrestore.mdf.limits import new_array
+from smrestore.support.errors import InputError
 
 
 def read_system_matrix(

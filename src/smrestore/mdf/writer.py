@@ -10,11 +10,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path
 from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.layout import CONDITIONAL, MANDATORY, RECONSTRUCTION, TRACER
 from smrestore.mdf.limits import reading
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path
 
 
 @dataclass(frozen=True, eq=False)

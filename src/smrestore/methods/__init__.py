@@ -7,11 +7,11 @@ units. Evaluation, restoration of scans and figures see no difference between me
 from collections.abc import Mapping
 from pathlib import Path
 
-from smrestore.errors import InputError
 from smrestore.methods.biharmonic import inpaint_biharmonic
 from smrestore.methods.classical import BASELINES, Method, classical_method
 from smrestore.methods.dct_filter import dct_filter
 from smrestore.methods.spline import spline_upsample
+from smrestore.support.errors import InputError
 
 __all__ = [
     "BASELINES",

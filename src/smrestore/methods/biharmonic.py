@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 IMAGES = 64
 """Images that are filled at a time, to bound the memory."""

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods.biharmonic import inpaint_biharmonic_each
 from smrestore.methods.dct_filter import dct_filter
 from smrestore.methods.spline import spline_upsample
+from smrestore.support.errors import InputError
+from smrestore.tasks.degradation import Degraded
 
 Method = Callable[[Sequence[Degraded]], list[np.ndarray]]
 

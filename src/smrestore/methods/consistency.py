@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods.dct_filter import dct_filter
+from smrestore.support.errors import InputError
+from smrestore.tasks.degradation import Degraded
 
 
 def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarray:

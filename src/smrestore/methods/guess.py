@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.degradation import Degraded
 from smrestore.methods.classical import Method, classical_method
+from smrestore.tasks.degradation import Degraded
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from smrestore.allocation import keep_freed_memory
-from smrestore.degradation import Degraded
-from smrestore.errors import InputError
 from smrestore.methods.consistency import spectrum_within_noise, within_noise
 from smrestore.methods.guess import FirstGuess
-from smrestore.models import load_model
-from smrestore.padding import centered_offset, embed, extract, indicator, refined, window
-from smrestore.phase import phase_factor
+from smrestore.methods.padding import centered_offset, embed, extract, indicator, refined, window
+from smrestore.methods.phase import phase_factor
+from smrestore.networks.weights import load_model
+from smrestore.support.allocation import keep_freed_memory
+from smrestore.support.errors import InputError
 from smrestore.tasks import make_task
+from smrestore.tasks.degradation import Degraded
 
 ENSEMBLES = ("phases", "flips")
 VOXELS = {"cpu": 2**16, "cuda": 2**20}

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 ALIGNMENTS = ("aligned", "half-pixel")
 ENDS = ("natural", "not-a-knot", "clamped")

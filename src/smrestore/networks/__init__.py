@@ -4,7 +4,6 @@ A network maps a batch of padded components, real and imaginary part as channels
 known voxels to restored components; :class:`smrestore.networks.base.Network` says how.
 """
 
-from smrestore.errors import InputError
 from smrestore.networks.base import Network
 from smrestore.networks.dncnn import DnCNN
 from smrestore.networks.pconv_unet import PConvUNet
@@ -12,6 +11,7 @@ from smrestore.networks.rdn import RDN
 from smrestore.networks.smrnet import SMRnet
 from smrestore.networks.swinir import SwinIR
 from smrestore.networks.unet import UNet
+from smrestore.support.errors import InputError
 
 NETWORKS: dict[str, type[Network]] = {
     "dncnn": DnCNN,

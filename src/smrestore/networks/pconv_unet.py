@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smrestore.errors import InputError
 from smrestore.networks.base import Network
 from smrestore.networks.layers import BATCH_NORMS, CONVOLUTIONS, group_norm, without_autocast
+from smrestore.support.errors import InputError
 
 SLOPE = 0.2
 NORMS = ("batch", "group", "none")

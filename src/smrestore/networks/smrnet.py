@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smrestore.errors import InputError
 from smrestore.networks.base import Network
 from smrestore.networks.layers import (
     CONVOLUTIONS,
@@ -18,6 +17,7 @@ from smrestore.networks.layers import (
     convolution,
     enlarge,
 )
+from smrestore.support.errors import InputError
 
 FACTORS = (2, 4)
 SLOPE = 0.2

@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recompute
 
-from smrestore.errors import InputError
 from smrestore.networks.base import Network
 from smrestore.networks.layers import (
     Mask,
@@ -25,6 +24,7 @@ from smrestore.networks.layers import (
     roll_each,
     start_with_zero,
 )
+from smrestore.support.errors import InputError
 
 EXCLUDED = -100.0
 """Added to the logits of excluded keys. It is finite, so windows without any key give no NaN."""

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from smrestore.errors import InputError
 from smrestore.networks.base import Network
 from smrestore.networks.layers import (
     CONVOLUTIONS,
@@ -32,6 +31,7 @@ from smrestore.networks.layers import (
     roll_each,
     start_with_zero,
 )
+from smrestore.support.errors import InputError
 
 
 class ResidualBlock(nn.Module):

@@ -7,7 +7,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.choices import IS_LEAKAGE_CORRECTED, Period
 from smrestore.mdf.data import frame_blocks
 from smrestore.mdf.file import MdfFile, open_mdf
@@ -15,9 +14,10 @@ from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, IS_BACKGROUND_FRAME
 from smrestore.noise.origin import Origin, origin_of
 from smrestore.noise.pool import check_background_level
 from smrestore.noise.workfile import Block, write_pool
-from smrestore.parameters import simulation_of
 from smrestore.physics.mixing import mixing_orders
-from smrestore.store import case_of
+from smrestore.physics.parameters import simulation_of
+from smrestore.simulation.store import case_of
+from smrestore.support.errors import InputError
 
 BLOCK_BYTES = 2**26
 """Spectra of a block of frames, in single precision."""
@@ -144,7 +144,7 @@ def build_noise_pool(
 def frequencies_of(stores: Iterable[str | Path], *, twins: bool = False) -> np.ndarray:
     """Return the frequency bins that system matrix stores hold, ascending, int32.
 
-    With ``twins``, those of their twin frequencies as well, see :mod:`smrestore.twins`.
+    With ``twins``, those of their twin frequencies as well, see :mod:`smrestore.methods.twins`.
     """
     found: set[int] = set()
     for path in stores:

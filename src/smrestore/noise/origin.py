@@ -9,10 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
 from smrestore.mdf.limits import reading
+from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.noise.origin import Origin
 from smrestore.noise.pool import check_background_level
 from smrestore.noise.workfile import Block, write_pool
-from smrestore.seeds import generator
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 
 PARAMETRIC_MODELS = ("white", "drift-white")
 ROWS = 64

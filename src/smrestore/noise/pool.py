@@ -8,9 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
-from smrestore.files import memory_map, open_result
 from smrestore.noise.origin import Origin, read_origins
+from smrestore.support.errors import InputError
+from smrestore.support.files import memory_map, open_result
 
 FORMAT = "smrestore noise pool 2"
 BACKGROUND_LEVELS = ("remove", "keep")

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import scipy.fft
 
-from smrestore.progress import progress_bar
+from smrestore.support.progress import progress_bar
 
 ROWS, FRAMES = 512, 1024
 """Components and frames of a piece: 8 MiB in double precision, of which a handful is in use."""

@@ -13,12 +13,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path, provenance, raise_if_full, reserve_space
 from smrestore.noise.origin import Origin, write_origins
 from smrestore.noise.pool import FORMAT
 from smrestore.noise.statistics import Run, dataset_shapes, write_statistics
-from smrestore.progress import progress_bar
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path, provenance, raise_if_full, reserve_space
+from smrestore.support.progress import progress_bar
 
 Block = tuple[tuple, np.ndarray]
 """Where the values belong in ``noise``, and the values."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 BOLTZMANN = 1.380649e-23
 """Boltzmann constant in J/K."""

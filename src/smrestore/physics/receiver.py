@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

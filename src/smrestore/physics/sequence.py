@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 Triple = tuple[float, float, float]
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
 from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
+from smrestore.support.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ import numba
 import numpy as np
 import scipy.fft
 
-from smrestore.errors import InputError
 from smrestore.physics import lattice, torus
 from smrestore.physics.block import Memory, Places, fill_components, receive, sample_moment
 from smrestore.physics.cosines import Pattern, panel_size
@@ -37,6 +36,7 @@ from smrestore.physics.scratch import scratch
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.setup import Simulation
 from smrestore.physics.vectors import LANES
+from smrestore.support.errors import InputError
 
 EVALUATORS = ("table", "quadrature")
 TRANSFORMS = ("fastest", "torus", "time")

@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path
-from smrestore.progress import progress_bar
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path
+from smrestore.support.progress import progress_bar
 
 EXPANSION = 100
 """An archive may hold so many times its own size; scans are noise and hardly shrink."""

@@ -17,9 +17,9 @@ import pooch
 import requests
 import urllib3
 
-from smrestore.errors import InputError
-from smrestore.files import raise_if_full
-from smrestore.progress import progress_bar
+from smrestore.support.errors import InputError
+from smrestore.support.files import raise_if_full
+from smrestore.support.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 

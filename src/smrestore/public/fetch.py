@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from smrestore.errors import InputError
 from smrestore.mdf.imported import import_scan
 from smrestore.public.archive import extract
 from smrestore.public.download import default_cache, download
 from smrestore.public.registry import Store, check_file
+from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 # The C loader is ten times faster, and missing from some builds of PyYAML.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

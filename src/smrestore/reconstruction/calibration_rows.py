@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.mdf import MdfFile, Period
 from smrestore.physics import mixing_orders
 from smrestore.reconstruction.imaging import ReconstructionSettings
 from smrestore.reconstruction.matching import chosen_periods
+from smrestore.support.errors import InputError
 
 
 @dataclass(frozen=True)

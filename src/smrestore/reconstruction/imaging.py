@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.reconstruction.kaczmarz import kaczmarz
 from smrestore.reconstruction.regularization import (
     Regularization,
@@ -12,7 +11,8 @@ from smrestore.reconstruction.regularization import (
     relative_regularization,
 )
 from smrestore.reconstruction.rows import row_weights, select_rows
-from smrestore.seeds import generator
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 
 BACKGROUNDS = ("interpolate", "mean", "none")
 LEAKAGES = ("ignore", "correct")

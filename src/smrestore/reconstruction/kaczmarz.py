@@ -6,9 +6,9 @@ import numba
 import numpy as np
 from numba import njit
 
-from smrestore.errors import InputError
-from smrestore.progress import progress_bar
 from smrestore.reconstruction.rows import row_energies
+from smrestore.support.errors import InputError
+from smrestore.support.progress import progress_bar
 
 
 def kaczmarz(

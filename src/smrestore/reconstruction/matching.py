@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.mdf import MdfFile, Period
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.physics import CalibrationGrid
 from smrestore.reconstruction.imaging import ReconstructionSettings
+from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)
 

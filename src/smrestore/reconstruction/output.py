@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.figures.reconstruction_view import plot_reconstruction
-from smrestore.files import provenance
 from smrestore.reconstruction.imaging import ReconstructionSettings
 from smrestore.reconstruction.scans import PhantomImages, reconstruct_phantom
+from smrestore.support.errors import InputError
+from smrestore.support.files import provenance
 
 
 def reconstruct_to_mdf(

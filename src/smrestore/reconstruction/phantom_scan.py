@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.mdf import Period
 from smrestore.mdf.layout import IS_BACKGROUND_FRAME
 from smrestore.reconstruction.calibration_rows import Rows, request
 from smrestore.reconstruction.matching import chosen_periods
+from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.reconstruction.rows import row_energies
+from smrestore.support.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from smrestore.errors import InputError
 from smrestore.physics.mixing import total_order
+from smrestore.support.errors import InputError
 
 WEIGHTINGS = ("none", "row-norm", "whitening")
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.mdf import Calibration
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.support.errors import InputError
 
 CORRUPTIONS = ("stuck", "attenuated")
 ATTENUATION = 0.1

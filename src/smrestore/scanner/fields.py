@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.physics import LocalFields, Sequence
+from smrestore.support.errors import InputError
 
 Polynomial = dict[tuple[int, int, int], float]
 """Coefficient by the powers of x, y and z."""

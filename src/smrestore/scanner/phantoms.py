@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.shapes import DEFAULT_SHAPE, Entry, shape_faults
+from smrestore.scanner.shapes import DEFAULT_SHAPE, Entry, shape_faults
+from smrestore.support.errors import InputError
 
 Point = tuple[float, float, float]
 

@@ -11,7 +11,6 @@ import numpy as np
 import scipy.fft
 
 from smrestore import mdf
-from smrestore.errors import InputError
 from smrestore.mdf.layout import (
     DATA,
     FRAME_PERMUTATION,
@@ -21,9 +20,10 @@ from smrestore.mdf.layout import (
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.sequence import Sequence
-from smrestore.progress import progress_bar
 from smrestore.scanner.background import Background
-from smrestore.seeds import derived_seed, generator
+from smrestore.support.errors import InputError
+from smrestore.support.progress import progress_bar
+from smrestore.support.seeds import derived_seed, generator
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,6 @@ import h5py
 import numpy as np
 
 from smrestore import mdf
-from smrestore.errors import InputError
-from smrestore.files import memory_map, new_hdf5, provenance
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence
 from smrestore.scanner.background import BackgroundSettings, scanner_background
@@ -24,7 +22,9 @@ from smrestore.scanner.recording import (
     stored_frequencies,
 )
 from smrestore.scanner.signal import DeltaSample, ReceiveChannel, SignalModel, Tracer
-from smrestore.seeds import generator
+from smrestore.support.errors import InputError
+from smrestore.support.files import memory_map, new_hdf5, provenance
+from smrestore.support.seeds import generator
 
 PHANTOM_OVERSAMPLING = 3
 """Points per voxel and axis at which the signal of a phantom is simulated."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 from smrestore.tasks.decimation import AcceleratedCalibration, Upsampling
 from smrestore.tasks.denoising import Denoising
 from smrestore.tasks.inpainting import Inpainting

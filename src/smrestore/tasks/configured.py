@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from smrestore import mdf
-from smrestore.masks import mask_from_indices, read_mask
 from smrestore.mdf.system_matrix import calibration_of
+from smrestore.tasks.masks import mask_from_indices, read_mask
 from smrestore.tasks.scan import ScanTask, scan_task
 
 

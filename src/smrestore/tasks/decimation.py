@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.degradation import Pair, component_noise, pair
-from smrestore.errors import InputError
 from smrestore.noise import NoisePool
-from smrestore.store import Component
+from smrestore.simulation.store import Component
+from smrestore.support.errors import InputError
+from smrestore.tasks.degradation import Pair, component_noise, pair
 from smrestore.tasks.task import Task, decimate
 
 

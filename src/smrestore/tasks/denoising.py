@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.degradation import Pair, component_noise, pair
 from smrestore.noise import NoisePool
-from smrestore.store import Component
+from smrestore.simulation.store import Component
+from smrestore.tasks.degradation import Pair, component_noise, pair
 from smrestore.tasks.task import Task
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.degradation import Pair, component_noise, pair
-from smrestore.masks import random_mask
 from smrestore.noise import NoisePool
-from smrestore.store import Component
+from smrestore.simulation.store import Component
+from smrestore.tasks.degradation import Pair, component_noise, pair
+from smrestore.tasks.masks import random_mask
 from smrestore.tasks.task import Task
 
 

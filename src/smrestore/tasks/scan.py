@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from smrestore.degradation import Degraded, unit_maximum
-from smrestore.errors import InputError
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.support.errors import InputError
+from smrestore.tasks.degradation import Degraded, unit_maximum
 from smrestore.tasks.task import decimate
 
 

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from smrestore.degradation import Pair
 from smrestore.noise import NoisePool
-from smrestore.store import Component
+from smrestore.simulation.store import Component
+from smrestore.tasks.degradation import Pair
 
 Size = tuple[int, int, int]
 

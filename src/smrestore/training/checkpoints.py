@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from smrestore.files import raise_if_full
+from smrestore.support.files import raise_if_full
 
 logger = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from smrestore.degradation import Pair, complex_sigma, unit_maximum
-from smrestore.errors import InputError
 from smrestore.methods.guess import FirstGuess
+from smrestore.methods.padding import embed, indicator, random_offset, refined, window
+from smrestore.methods.phase import phase_factor
 from smrestore.noise import NoisePool
-from smrestore.padding import embed, indicator, random_offset, refined, window
-from smrestore.phase import phase_factor
-from smrestore.seeds import generator
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
 from smrestore.tasks import make_task
+from smrestore.tasks.degradation import Pair, complex_sigma, unit_maximum
 from smrestore.training.settings import TrainingSettings
 
 Sample = dict[str, torch.Tensor]

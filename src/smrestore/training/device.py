@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 from smrestore.training.settings import TrainingSettings
 
 _NO_MEMORY = re.compile("not enough memory|can't allocate memory|out of memory", re.IGNORECASE)

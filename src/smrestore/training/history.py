@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning_fabric.loggers import TensorBoardLogger
 
-from smrestore.files import atomic_path
+from smrestore.support.files import atomic_path
 
 logger = logging.getLogger(__name__)
 

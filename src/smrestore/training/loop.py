@@ -16,9 +16,9 @@ from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
 
-from smrestore.errors import InputError
-from smrestore.files import atomic_path
-from smrestore.seeds import derived_seed
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path
+from smrestore.support.seeds import derived_seed
 from smrestore.training.data import Sample, TrainingPairs
 from smrestore.training.device import memory_errors
 from smrestore.training.history import History

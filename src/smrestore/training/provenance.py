@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 
 from smrestore.noise import NoisePool
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
 from smrestore.training.data import Selection
 
 

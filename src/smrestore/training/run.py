@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from smrestore.allocation import keep_freed_memory
-from smrestore.errors import InterruptionError
-from smrestore.models import save_card, save_weights
 from smrestore.networks import build_network
+from smrestore.networks.weights import save_card, save_weights
 from smrestore.noise import NoisePool
-from smrestore.progress import progress_bar
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.allocation import keep_freed_memory
+from smrestore.support.errors import InterruptionError
+from smrestore.support.progress import progress_bar
 from smrestore.training.checkpoints import Checkpoints
 from smrestore.training.data import Selection, TrainingPairs, check_data
 from smrestore.training.device import (

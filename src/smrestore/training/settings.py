@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from smrestore.errors import InputError
+from smrestore.support.errors import InputError
 
 PHASES = ("raw", "canonical")
 OVERSIZE = ("error", "exclude", "crop")
@@ -41,7 +41,7 @@ class TrainingSettings:
     noise_free
         Share of the pairs without noise.
     sigma_convention
-        What sigma means, see :func:`smrestore.degradation.complex_sigma`.
+        What sigma means, see :func:`smrestore.tasks.degradation.complex_sigma`.
     scale
         Range of the random scale of the ground truth, drawn uniformly.
     steps, batch_size, learning_rate

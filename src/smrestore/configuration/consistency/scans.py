@@ -7,9 +7,9 @@ from smrestore.configuration.consistency.noise import check_users
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.faults import Key, choice_remedy
 from smrestore.configuration.scans import resolved_scan
-from smrestore.errors import InputError
 from smrestore.public.registry import Store, check_file, read_stores
-from smrestore.shapes import shape_faults
+from smrestore.scanner.shapes import shape_faults
+from smrestore.support.errors import InputError
 
 
 def resolve_scans(entries: Entries) -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.physics.mixing import UNREACHED, total_order
+from smrestore.support.errors import InputError
 
 Order = tuple[int, int, int]
 

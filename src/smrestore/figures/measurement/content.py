@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from smrestore.errors import InputError
 from smrestore.figures.components import Panel
+from smrestore.support.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,18 +8,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.errors import InputError
 from smrestore.figures.components import Panel, cut
 from smrestore.figures.measurement.choice import Order, choose_components, nearest_frequency
 from smrestore.figures.measurement.content import ComponentRow, ImageRow, MeasurementFigure
 from smrestore.mdf import MEAN, MdfFile, Period, open_mdf, read_snr
 from smrestore.mdf.layout import SNR
 from smrestore.mdf.system_matrix import calibration_of
+from smrestore.methods.phase import phase_factor
 from smrestore.metrics import psnr
-from smrestore.phase import phase_factor
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import format_order, mixing_orders
 from smrestore.reconstruction.calibration_rows import Rows, read_rows
+from smrestore.support.errors import InputError
 from smrestore.tasks.scan import DecimatedScan, InpaintedScan, ScanTask
 from smrestore.tasks.task import decimate
 

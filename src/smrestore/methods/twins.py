@@ -1,0 +1,175 @@
+"""Twin frequencies: components of one mixing order, which are the same image measured again.
+
+The mean moment is an even function of each drive phase, so that all bins
+|n_x m_x +- n_y m_y +- n_z m_z| of a mixing order (n_x, n_y, n_z) hold the same image in an
+equilibrium model, up to a factor that is proportional to the frequency. A 2D scan holds most images
+twice and a 3D scan four times, with noise of its own each time. Averaged by their signal-to-noise
+ratios they are worth up to 3 and 6 dB.
+
+Where particles relax, twins differ in phase and somewhat in shape, and several mixing orders that
+fall on one bin make them differ, too. Both is measured, not assumed: the factor between two images
+is estimated from the images, and what they differ in beyond noise counts as further noise of the
+twin.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.physics.mixing import total_order
+from smrestore.support.errors import InputError
+from smrestore.support.progress import progress_bar
+
+FALSE_ALARM = 1e-4
+"""Probability that pure noise passes for a twin: the factor of an image that is not seen in the
+other one means nothing."""
+MINIMUM_CORRELATION = 0.7
+"""Of two images, corrected for their noise. Below, less than half of the energy of a twin is the
+image that is looked for. Twins of equilibrium models reach 0.97 and more."""
+
+
+@dataclass(frozen=True, eq=False)
+class TwinCombination:
+    """Components combined with their twins.
+
+    Attributes
+    ----------
+    images
+        complex64 (K, Nx, Ny, Nz), each in the units and phase of the component it stands for.
+    noise
+        Standard deviation of the complex noise that is left in each, float64 (K,).
+    n_twins
+        How many twins have a share in each, int64 (K,).
+    """
+
+    images: np.ndarray
+    noise: np.ndarray
+    n_twins: np.ndarray
+
+
+def twin_groups(mixing_order: np.ndarray | None, n_components: int) -> list[np.ndarray]:
+    """Return the components that share their mixing order but for signs.
+
+    Parameters
+    ----------
+    mixing_order
+        Of each component of **one** receive channel, int (K, 3), as from
+        :func:`smrestore.physics.mixing_orders`. Bins that no order reaches have no twins.
+    n_components
+        K.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Ascending indices of the members of each group, of two at least.
+
+    Raises
+    ------
+    InputError
+        If the mixing orders are missing or not K triples of integers.
+    """
+    orders = np.asarray(mixing_order)
+    if mixing_order is None or orders.shape != (n_components, 3) or orders.dtype.kind not in "iu":
+        found = "none" if mixing_order is None else f"{orders.dtype} of shape {orders.shape}"
+        raise InputError(
+            f"twins are found by mixing orders, int ({n_components}, 3); given are {found}",
+            field="mixing_order",
+            remedy="give those of the drive-field sequence for the frequencies of the components",
+        )
+    reached = np.flatnonzero(total_order(orders) >= 0)
+    if not len(reached):
+        return []
+    _, label = np.unique(np.abs(orders[reached]), axis=0, return_inverse=True)
+    label = label.ravel()
+    by_label = np.argsort(label, kind="stable")
+    bounds = np.flatnonzero(np.diff(label[by_label])) + 1
+    return [group for group in np.split(reached[by_label], bounds) if len(group) > 1]
+
+
+def combine_twins(
+    images: np.ndarray, noise: np.ndarray, mixing_order: np.ndarray | None
+) -> TwinCombination:
+    """Combine every component of a channel with its twins, weighted by their SNR.
+
+    With images divided by their noise, the factor between two of them is that of total least
+    squares, so that noise biases it on neither side (Golub and Van Loan 1980, SIAM J. Numer. Anal.
+    17, 883). A twin takes part if the two images correlate more than noise alone would
+    (:data:`FALSE_ALARM`) and, corrected for noise, by :data:`MINIMUM_CORRELATION`. Its weight is
+    the inverse of its noise, in units of the component, plus what the images differ in beyond their
+    noise. So a weak or unlike twin has little influence, and a component without twins stays as it
+    is.
+
+    Beyond the result, a group of twins is held at a time.
+
+    Parameters
+    ----------
+    images
+        complex (K, Nx, Ny, Nz): components of **one** receive channel with independent noise, or
+        anything that gives them for ascending indices.
+    noise
+        Standard deviation of the complex noise of each, float64 (K,), in units of the images. If it
+        is overstated, small differences of shape pass for noise and cost quality at high SNR. A
+        component with zero noise is taken as it is and gives nothing to others.
+    mixing_order
+        See :func:`twin_groups`.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, mixing orders are missing, or a value is not finite.
+    """
+    noise = np.asarray(noise, dtype=np.float64)
+    if len(images.shape) != 4 or noise.shape != images.shape[:1]:
+        raise InputError(
+            f"images of shape {images.shape} with noise of shape {noise.shape}",
+            field="images",
+            remedy="give components (K, Nx, Ny, Nz) of a channel and one number for each",
+        )
+    if not (np.isfinite(noise).all() and (noise >= 0).all()):
+        raise InputError("is negative or not finite", field="noise", remedy="give the deviations")
+    groups = twin_groups(mixing_order, len(noise))
+    combined = np.array(images, dtype=np.complex64)
+    left, n_twins = noise.copy(), np.zeros(len(noise), dtype=np.int64)
+    for group in progress_bar(groups, desc="twins", unit="group"):
+        members = group[noise[group] > 0]
+        if len(members) < 2:
+            continue
+        white = combined[members].reshape(len(members), -1) / noise[members, None]
+        gram = white.conj() @ white.T / white.shape[1]
+        if not np.isfinite(gram).all():
+            raise InputError("components hold NaN or infinity", field="images")
+        weights = _weights(gram, white.shape[1])
+        images_of_group = (weights @ white) * noise[members, None]
+        combined[members] = images_of_group.reshape(-1, *combined.shape[1:])
+        left[members] = noise[members] * np.linalg.norm(weights, axis=1)
+        n_twins[members] = np.count_nonzero(weights, axis=1) - 1
+    return TwinCombination(combined, left, n_twins)
+
+
+def _weights(gram: np.ndarray, n_voxels: int) -> np.ndarray:
+    """Return what each image adds to each component, complex (G, G); white noise of variance 1.
+
+    ``gram[i, j]`` is the mean of conj(y_i) y_j over the voxels.
+    """
+    energy = gram.diagonal().real
+    first, second = energy[:, None], energy[None, :]
+    shared = np.abs(gram) ** 2
+    # Under independence 1 - |correlation|^2 to the power P - 1 is uniformly distributed.
+    product = np.maximum(first * second, np.finfo(float).tiny)
+    seen = shared / product > 1 - FALSE_ALARM ** (1 / max(n_voxels - 1, 1))
+    signal = np.maximum(first - 1, 0) * np.maximum(second - 1, 0)
+    alike = shared >= MINIMUM_CORRELATION**2 * signal
+    twin = seen & alike & ~np.eye(len(gram), dtype=bool)
+    # Factor from image i to image j by total least squares, noise being equal in both.
+    contrast = second - first
+    numerator = contrast + np.sqrt(contrast**2 + 4 * shared)
+    factor = numerator / np.where(twin, 2 * gram.conj(), 1)
+    gain = np.abs(factor) ** 2
+    # What y_j - factor y_i holds beyond the noise of both.
+    residual = second - 2 * (factor.conj() * gram).real + gain * first
+    unlike = np.maximum(residual - 1 - gain, 0)
+    precision = np.where(twin, gain / (1 + unlike), 0)
+    np.fill_diagonal(precision, 1)
+    np.fill_diagonal(factor, 1)
+    shares = precision / precision.sum(axis=1, keepdims=True)
+    return np.where(precision > 0, shares / np.where(precision > 0, factor, 1), 0)

@@ -1,0 +1,136 @@
+"""Trained models on disk: weights as safetensors with a card beside them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from smrestore.networks import build_network
+from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path, provenance
+
+CARD = "card.json"
+WEIGHTS = "weights.safetensors"
+SETTINGS = ("task", "degradation", "dimension", "network", "phase", "patch")
+"""What the settings on a card must say for the weights to be of use."""
+
+
+def save_model(network: nn.Module, card: Mapping[str, object], path: str | Path) -> None:
+    """Write the weights of a network to ``path`` and the card beside them."""
+    save_weights(network.state_dict(), path)
+    save_card(card, path)
+
+
+def save_weights(weights: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Write the state of a network, by name, to ``path``."""
+    weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    # save_file of the library would make files that only their owner can read.
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(weights))
+
+
+def save_card(card: Mapping[str, object], path: str | Path) -> None:
+    """Write the card of the weights at ``path`` to ``card.json`` in the same folder."""
+    with atomic_path(Path(path).parent / CARD) as temporary:
+        temporary.write_text(json.dumps({**card, **provenance()}, indent=1) + "\n")
+
+
+def load_model(path: str | Path) -> tuple[nn.Module, dict[str, object]]:
+    """Return the network, ready for inference on the CPU, and its card.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or the weights belong to another architecture.
+    """
+    path = Path(path)
+    card = read_card(path)
+    try:
+        weights = load_file(path)
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, remedy="train the model") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"no readable weights ({error})", path=path, remedy="train the model again"
+        ) from None
+    settings = card["settings"]
+    sizes = dict(settings["network"])
+    network = build_network(sizes.pop("name"), settings["dimension"], **sizes)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(
+            f"weights do not fit the card's network {settings['network']} ({error})",
+            path=path,
+            remedy="keep weights and card of one training together",
+        ) from None
+    return network.eval(), card
+
+
+def read_card(path: str | Path) -> dict[str, object]:
+    """Return the card of the weights at ``path``.
+
+    Raises
+    ------
+    InputError
+        If it is missing, no JSON, or lacks what is needed to use the weights.
+    """
+    path = Path(path).parent / CARD
+    try:
+        card = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, remedy="train the model") from None
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"no readable card ({error})", path=path, remedy="train the model again"
+        ) from None
+    settings = card.get("settings") if isinstance(card, dict) else None
+    for name in SETTINGS:
+        if not isinstance(settings, dict) or name not in settings:
+            raise InputError(
+                "the card lacks it",
+                path=path,
+                field=f"settings.{name}",
+                remedy="train the model again",
+            )
+    return card
+
+
+def list_models(folder: str | Path) -> tuple[list[dict[str, object]], list[str]]:
+    """Return a row for each trained model below a folder, and a line for each that is broken.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError("no such folder", path=folder, remedy="give one with trained models")
+    rows, broken = [], []
+    places = {path.parent for name in (CARD, WEIGHTS) for path in folder.rglob(name)}
+    for place in sorted(places):
+        try:
+            network, card = load_model(place / WEIGHTS)
+        except InputError as error:
+            broken.append(str(error))
+            continue
+        settings, metrics = card["settings"], card.get("metrics", {})
+        rows.append(
+            {
+                "model": str(place.relative_to(folder)),
+                "task": settings["task"],
+                "dimension": settings["dimension"],
+                "network": settings["network"]["name"],
+                "parameters": sum(p.numel() for p in network.parameters()),
+                "trained on": card.get("names", {}).get("dataset", ""),
+                "validation PSNR (dB)": metrics.get("validation_psnr_dB"),
+                "steps": metrics.get("step"),
+                "date": str(card.get("created", ""))[:10],
+            }
+        )
+    return rows, broken

@@ -1,0 +1,1 @@
+"""Restoration of measured calibration scans: MDF in, MDF out."""

@@ -1,0 +1,1 @@
+"""Simulation of system matrices in batches, and the store that holds them."""

@@ -1,0 +1,165 @@
+"""Files that are either complete or absent, and that say where they come from."""
+
+import contextlib
+import functools
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from smrestore.support.errors import InputError
+
+_NO_SPACE = re.compile(
+    "No space left|File too large|quota exceeded|unable to extend file|requested and .* written",
+    re.IGNORECASE,
+)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` which takes its place when the block succeeds.
+
+    The folder is made if needed. When the block raises, the temporary file is removed and a former
+    file at ``path`` stays as it was.
+
+    Raises
+    ------
+    InputError
+        If the disk or the quota is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The ending is kept, because matplotlib and pandas choose formats by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise_if_full(error, path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def raise_if_full(error: Exception, path: str | Path) -> None:
+    """Raise the error of a full disk if this is what an error while writing ``path`` says."""
+    # HDF5 and NumPy pass on what the system said in words only.
+    if _NO_SPACE.search(str(error)):
+        raise InputError(
+            "there is no space left to write it",
+            path=path,
+            remedy="free some and run again; finished files stay",
+        ) from error
+
+
+SLACK = 2**16
+"""Bytes that an HDF5 file may need beyond its data: headers, and what is written on closing."""
+
+
+@contextlib.contextmanager
+def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Write an HDF5 file that appears when it is complete; see :func:`atomic_path`."""
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w") as file:
+            yield file
+            file.flush()
+            end = file.id.get_filesize()
+        os.truncate(temporary, end)
+
+
+def reserve_space(file: h5py.File, n_bytes: int) -> None:
+    """Make sure that ``n_bytes`` more can be written to a file of :func:`new_hdf5`.
+
+    HDF5 cannot get over a full disk: closing the file may even end the program. With space
+    reserved, the failure comes before HDF5 writes, as an ``OSError`` of the system.
+    """
+    file.flush()
+    if hasattr(os, "posix_fallocate"):
+        descriptor = os.open(file.filename, os.O_RDWR)
+        try:
+            os.posix_fallocate(descriptor, file.id.get_filesize(), n_bytes + SLACK)
+        finally:
+            os.close(descriptor)
+
+
+@functools.cache
+def git_commit() -> str:
+    """Return the commit of the source tree that runs, or ``"unknown"`` outside a checkout."""
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return result.stdout.strip()
+
+
+def provenance() -> dict[str, str]:
+    """Return what made a file: package version, git commit and time (UTC)."""
+    return {
+        "smrestore_version": version("smrestore"),
+        "git_commit": git_commit(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def open_result(path: str | Path, kind: str, *, make: str, remake: str) -> h5py.File:
+    """Open an HDF5 file that another stage has written, and check what it is.
+
+    Parameters
+    ----------
+    path
+        File to read.
+    kind
+        What its attribute ``format`` must say, ending with the version of the format.
+    make, remake
+        What the user can do if the file is missing, and if it is damaged.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another kind.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, remedy=make) from None
+    except OSError as error:
+        raise InputError(f"not a readable HDF5 file ({error})", path=path, remedy=remake) from None
+    found = file.attrs.get("format")
+    if found != kind:
+        file.close()
+        name = kind.removeprefix("smrestore ").rstrip(" 0123456789")
+        raise InputError(
+            f"format is {found!r}, not {kind!r}",
+            path=path,
+            field="format",
+            remedy=f"give a {name} made by this version",
+        )
+    return file
+
+
+def memory_map(dataset: h5py.Dataset) -> np.ndarray:
+    """Return a read-only view of a contiguous HDF5 dataset, without the cost of HDF5 per access.
+
+    Random rows are read several times faster than through h5py, and processes share the pages. The
+    dataset must be written contiguously and without filters, and the file must not change.
+    """
+    offset = dataset.id.get_offset()
+    if offset is None or dataset.chunks is not None:
+        raise ValueError(f"{dataset.name} is not stored contiguously")
+    pages = np.memmap(
+        dataset.file.filename, dtype=dataset.dtype, mode="r", offset=offset, shape=dataset.shape
+    )
+    # A plain array is cheaper to index than a memmap.
+    return np.asarray(pages)
