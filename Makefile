@@ -43,6 +43,7 @@ test: lint  ## Check style and workflow, then run all tests
 lint: install  ## Check style and workflow only
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 

@@ -96,7 +96,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         from tabulate import tabulate
 
         from smrestore.methods import load_method
-        from smrestore.restoration.scan import WITH_SIGNAL, restore_scan
+        from smrestore.restoration.scan import restore_scan
+        from smrestore.restoration.summary import WITH_SIGNAL
         from smrestore.tasks.configured import configured_task
 
         for option in ("sigma_factor", "within_noise", "components"):

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from smrestore import mdf
-from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods import Method
-from smrestore.methods.twins import combine_twins, twin_groups
-from smrestore.noise.roughness import roughness
-from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.mixing import mixing_orders
+from smrestore.methods.twins import combine_twins
+from smrestore.restoration.plan import Plan, plan_restoration, wanted_components
+from smrestore.restoration.summary import RestorationSummary, roughness_of, summarize
 from smrestore.support.errors import InputError
 from smrestore.support.progress import progress_bar
 from smrestore.tasks.scan import ScanTask, scan_task
@@ -22,60 +20,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 256
 MEMORY_BYTES = 1 << 29
-"""Components that are held at a time, measured and restored."""
-
-WITH_SIGNAL = 5.0
-"""Smallest signal-to-noise ratio of a component that summaries count."""
-
-
-@dataclass(frozen=True, eq=False)
-class RestorationSummary:
-    """What a restoration did, component by component; all float64 (J, C, K) for J periods.
-
-    Attributes
-    ----------
-    snr_before, snr_after
-        Largest magnitude over the noise that :func:`.roughness.roughness` finds in the
-        component. It tells how smooth the component is, not how true.
-    noise
-        Standard deviation of the complex noise of the component, see
-        :func:`smrestore.mdf.corrected_noise`.
-    removed
-        sqrt(mean |measured - restored|^2) over that noise: 1 where a method takes away as much as
-        there is noise. NaN where the restored grid is another one.
-    """
-
-    snr_before: np.ndarray
-    snr_after: np.ndarray
-    noise: np.ndarray
-    removed: np.ndarray
-
-    @property
-    def with_signal(self) -> np.ndarray:
-        """Components with a measured signal-to-noise ratio of 5 or more, bool (J, C, K)."""
-        return self.snr_before >= WITH_SIGNAL
-
-    def channel_rows(self) -> list[dict[str, float]]:
-        """Return for each receive channel the medians over its components with signal.
-
-        If a frame has several periods, each of them has rows of its own.
-        """
-        rows = []
-        for period, channel in np.ndindex(self.with_signal.shape[:2]):
-            chosen = self.with_signal[period, channel]
-            columns = {
-                "SNR before": self.snr_before,
-                "SNR after": self.snr_after,
-                "removed / noise": self.removed,
-            }
-            medians = {
-                name: float(np.median(values[period, channel][chosen])) if chosen.any() else np.nan
-                for name, values in columns.items()
-            }
-            counts = {"components": chosen.size, "with signal": int(chosen.sum())}
-            place = {"period": period} if len(self.with_signal) > 1 else {}
-            rows.append({**place, "channel": channel, **counts, **medians})
-        return rows
+"""Components that a method gets at a time, and memory for what is held of a scan."""
 
 
 def restore_components(
@@ -194,9 +139,9 @@ def restore_scan(
         task.
     """
     task = task or scan_task("denoising")
-    plan = _plan(source, task, memory_bytes, twins, spectral_leakage)
+    plan = plan_restoration(source, task, memory_bytes, twins, spectral_leakage)
     summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
-    wanted = _wanted(plan, chosen)
+    wanted = wanted_components(plan, chosen)
     logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
 
     def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
@@ -235,7 +180,7 @@ def restore_scan(
                 size=plan.shape[3:],
             )
             bar.update(len(restored[some]))
-        _summarize(summary, (period, channel, place), measured, restored, noise)
+        summarize(summary, (period, channel, place), measured, restored, noise)
         block[place - part.start] = restored
         return block
 
@@ -292,127 +237,11 @@ class _RestoredMatrix:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """What is read and written: the shape of the restored matrix, its grid if it is a new one."""
-
-    shape: tuple[int, ...]
-    grid: CalibrationGrid | None
-    frequencies: np.ndarray
-    n_background: int
-    corrected: bool
-    rows_at_a_time: int
-    spectral_leakage: str
-    twins: "_Twins | None" = None
-
-    def with_twins(self, place: np.ndarray) -> np.ndarray:
-        """Return the components to read for some, ascending indices into the frequencies."""
-        return place if self.twins is None else self.twins.of(place)
-
-
-@dataclass(frozen=True, eq=False)
-class _Twins:
-    """The twins among the stored frequencies.
-
-    Attributes
-    ----------
-    mixing_order
-        int64 (K, 3).
-    group
-        Equal numbers for twins, int64 (K,).
-    """
-
-    mixing_order: np.ndarray
-    group: np.ndarray
-
-    def of(self, place: np.ndarray) -> np.ndarray:
-        """Return these components and their twins, ascending."""
-        return np.flatnonzero(np.isin(self.group, self.group[place]))
-
-    @property
-    def largest(self) -> int:
-        """Components of the largest group."""
-        return int(np.bincount(self.group).max())
-
-
-def _twins(file: mdf.MdfFile) -> _Twins:
-    sequences = [file.of_period(period).sequence() for period in range(file.acquisition.n_periods)]
-    if len({sequence.driven for sequence in sequences}) > 1:
-        raise file.error(
-            "periods of a frame differ in the axes that are driven, and so in twin frequencies",
-            "/acquisition/drivefield/strength",
-            "restore without twins",
-        )
-    orders = mixing_orders(sequences[0])[file.frequency_indices]
-    group = np.arange(len(orders))
-    for members in twin_groups(orders, len(orders)):
-        group[members] = members[0]
-    return _Twins(orders, group)
-
-
-def _wanted(plan: _Plan, chosen: np.ndarray | None) -> np.ndarray:
-    """Return which components are restored, bool (C, K)."""
-    wanted = np.full(plan.shape[1:3], chosen is None)
-    if chosen is not None:
-        channels, frequencies = np.asarray(chosen).T
-        # A file may store its frequencies in any order.
-        order = np.argsort(plan.frequencies)
-        wanted[channels, order[np.searchsorted(plan.frequencies, frequencies, sorter=order)]] = True
-    return wanted
-
-
-def _plan(
-    source: str | Path,
-    task: ScanTask,
-    memory_bytes: int,
-    use_twins: bool,
-    spectral_leakage: str,
-) -> _Plan:
-    with mdf.open_mdf(source, spectral_leakage=spectral_leakage) as file:
-        calibration = calibration_of(file)
-        size, grid = calibration.size, None
-        if calibration.fov is not None:
-            measured = calibration.grid()
-            grid = task.restored_grid(measured)
-            size, grid = grid.size, None if grid == measured else grid
-        elif task.new_grid:
-            raise file.error(
-                f"{task.name} needs the field of view of the calibration",
-                "/calibration/fieldOfView",
-                "add the outer edge lengths of the grid in m",
-            )
-        acquisition = file.acquisition
-        rows = acquisition.n_periods, acquisition.n_channels, len(file.frequency_indices)
-        background = len(file.frames.background)
-        row_bytes = 8 * (calibration.n_positions + int(np.prod(size)) + background)
-        twins = _twins(file) if use_twins else None
-        if twins is not None:
-            # All twins of a block are read, and combined in a copy.
-            row_bytes *= 2 * twins.largest
-        if background < 2:
-            logger.warning(
-                "%s: a standard deviation needs two background frames, there are %d; the noise is "
-                "estimated from the roughness of each component",
-                source,
-                background,
-            )
-        return _Plan(
-            (*rows, *size),
-            grid,
-            file.frequency_indices,
-            background,
-            file.flags.background_corrected,
-            max(1, memory_bytes // row_bytes),
-            spectral_leakage,
-            twins,
-        )
-
-
 def _noise(
     source: str | Path,
     measured: np.ndarray,
     place: tuple[int, int, np.ndarray],
-    plan: _Plan,
+    plan: Plan,
     background: str | None,
     background_factor: float | None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -431,7 +260,7 @@ def _noise(
         )
         noise, deviation = frames.corrected_noise(background)[0], frames.deviation()[0]
     else:
-        noise = deviation = _roughness(measured)
+        noise = deviation = roughness_of(measured)
         if np.isnan(noise).any():
             raise InputError(
                 "the noise is unknown: there are fewer than two background frames, and the grid is "
@@ -441,31 +270,3 @@ def _noise(
                 remedy="use a calibration scan with background frames",
             )
     return noise, noise if background_factor is None else background_factor * deviation
-
-
-def _summarize(
-    summary: RestorationSummary,
-    place: tuple[int, int, np.ndarray],
-    measured: np.ndarray,
-    restored: np.ndarray,
-    noise: np.ndarray,
-) -> None:
-    for images, snr in ((measured, summary.snr_before), (restored, summary.snr_after)):
-        peak = np.abs(images).max(axis=(1, 2, 3)).astype(np.float64)
-        rough = _roughness(images)
-        # What is perfectly smooth has no noise; what is zero has no signal.
-        perfect = np.where(peak > 0, np.where(np.isnan(rough), np.nan, np.inf), 0.0)
-        snr[place] = np.divide(peak, rough, out=perfect, where=rough > 0)
-    summary.noise[place] = noise
-    if measured.shape == restored.shape:
-        change = np.sqrt(
-            [np.mean(np.abs(a - b) ** 2) for a, b in zip(measured, restored, strict=True)]
-        )
-        unknown = np.full(len(change), np.nan)
-        summary.removed[place] = np.divide(change, noise, out=unknown, where=noise > 0)
-
-
-def _roughness(images: np.ndarray) -> np.ndarray:
-    """Return the roughness of many components, a batch at a time."""
-    parts = [roughness(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-    return np.concatenate(parts)
