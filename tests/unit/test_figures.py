@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from smrestore.figures import training_curve
 from smrestore.figures.complex_color import complex_to_rgb, draw_wheel
-from smrestore.figures.components import cut, draw_component, plane, round_length
+from smrestore.figures.panels import cut, draw_component, plane, round_length
 from smrestore.figures.figure1 import (
     Selection,
     choose_matrices,

@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from mdf_files import two_periods
 
-from smrestore.figures.components import Panel
+from smrestore.figures.panels import Panel
 from smrestore.figures.measurement import drawing
 from smrestore.figures.measurement.choice import choose_components, nearest_frequency
 from smrestore.figures.measurement.content import ComponentRow, ImageRow, MeasurementFigure

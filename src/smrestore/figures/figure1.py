@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from smrestore.figures.complex_color import draw_wheel
-from smrestore.figures.components import (
+from smrestore.figures.panels import (
     Panel,
     draw_component,
     draw_directions,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from smrestore.figures.components import draw_scalar, planes_through_peak
+from smrestore.figures.panels import draw_scalar, planes_through_peak
 from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
 from smrestore.physics.grid import CalibrationGrid
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from smrestore.figures.complex_color import draw_wheel
-from smrestore.figures.components import draw_component, planes_through_peak
+from smrestore.figures.panels import draw_component, planes_through_peak
 from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
 from smrestore.mdf import MdfFile, open_mdf, read_system_matrix
 from smrestore.physics import format_order, mixing_orders

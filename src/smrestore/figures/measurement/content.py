@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from smrestore.figures.components import Panel
+from smrestore.figures.panels import Panel
 from smrestore.support.errors import InputError
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from smrestore.figures.complex_color import draw_wheel
-from smrestore.figures.components import (
+from smrestore.figures.panels import (
     MISSING_STYLE,
     Extent,
     Panel,
