@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from smrestore.figures import training_curve
 from smrestore.figures.complex_color import complex_to_rgb, draw_wheel
-from smrestore.figures.panels import cut, draw_component, plane, round_length
 from smrestore.figures.figure1 import (
     Selection,
     choose_matrices,
     draw_figure1,
     find_components,
 )
+from smrestore.figures.panels import cut, draw_component, plane, round_length
 from smrestore.figures.style import (
     COLUMN_WIDTH_MM,
     FULL_WIDTH_MM,

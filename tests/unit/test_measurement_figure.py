@@ -8,7 +8,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from mdf_files import two_periods
 
-from smrestore.figures.panels import Panel
 from smrestore.figures.measurement import drawing
 from smrestore.figures.measurement.choice import choose_components, nearest_frequency
 from smrestore.figures.measurement.content import ComponentRow, ImageRow, MeasurementFigure
@@ -19,6 +18,7 @@ from smrestore.figures.measurement.reading import (
     load_planes,
     read_measurement_figure,
 )
+from smrestore.figures.panels import Panel
 from smrestore.figures.style import FULL_WIDTH_MM
 from smrestore.mdf import (
     Acquisition,

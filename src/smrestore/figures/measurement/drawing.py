@@ -12,6 +12,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from smrestore.figures.complex_color import draw_wheel
+from smrestore.figures.measurement.content import (
+    ComponentRow,
+    ImageRow,
+    MeasurementFigure,
+)
 from smrestore.figures.panels import (
     MISSING_STYLE,
     Extent,
@@ -21,11 +26,6 @@ from smrestore.figures.panels import (
     draw_outline,
     draw_scalar,
     round_length,
-)
-from smrestore.figures.measurement.content import (
-    ComponentRow,
-    ImageRow,
-    MeasurementFigure,
 )
 from smrestore.figures.style import (
     FULL_WIDTH_MM,

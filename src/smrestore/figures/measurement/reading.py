@@ -8,9 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from smrestore.figures.panels import Panel, cut
 from smrestore.figures.measurement.choice import Order, choose_components, nearest_frequency
 from smrestore.figures.measurement.content import ComponentRow, ImageRow, MeasurementFigure
+from smrestore.figures.panels import Panel, cut
 from smrestore.mdf import MEAN, MdfFile, Period, open_mdf, read_snr
 from smrestore.mdf.layout import SNR
 from smrestore.mdf.system_matrix import calibration_of
