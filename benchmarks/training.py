@@ -210,7 +210,7 @@ def saved_bytes(loop: Loop) -> int:
 
 def make_loop(entry: dict, datasets: dict, folder: Path, accelerator: str = "cpu") -> Loop:
     """Return the training of an experiment on random numbers."""
-    settings = replace(load_settings(entry), steps=10**6)
+    settings = load_settings(entry).replace(steps=10**6)
     cases = cases_of(resolved_dataset(datasets, entry["dataset"]), "train", MATRICES)
     write_store(folder / "store.h5", random_matrices(cases))
     store = SystemMatrixStore([folder / "store.h5"])
@@ -377,7 +377,7 @@ def quality(config: dict, name: str, minutes: float) -> None:
     """Print when a training is so much better than DCT-F at one noise level."""
     entry = config["experiments"][name]
     dataset = resolved_dataset(config["datasets"], entry["dataset"])
-    settings = replace(load_settings(entry), interval=100)
+    settings = load_settings(entry).replace(interval=100)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         stores, all_cases = [], []

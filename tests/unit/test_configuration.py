@@ -1,45 +1,22 @@
 """The default configuration passes, and each kind of fault gives exactly its own line."""
 
-import inspect
 import json
-from dataclasses import fields
 from pathlib import Path
 
-import jsonschema
-import pandas as pd
 import pytest
 import yaml
 
-from smrestore import noise
-from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
-from smrestore.configuration.consistency.experiments import (
-    PCONV_CHANNELS,
-    SMRNET_FACTOR,
-    SWINIR_SIZES,
+from smrestore.configuration import (
+    ConfigurationError,
+    complete_configuration,
+    make_explicit,
+    read_configuration,
 )
-from smrestore.mdf.imported import KINDS
-from smrestore.methods import BASELINES
-from smrestore.physics import particles
-from smrestore.physics.spectrum import EVALUATORS
-from smrestore.reconstruction import ReconstructionSettings, rows
-from smrestore.scanner.background import BackgroundSettings
-from smrestore.scanner.signal import Tracer
-from smrestore.simulation.batches import ComponentSelection
 from smrestore.support.errors import InputError
-from smrestore.tasks import TASKS, degradation
-from smrestore.training.settings import (
-    EXPORTS,
-    OVERSIZE,
-    PHASES,
-    PRECISIONS,
-    TrainingSettings,
-)
 
 ROOT = Path(__file__).parents[2]
-SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
-DEFAULT = read_configuration([ROOT / "config.yaml"])
-PARTS = SCHEMA["$defs"]
+FILE = read_configuration([ROOT / "config.yaml"])
+DEFAULT = make_explicit(FILE).config
 # What the faults below are put into: the entries of the default that they name, and no others.
 KEPT = {
     "baselines": ["dct-f"],
@@ -102,15 +79,11 @@ def put(config: dict, key: str, value: object) -> None:
 
 def faults(config: object, base_directory: Path = ROOT) -> list[str]:
     try:
-        check_configuration(config, SCHEMA_PATH, base_directory)
+        complete_configuration(config, base_directory)
     except ConfigurationError as error:
         assert str(error).splitlines() == error.faults
         return error.faults
     return []
-
-
-def test_schema_is_valid() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 def test_default_passes() -> None:
@@ -408,105 +381,3 @@ class TestReading:
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no such file"):
             read_configuration([tmp_path / "none.yaml"])
-
-
-class TestSchemaFollowsTheLibrary:
-    """The schema repeats names that the library owns; here they cannot drift apart."""
-
-    @pytest.mark.parametrize(
-        ("part", "key", "known"),
-        [
-            ("noise_pool", "background_level", noise.BACKGROUND_LEVELS),
-            ("noise_pool", "model", noise.PARAMETRIC_MODELS),
-            ("classical", "method", BASELINES),
-            ("experiment", "phase", PHASES),
-            ("training", "oversize", OVERSIZE),
-            ("training", "export", EXPORTS),
-            ("training", "precision", PRECISIONS),
-            ("reconstruction", "weighting", rows.WEIGHTINGS),
-        ],
-    )
-    def test_choices(self, part: str, key: str, known: object) -> None:
-        assert PARTS[part]["properties"][key]["enum"] == list(known)
-
-    def test_kinds_of_scans(self) -> None:
-        for part in ("scan", "file_scan"):
-            assert PARTS[part]["properties"]["kind"]["enum"] == list(KINDS)
-
-    def test_datasets(self) -> None:
-        assert PARTS["model"]["enum"] == list(particles.MODELS)
-        assert PARTS["evaluator"]["enum"] == list(EVALUATORS)
-        assert PARTS["test_set"]["properties"]["particle_state"]["enum"] == list(particles.STATES)
-        names = {field.name for field in fields(ComponentSelection)}
-        assert {*PARTS["components"]["properties"]} == names
-
-    def test_sigma_conventions(self) -> None:
-        assert PARTS["sigma_convention"]["enum"] == list(degradation.SIGMA_CONVENTIONS)
-
-    def test_networks(self) -> None:
-        from smrestore.networks import NETWORKS
-
-        assert PARTS["network"]["properties"]["name"]["enum"] == list(NETWORKS)
-        for name, network in NETWORKS.items():
-            sizes = {*inspect.signature(network).parameters} - {"dimension"}
-            assert {*PARTS[name]["properties"]} - {"name"} == sizes
-
-    def test_tasks(self) -> None:
-        assert PARTS["task"]["enum"] == list(TASKS)
-        options = {name for task in TASKS.values() for name in inspect.signature(task).parameters}
-        assert {*PARTS["degradation"]["properties"]} == options
-        assert PARTS["classical"]["properties"]["method"]["enum"] == list(BASELINES)
-
-    def test_sizes_of_networks(self) -> None:
-        from smrestore.networks import NETWORKS
-        from smrestore.networks.pconv_unet import NORMS
-        from smrestore.networks.smrnet import FACTORS
-
-        swinir = inspect.signature(NETWORKS["swinir"]).parameters
-        assert {size: swinir[size].default for size in SWINIR_SIZES} == SWINIR_SIZES
-        assert inspect.signature(NETWORKS["smrnet"]).parameters["factor"].default == SMRNET_FACTOR
-        pconv_unet = inspect.signature(NETWORKS["pconv-unet"]).parameters
-        assert pconv_unet["channels"].default == PCONV_CHANNELS
-        assert PARTS["pconv-unet"]["properties"]["norm"]["enum"] == list(NORMS)
-        assert PARTS["smrnet"]["properties"]["factor"]["enum"] == list(FACTORS)
-
-    def test_training(self) -> None:
-        elsewhere = {"task", "degradation", "dimension", "network", "phase", "guess"}
-        names = {field.name for field in fields(TrainingSettings)} - elsewhere
-        assert {*PARTS["training"]["properties"]} == names
-
-    def test_inference(self) -> None:
-        from smrestore.methods.network import ENSEMBLES, Inference
-
-        inference = PARTS["experiment"]["properties"]["inference"]["properties"]
-        assert {*inference} == {field.name for field in fields(Inference)}
-        assert inference["ensemble"]["items"]["enum"] == list(ENSEMBLES)
-
-    def test_reconstruction(self) -> None:
-        names = {field.name for field in fields(ReconstructionSettings)}
-        assert {*PARTS["reconstruction"]["properties"]} == names
-
-    @pytest.mark.parametrize(
-        ("part", "settings"),
-        [("tracer", Tracer), ("background", BackgroundSettings)],
-    )
-    def test_scanner(self, part: str, settings: type) -> None:
-        keys = PARTS["scanner"]["properties"][part]["properties"]
-        for field in fields(settings):
-            assert [key for key in keys if key.startswith(field.name)], field.name
-        assert len(keys) == len(fields(settings))
-
-    def test_published_methods(self) -> None:
-        published = pd.read_csv(ROOT / "workflow/published/tables.csv")["method"]
-        known = PARTS["table"]["properties"]["published"]["additionalProperties"]["enum"]
-        assert known == sorted(set(published))
-
-    def test_nothing_is_open(self) -> None:
-        def check(part: dict, place: str) -> None:
-            if "properties" in part and "if" not in part and "allOf" not in part:
-                assert part.get("additionalProperties") is False, place
-            for name, inner in part.items():
-                if isinstance(inner, dict) and name != "if":
-                    check(inner, f"{place}/{name}")
-
-        check(SCHEMA, "")

@@ -69,7 +69,7 @@ def replanned(checkout, tmp_path, settings, *targets):
         ("claims/page.py", {"check_claims", "write_report"}),
         ("evaluation.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
         # The rows of a reconstruction are those that further scans of a setting restore.
-        ("reconstruction/kaczmarz.py", {"restore_scan"} | FOLLOWS_RECONSTRUCTION),
+        ("reconstruction/solver.py", {"restore_scan"} | FOLLOWS_RECONSTRUCTION),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
         ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("scanner/signal.py", EVERYTHING - SIMULATION),

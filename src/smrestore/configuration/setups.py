@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.faults import Key
+from smrestore.support.faults import Key
 
 N_VIRTUAL_CHANNELS = 3
 
@@ -18,7 +18,7 @@ def check_leakage(
     entries: Entries, key: Key, settings: Entry, scans: Sequence[Entry | None]
 ) -> None:
     """Check that the spectral leakage of scans can be corrected, as far as it is known."""
-    if settings.get("spectral_leakage") != "correct":
+    if settings["spectral_leakage"] != "correct":
         return
     for scan in filter(is_virtual, scans):
         as_spectra = "max_mixing_order" in scan or scan.get("frequencies") == "needed"
