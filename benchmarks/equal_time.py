@@ -29,7 +29,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationPair, EvaluationSet, evaluation_pairs
 from smrestore.figures.style import (
     COLORS,
@@ -262,7 +262,7 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     accelerator = choose_accelerator(arguments.accelerator)
-    config = read_configuration(arguments.config)
+    config = load_configuration(arguments.config)
     pairs, baseline = test_pairs(
         config, arguments.results, arguments.test_set, arguments.components
     )

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from tabulate import tabulate
 
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.methods import load_method
 from smrestore.training.objective import LOSSES
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="of a finished run")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = read_configuration([ROOT / "config.yaml"])
+    config = load_configuration([ROOT / "config.yaml"])
     rows = []
     for name in arguments.experiments:
         first, second = (measure(config, name, loss, arguments.results) for loss in LOSSES)

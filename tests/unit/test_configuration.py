@@ -66,9 +66,12 @@ def config() -> dict:
 
 
 def get(config: dict, key: str) -> object:
-    """Return the entry at a key such as ``scans/mine/path``; numbers are indices into lists."""
+    """Return the entry at a key such as ``scans/mine/path``; numbers are indices into lists.
+
+    Sections that are left out are added.
+    """
     for part in key.split("/") if key else []:
-        config = config[int(part) if part.isdigit() else part]
+        config = config[int(part)] if part.isdigit() else config.setdefault(part, {})
     return config
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smrestore.configuration import complete_configuration, read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.configuration.reference import REFERENCE, SCHEMA, reference, schema
 from smrestore.evaluation import scores, tables
 from smrestore.noise import build_parametric_pool
@@ -50,8 +50,7 @@ def test_reference_and_schema_are_current() -> None:
 def test_every_setting_is_described() -> None:
     for line in reference().splitlines():
         if line.startswith("| ") and not line.startswith("| key"):
-            key, _, _, _, meaning = line.strip("| ").replace(" |  |", " | |").split(" | ", 4)
-            assert meaning.strip(" |"), key
+            assert not line.endswith("|  |"), line
 
 
 def test_configuration_examples_pass(tmp_path: Path) -> None:
@@ -63,10 +62,9 @@ def test_configuration_examples_pass(tmp_path: Path) -> None:
             example = example.replace(path, str(local))
         parts.append(tmp_path / f"{i}.yaml")
         parts[-1].write_text(example)
-    dataset, experiment, scans, public, white = parts
-    for overlays in ([dataset], [dataset, experiment], [scans], [public], [white]):
-        config = read_configuration([ROOT / "config.yaml", *overlays])
-        complete_configuration(config, tmp_path)
+    like, dataset, experiment, scans, public, white = parts
+    for overlays in ([like], [dataset, experiment], [scans], [public], [white]):
+        load_configuration([ROOT / "config.yaml", *overlays], tmp_path)
 
 
 def test_case_example_is_complete() -> None:

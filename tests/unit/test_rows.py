@@ -157,9 +157,7 @@ def test_absolute_regularization_out_of_range_or_of_nothing():
 @pytest.mark.parametrize("values", [(None, None), (0.1, 0.1)])
 def test_settings_take_one_convention(values):
     relative, absolute = values
-    with pytest.raises(
-        InputError, match="relative_regularization: (no regularization|given together)"
-    ):
+    with pytest.raises(InputError, match="relative_regularization: "):
         ReconstructionSettings.checked(
             {
                 "sweeps": 1,

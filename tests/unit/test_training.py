@@ -306,8 +306,8 @@ def test_steps_are_shared_among_devices():
         shares = [list(StepBatches(range(3, 6), 8, rank, devices)) for rank in range(devices)]
         for step, of_devices in zip(range(3, 6), zip(*shares, strict=True), strict=True):
             assert [*itertools.chain(*of_devices)] == list(range(8 * step, 8 * step + 8))
-    with pytest.raises(InputError, match="8 samples cannot be divided into 6 equal parts"):
-        make_fabric(SETTINGS.replace(batch_size=8, accumulate=3), "cpu", 2)
+    with pytest.raises(InputError, match="9 samples cannot be divided into 6 equal parts"):
+        make_fabric(SETTINGS.replace(batch_size=9, accumulate=3), "cpu", 2)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_demanded_gpu_that_is_absent_is_an_error(world, tmp_path):
 
 
 def test_loss_that_is_not_finite_stops_the_training(world, tmp_path):
-    settings = SETTINGS.replace(learning_rate=1e30, steps=8)
+    settings = SETTINGS.replace(steps=8).model_copy(update={"learning_rate": 1e30})
     with pytest.raises(InputError, match=r"not finite in step 1.* its samples are in .*bad_batch"):
         train(world, tmp_path, settings)
     assert not (tmp_path / "weights.safetensors").exists()
@@ -526,4 +526,4 @@ def test_ensembles_are_equivariant():
     with pytest.raises(InputError, match="do not cover the same restored voxels"):
         NetworkMethod(network, 2, 6, 2, False, Inference(ensemble=["flips"]), flips=True)
     with pytest.raises(InputError, match="ensemble: unknown 'turns'"):
-        Inference(ensemble=["turns"])
+        Inference.checked({"ensemble": ["turns"]})

@@ -32,13 +32,13 @@ def add_command(commands: argparse._SubParsersAction) -> None:
             return
         if not arguments.configuration:
             parser.error("give configuration files")
-        from smrestore.configuration import complete_configuration, read_configuration
+        from smrestore.configuration import load_configuration
         from smrestore.configuration.origins import show_configuration
 
         if arguments.show:
             print(show_configuration(arguments.configuration, Path.cwd()), end="")
             return
-        complete_configuration(read_configuration(arguments.configuration), Path.cwd())
+        load_configuration(arguments.configuration)
         print(f"{', '.join(map(str, arguments.configuration))}: no faults")
 
     parser.set_defaults(run=run)

@@ -33,6 +33,7 @@ __all__ = [
     "Configuration",
     "ConfigurationError",
     "complete_configuration",
+    "load_configuration",
     "make_explicit",
     "read_configuration",
 ]
@@ -105,6 +106,28 @@ def complete_configuration(
     for name, entry in entries.sound("measurements"):
         entries.put("measurements", name, {"reference": None, **entry})
     return entries.config
+
+
+def load_configuration(
+    paths: Iterable[str | Path], base_directory: str | Path = "."
+) -> dict[str, object]:
+    """Read configuration files, each laid over those before it, and complete the whole.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    base_directory
+        Folder that paths of scans are relative to.
+
+    Raises
+    ------
+    ConfigurationError
+        If the configuration has faults, see :func:`complete_configuration`.
+    InputError
+        If a file cannot be read.
+    """
+    return complete_configuration(read_configuration(paths), base_directory)
 
 
 def _validated(config: Mapping[str, object]) -> tuple[dict[str, object], list[Fault]]:

@@ -20,7 +20,7 @@ class Explicit:
     Attributes
     ----------
     config
-        The configuration, without ``like``, ``repetitions`` spelled out.
+        The configuration, with ``like`` and ``repetitions`` spelled out.
     likes
         Which entry each one is like, by section and name.
     repeated
@@ -119,6 +119,7 @@ def _repeat_scans(explicit: Explicit) -> None:
         count = scan.get("repetitions")
         if isinstance(count, bool) or count not in range(1, MOST_REPETITIONS + 1):
             continue
+        spelled[name] = {key: value for key, value in scan.items() if key != "repetitions"}
         again[name] = [f"{name}-{letter}" for letter in ascii_lowercase[1 : count + 1]]
         entry = {"source": "virtual", "kind": "calibration", "repeats": scan.get("repeats", name)}
         if "repeats" in scan and "averages" in scan:

@@ -132,11 +132,15 @@ def _title(kind: type[Settings]) -> str:
     literals = [
         f"`{name}: {field.default}`"
         for name, field in kind.model_fields.items()
-        if field.default is not PydanticUndefined
-        and get_origin(field.annotation) is Literal
-        and len(get_args(field.annotation)) == 1
+        if _is_tag(field)
     ]
     return ", ".join(literals) or inspect.cleandoc(kind.__doc__ or "").split(".")[0]
+
+
+def _is_tag(field: FieldInfo) -> bool:
+    """Tell whether a setting has one value only, which tells its model from others."""
+    one = get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
+    return one and field.default is not PydanticUndefined
 
 
 def _model(kind: type[Settings]) -> str:
@@ -158,6 +162,8 @@ def _model(kind: type[Settings]) -> str:
 def _rows(kind: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Yield all settings of a model with their dotted keys; inner ones after their outer one."""
     for name, field in kind.model_fields.items():
+        if _is_tag(field):
+            continue
         yield f"{prefix}{name}", field
         inner, _ = bare(field.annotation)
         if get_origin(inner) is tuple:

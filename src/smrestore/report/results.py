@@ -3,11 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from smrestore.configuration import (
-    ConfigurationError,
-    complete_configuration,
-    read_configuration,
-)
+from smrestore.configuration import ConfigurationError, load_configuration
 from smrestore.report.inputs import (
     describe_datasets,
     describe_networks,
@@ -176,7 +172,7 @@ def _scale_section(config: Mapping[str, object], study: Sequence[str | Path]) ->
     title = "Scale of this run"
     names = " with ".join(Path(path).name for path in study)
     try:
-        theirs = complete_configuration(read_configuration(study), Path.cwd())
+        theirs = load_configuration(study)
     except ConfigurationError as error:
         return Section(title, f"Not compared, since {names} has faults: {error.faults[0]}.")
     table = scale_differences(config, theirs)
@@ -184,6 +180,6 @@ def _scale_section(config: Mapping[str, object], study: Sequence[str | Path]) ->
         return Section(title, f"Every setting is that of the scale of the study ({names}).")
     text = (
         f"Settings that differ from the scale of the study, as {names} have it. The study does not "
-        "state all of them; docs/configuration.md says which. Everything else is the same."
+        "state all of them; docs/configuration-reference.md says which. All else is the same."
     )
     return Section(title, text, [Table(f"{len(table)} settings differ", table)])
