@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -11,8 +13,26 @@ from smrestore.configuration import (
     complete_configuration,
     make_explicit,
     read_configuration,
+    read_part,
 )
+from smrestore.configuration.datasets import DrawnDataset
+from smrestore.configuration.noise_pools import MeasuredPool
+from smrestore.configuration.origins import show_configuration
+from smrestore.configuration.reference import schema
+from smrestore.configuration.scans import FileScan
+from smrestore.configuration.tables import Published
+from smrestore.mdf.imported import KINDS
+from smrestore.methods.options import Spline
+from smrestore.methods.spline import ALIGNMENTS
+from smrestore.noise.pool import BACKGROUND_LEVELS
+from smrestore.physics.particles import MODELS
+from smrestore.physics.spectrum import EVALUATORS
+from smrestore.reconstruction.rows import WEIGHTINGS
+from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
+from smrestore.support.settings import literals
+from smrestore.tasks.degradation import SIGMA_CONVENTIONS
+from smrestore.training.settings import Training
 
 ROOT = Path(__file__).parents[2]
 FILE = read_configuration([ROOT / "config.yaml"])
@@ -384,3 +404,101 @@ class TestReading:
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no such file"):
             read_configuration([tmp_path / "none.yaml"])
+
+
+class TestLikeness:
+    def test_entries_are_merged_along_a_chain(self) -> None:
+        network = {"name": "unet", "blocks": 2, "cell": 4}
+        entries = {
+            "first": {"network": network, "training": {"steps": 3, "sigma": [0.0, 0.1]}},
+            "second": {"like": "first", "training": {"sigma": [0.2]}, "network": {"cell": 1}},
+            "third": {"like": "second", "network": {"name": "dncnn"}},
+        }
+        explicit = make_explicit({"experiments": entries}).config["experiments"]
+        assert explicit["second"]["network"] == {"name": "unet", "blocks": 2, "cell": 1}
+        training = {"steps": 3, "sigma": [0.2]}
+        assert explicit["third"] == {"network": {"name": "dncnn"}, "training": training}
+
+    def test_options_of_another_task_are_not_kept(self) -> None:
+        entries = {
+            "first": {"task": "upsampling", "degradation": {"factor": 2}, "factor": 2, "sigma": []},
+            "second": {"like": "first", "task": "inpainting"},
+        }
+        second = make_explicit({"test_sets": entries}).config["test_sets"]["second"]
+        assert second == {"task": "inpainting", "sigma": []}
+
+    def test_repetitions_are_scans_and_realizations(self) -> None:
+        scan = {"kind": "calibration", "averages": 3, "repetitions": 2}
+        fast = {"kind": "calibration", "repeats": "a", "averages": 1, "repetitions": 1}
+        config = make_explicit(
+            {
+                "scans": {"a": scan, "fast": fast, "a-c": {"averages": 7}},
+                "measurements": {"m": {"calibration": "a"}, "n": {"like": "m", "realizations": []}},
+            }
+        ).config
+        again = {"source": "virtual", "kind": "calibration", "repeats": "a"}
+        assert config["scans"]["a-b"] == again
+        assert config["scans"]["a-c"] == {**again, "averages": 7}
+        assert config["scans"]["fast-b"] == {**again, "averages": 1}
+        assert config["measurements"]["m"]["realizations"] == ["a-b", "a-c"]
+        assert config["measurements"]["n"]["realizations"] == []
+
+    def test_a_fault_is_reported_where_it_is(self) -> None:
+        config = json.loads(json.dumps(FILE))
+        config["experiments"]["dncnn"]["training"]["flip"] = True
+        line = "experiments.dncnn.training.flip: unknown key. Did you mean 'flips'?"
+        assert faults(config) == [line]
+
+
+class TestCompletion:
+    def test_defaults_and_others_settings_are_filled_in(self) -> None:
+        config = complete_configuration(FILE, ROOT)
+        assert config["datasets"]["lissajous-2d-fine"]["grid"] == {
+            "minimum_size": 8,
+            "maximum_size": 32,
+        }
+        assert config["scans"]["resolution-fast-b"]["grid"] == "resolution"
+        assert config["scans"]["resolution-fast-b"]["averages"] == 1
+        assert config["experiments"]["unet-x4"]["training"]["export"] == "last"
+        assert config["measurements"]["nested"]["reference"] is None
+        assert "prior" not in config["measurements"]["nested"]
+
+    def test_what_is_shown_is_the_whole_with_origins(self, tmp_path: Path) -> None:
+        overlay = tmp_path / "mine.yaml"
+        overlay.write_text("experiments: {rdn: {training: {steps: 7}}}\n")
+        paths = [ROOT / "config.yaml", overlay]
+        text = show_configuration(paths, ROOT)
+        assert yaml.safe_load(text) == complete_configuration(read_configuration(paths), ROOT)
+        entry = text.partition("  rdn-langevin:\n")[2].partition("  swinir:\n")[0].splitlines()
+        assert f"      steps: 7 # {overlay}, rdn" in entry
+        assert f"      patch: 32 # {ROOT}/config.yaml, dncnn" in entry
+        assert f"    dataset: lissajous-2d-langevin # {ROOT}/config.yaml" in entry
+        assert "      export: last # default" in entry
+
+    def test_the_schema_takes_all_files(self) -> None:
+        jsonschema = pytest.importorskip("jsonschema")
+        validator = jsonschema.Draft202012Validator(json.loads(schema()))
+        for path in (ROOT / "config.yaml", *(ROOT / "config").glob("*.yaml")):
+            assert [error.message for error in validator.iter_errors(read_part(path))] == []
+        assert [*validator.iter_errors({"experiments": {"x": {"training": {"step": 1}}}})]
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "known"),
+    [
+        (MeasuredPool, "background_level", BACKGROUND_LEVELS),
+        (ReconstructionSettings, "weighting", WEIGHTINGS),
+        (Training, "sigma_convention", SIGMA_CONVENTIONS),
+        (DrawnDataset, "model", MODELS),
+        (DrawnDataset, "evaluator", EVALUATORS),
+        (FileScan, "kind", KINDS),
+        (Spline, "alignment", ALIGNMENTS),
+    ],
+)
+def test_choices_are_those_of_the_library(model: type, name: str, known: tuple) -> None:
+    assert literals(model, name) == known
+
+
+def test_published_methods_are_those_of_the_study() -> None:
+    published = pd.read_csv(ROOT / "workflow/published/tables.csv")["method"]
+    assert sorted(set(published)) == list(get_args(Published))

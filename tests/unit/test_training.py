@@ -525,5 +525,5 @@ def test_ensembles_are_equivariant():
         NetworkMethod(network, 2, 12, 1, False, Inference(ensemble=["flips"]))
     with pytest.raises(InputError, match="do not cover the same restored voxels"):
         NetworkMethod(network, 2, 6, 2, False, Inference(ensemble=["flips"]), flips=True)
-    with pytest.raises(InputError, match="ensemble: unknown 'turns'"):
+    with pytest.raises(InputError, match=r"ensemble\[0\]: unknown 'turns'"):
         Inference.checked({"ensemble": ["turns"]})

@@ -8,16 +8,7 @@ from pydantic import Field
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.setups import check_channel
 from smrestore.support.faults import Key, choice_remedy
-from smrestore.support.settings import (
-    Count,
-    Number,
-    Once,
-    Settings,
-    Text,
-    Whole,
-    setting,
-    vector,
-)
+from smrestore.support.settings import Count, Number, Once, Settings, Text, Whole, setting, vector
 
 MixingOrder = vector(Annotated[Whole, Field(ge=-10000, le=10000)], 3)
 
@@ -197,9 +188,5 @@ def _check_transfer(entries: Entries, key: Key, entry: Entry) -> None:
             )
 
 
-_FIGURES = {
-    "figure1": _check_figure1,
-    "figure2": _check_figure2,
-    "transfer": _check_transfer,
-}
+_FIGURES = {"figure1": _check_figure1, "figure2": _check_figure2, "transfer": _check_transfer}
 """Those with checks of their own; all others show a measurement."""

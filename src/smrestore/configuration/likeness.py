@@ -113,6 +113,8 @@ def _repeat_scans(explicit: Explicit) -> None:
     spelled: dict[str, object] = {}
     again: dict[str, list[str]] = {}
     for name, scan in scans.items():
+        if name in spelled:
+            continue  # It changes a repetition.
         spelled[name] = scan
         if not isinstance(scan, Mapping) or scan.get("kind") != "calibration":
             continue

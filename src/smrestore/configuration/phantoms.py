@@ -17,9 +17,7 @@ class Shape(Settings):
     """What all shapes have in common."""
 
     concentration: Number = setting(
-        1.0,
-        "relative to the delta sample: a voxel of 1 holds the tracer of one sample",
-        ge=0,
+        1.0, "relative to the delta sample: a voxel of 1 holds the tracer of one sample", ge=0
     )
 
     @model_validator(mode="after")

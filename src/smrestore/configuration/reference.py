@@ -130,9 +130,7 @@ def _models(kind: Any) -> Iterator[type[Settings]]:
 def _title(kind: type[Settings]) -> str:
     """Return what tells a kind of settings from others: its literals, or keys of its own."""
     literals = [
-        f"`{name}: {field.default}`"
-        for name, field in kind.model_fields.items()
-        if _is_tag(field)
+        f"`{name}: {field.default}`" for name, field in kind.model_fields.items() if _is_tag(field)
     ]
     return ", ".join(literals) or inspect.cleandoc(kind.__doc__ or "").split(".")[0]
 

@@ -90,11 +90,7 @@ class FieldSettings(Settings):
         le=0.2,
     )
     radius_mm: Number = setting(
-        20.0,
-        "distance from the center at which the deviations are given",
-        ours=True,
-        ge=1,
-        le=1000,
+        20.0, "distance from the center at which the deviations are given", ours=True, ge=1, le=1000
     )
 
 

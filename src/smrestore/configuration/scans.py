@@ -104,9 +104,7 @@ class EmptyScan(VirtualScan):
 
     kind: Literal["empty"] = "empty"
     frames: Whole = setting(
-        ...,
-        "frames of one average, at least as many as the largest grid has voxels",
-        ge=2,
+        ..., "frames of one average, at least as many as the largest grid has voxels", ge=2
     )
     frequencies: Literal[FREQUENCIES] = setting(
         "all",

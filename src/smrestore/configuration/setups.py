@@ -25,9 +25,7 @@ def check_leakage(
         if as_spectra or scan["kind"] == "calibration":
             why = "stored as spectra" if as_spectra else "of one period per position"
             entries.fault(
-                key,
-                f"a virtual {scan['kind']} scan is {why} and cannot be corrected",
-                "use ignore",
+                key, f"a virtual {scan['kind']} scan is {why} and cannot be corrected", "use ignore"
             )
             return
 

@@ -7,15 +7,7 @@ from pydantic import Field
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.tasks import factor_of
 from smrestore.support.faults import Key, choice_remedy
-from smrestore.support.settings import (
-    Number,
-    Once,
-    Settings,
-    Text,
-    Whole,
-    setting,
-    vector,
-)
+from smrestore.support.settings import Number, Once, Settings, Text, Whole, setting, vector
 
 RESERVED_TABLES = ("claims", "calibration-time")
 Published = Literal[

@@ -28,9 +28,7 @@ class TestSet(Settings):
         ..., "components drawn from each matrix of the test split", ours=True
     )
     particle_state: Literal["fluid", "immobilized"] | None = setting(
-        None,
-        "matrices with these particles only; all if left out",
-        study="`fluid` in the ablation",
+        None, "matrices with these particles only; all if left out", study="`fluid` in the ablation"
     )
     sigma: Annotated[vector(Sigma, 1, 100), Once] = setting(
         ..., "noise standard deviations", study="0.06, 0.1, 0.2, 0.3"

@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import PlainValidator, WithJsonSchema, model_validator
 
 from smrestore.support.errors import InputError
-from smrestore.support.settings import (
-    Count,
-    Flag,
-    Natural,
-    Number,
-    Once,
-    Settings,
-    setting,
-    vector,
-)
+from smrestore.support.settings import Count, Flag, Natural, Number, Once, Settings, setting, vector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,10 +139,7 @@ class ReconstructionSettings(Settings):
         return absolute_regularization(self.relative_regularization, matrix, weights)
 
     def select_rows(
-        self,
-        snr: "np.ndarray",
-        frequencies: "np.ndarray",
-        mixing_order: "np.ndarray | None" = None,
+        self, snr: "np.ndarray", frequencies: "np.ndarray", mixing_order: "np.ndarray | None" = None
     ) -> "np.ndarray":
         """Return the rows that pass these settings; see `smrestore.reconstruction.select_rows`."""
         from smrestore.reconstruction.rows import select_rows
