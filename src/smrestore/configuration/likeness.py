@@ -10,7 +10,11 @@ from smrestore.support.faults import Fault, Key, choice_remedy
 DISCRIMINATORS = {"network": "name", "guess": "method"}
 """Settings of several kinds, and what tells the kinds apart."""
 
-OPTIONS_OF_TASKS = ("degradation", "factor", "decimate", "missing")
+RESTING_ON = {
+    "task": ("degradation", "factor", "decimate", "missing"),
+    "calibration": ("realizations",),
+}
+"""Settings that are not kept where another one changes."""
 
 
 @dataclass
@@ -85,14 +89,15 @@ def laid_over(base: object, own: Mapping[str, object], inside: str = "") -> obje
     """Return settings with others laid over them, key by key; lists and single values replace.
 
     What is of another kind replaces, too: a network of another name does not keep the sizes of the
-    one before, and options of another task are not kept.
+    one before. Options of another task and realizations of another calibration are not kept.
     """
     if not isinstance(base, Mapping) or is_other_kind(base, own, inside):
         return dict(own)
     merged = dict(base)
-    if own.get("task", base.get("task")) != base.get("task"):
-        for option in OPTIONS_OF_TASKS:
-            merged.pop(option, None)
+    for name, others in RESTING_ON.items():
+        if own.get(name, base.get(name)) != base.get(name):
+            for other in others:
+                merged.pop(other, None)
     for key, value in own.items():
         both = isinstance(value, Mapping) and key in merged
         merged[key] = laid_over(merged[key], value, str(key)) if both else value
