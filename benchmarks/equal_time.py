@@ -21,7 +21,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationPair, EvaluationSet, evaluation_pairs
 from smrestore.figures.style import (
     COLORS,
@@ -98,7 +98,7 @@ def start(settings: TrainingSettings, data: Data, accelerator: str, folder: str)
 def steps_within(settings: TrainingSettings, data: Data, accelerator: str, seconds: float) -> int:
     """Return how many steps a training takes in a time, from some that are thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        loop = start(replace(settings, steps=10**9), data, accelerator, folder)
+        loop = start(settings.replace(steps=10**9), data, accelerator, folder)
         clock = Clock(loop.fabric.device)
         steps = loop.steps()
         # The first ones choose algorithms and reserve memory.
@@ -262,7 +262,7 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     accelerator = choose_accelerator(arguments.accelerator)
-    config = read_configuration(arguments.config)
+    config = load_configuration(arguments.config)
     pairs, baseline = test_pairs(
         config, arguments.results, arguments.test_set, arguments.components
     )
@@ -276,7 +276,7 @@ def main() -> None:
         check_data(store, pool, settings)
         with algorithms(settings.deterministic):
             steps = steps_within(settings, data, accelerator, arguments.seconds)
-            training = train(replace(settings, steps=steps), data, accelerator, arguments.scores)
+            training = train(settings.replace(steps=steps), data, accelerator, arguments.scores)
             progress = tqdm(training, name, arguments.scores, unit="score")
             for part, (step, seconds, network) in enumerate(progress, start=1):
                 scores = score(as_method(network, settings), pairs)

@@ -16,11 +16,12 @@ import pandas as pd
 import torch
 from tabulate import tabulate
 
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.methods import load_method
+from smrestore.training.objective import LOSSES
 from smrestore.training.run import train
-from smrestore.training.settings import LOSS_NAMES, load_settings
+from smrestore.training.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = (
@@ -49,7 +50,7 @@ def measure(config: dict, name: str, loss: str, results: Path) -> pd.Series:
     with tempfile.TemporaryDirectory() as folder:
         model, table = Path(folder) / "weights.safetensors", Path(folder) / "rows.csv"
         train(
-            settings=dataclasses.replace(load_settings(entry), loss=loss),
+            settings=load_settings(entry).replace(loss=loss),
             training=stores(entry["dataset"], "train"),
             validation=stores(entry["dataset"], "validation"),
             noise_pool=results / f"noise/{entry['noise_pool']}.h5",
@@ -78,16 +79,16 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="of a finished run")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = read_configuration([ROOT / "config.yaml"])
+    config = load_configuration([ROOT / "config.yaml"])
     rows = []
     for name in arguments.experiments:
-        first, second = (measure(config, name, loss, arguments.results) for loss in LOSS_NAMES)
+        first, second = (measure(config, name, loss, arguments.results) for loss in LOSSES)
         rows += [
             [name, sigma, *(f"{loss[sigma]:.2f}" for loss in (first, second)),
              f"{second[sigma] - first[sigma]:+.2f}"]
             for sigma in first.index
         ]  # fmt: skip
-    print(tabulate(rows, headers=["experiment", "sigma", *LOSS_NAMES, "gain"], tablefmt="pipe"))
+    print(tabulate(rows, headers=["experiment", "sigma", *LOSSES, "gain"], tablefmt="pipe"))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from smrestore.networks import NETWORKS, Network, build_network
+from smrestore.networks import NETWORKS, build_network
+from smrestore.networks.base import Network
 from smrestore.networks.cost import bytes_per_sample
 from smrestore.training.device import choose_accelerator
 

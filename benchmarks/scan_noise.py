@@ -12,7 +12,7 @@ import numpy as np
 from tabulate import tabulate
 
 from smrestore import mdf
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.reconstruction.calibration_rows import read_rows, request
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
     arguments = parser.parse_args()
-    config = read_configuration(["config.yaml"])
+    config = load_configuration(["config.yaml"])
     rows = []
     for name, entry in config["measurements"].items():
         scan = config["scans"][entry["calibration"]]

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
+from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.evaluation.tables import read_published
 from smrestore.methods import load_method
@@ -44,7 +44,7 @@ def main() -> None:
     if not (RESULTS / "report.html").exists():
         print("no finished default run: make run")
         return
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = load_configuration([ROOT / "config.yaml"])
     rows = {convention: mean_psnr(config, convention) for convention in SIGMA_CONVENTIONS}
     published = read_published(ROOT / "workflow/published/tables.csv").query(
         "table == 2 and dimension == 2 and method == 'dct-f' and metric == 'psnr'"

@@ -25,7 +25,7 @@ from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from series import series_moment
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.physics import (
     CalibrationGrid,
     Components,
@@ -46,7 +46,7 @@ from smrestore.simulation.batches import (
 )
 
 ROOT = Path(__file__).parents[1]
-DATASETS = read_configuration([ROOT / "config.yaml", ROOT / "config/paper.yaml"])["datasets"]
+DATASETS = load_configuration([ROOT / "config.yaml", ROOT / "config/paper.yaml"])["datasets"]
 
 
 def seconds(function: Callable[[], object], rounds: int = 5) -> float:

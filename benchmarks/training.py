@@ -30,7 +30,7 @@ from tabulate import tabulate
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from smrestore.configuration import read_configuration, resolved_dataset
+from smrestore.configuration import load_configuration
 from smrestore.methods import dct_filter
 from smrestore.methods.guess import FirstGuess
 from smrestore.noise import NoisePool, build_parametric_pool
@@ -210,8 +210,8 @@ def saved_bytes(loop: Loop) -> int:
 
 def make_loop(entry: dict, datasets: dict, folder: Path, accelerator: str = "cpu") -> Loop:
     """Return the training of an experiment on random numbers."""
-    settings = replace(load_settings(entry), steps=10**6)
-    cases = cases_of(resolved_dataset(datasets, entry["dataset"]), "train", MATRICES)
+    settings = load_settings(entry).replace(steps=10**6)
+    cases = cases_of(datasets[entry["dataset"]], "train", MATRICES)
     write_store(folder / "store.h5", random_matrices(cases))
     store = SystemMatrixStore([folder / "store.h5"])
     pool = make_pool(folder / "pool.h5", cases, store.frequencies())
@@ -376,8 +376,8 @@ def baseline_psnr(loop: Loop) -> float:
 def quality(config: dict, name: str, minutes: float) -> None:
     """Print when a training is so much better than DCT-F at one noise level."""
     entry = config["experiments"][name]
-    dataset = resolved_dataset(config["datasets"], entry["dataset"])
-    settings = replace(load_settings(entry), interval=100)
+    dataset = config["datasets"][entry["dataset"]]
+    settings = load_settings(entry).replace(interval=100)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         stores, all_cases = [], []
@@ -431,7 +431,7 @@ def main() -> None:
     arguments = parser.parse_args()
     accelerator = choose_accelerator(arguments.accelerator)
     torch.set_num_threads(os.cpu_count() if arguments.quality else 1)
-    config = read_configuration([ROOT / "config.yaml", *arguments.configuration])
+    config = load_configuration([ROOT / "config.yaml", *arguments.configuration])
     if arguments.allocation:
         names = arguments.experiments or list(config["experiments"])
         allocation(config, names, arguments.steps)

@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-import yaml
 
 from smrestore import mdf
+from smrestore.configuration import load_configuration
 from smrestore.methods import dct_filter
 from smrestore.methods.twins import TwinCombination, combine_twins
 from smrestore.physics import CalibrationGrid, Particle, Sequence, Simulation, mixing_orders
@@ -153,7 +153,7 @@ def main() -> None:
         rows = simulated(dimension)
         print(f"\nsimulated, {dimension}, sigma {SIGMA}: mean PSNR in dB by the number of twins\n")
         print(summary(rows, [rows["twins"].rename("by twins")]))
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = load_configuration([ROOT / "config.yaml"])
     for name in SCANS:
         with tempfile.TemporaryDirectory() as folder:
             rows = measured(name, config, Path(folder))

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.optimize
-import yaml
 
 from smrestore import mdf
+from smrestore.configuration import load_configuration
 from smrestore.methods.phase import phase_factor
 from smrestore.physics import Components, Particle, Simulation, component_values
 from smrestore.scanner import load_grid, load_scanner, load_sequence, scan_calibration
@@ -57,7 +57,7 @@ class Setting:
 
 def load() -> Setting:
     """Return the setting of the default configuration."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = load_configuration([ROOT / "config.yaml"])
     scan = config["scans"]["snake-calibration"]
     full = config["scanners"][scan["scanner"]]
     ideal = copy.deepcopy(full)

@@ -19,8 +19,8 @@ from smrestore.physics import (
     Simulation,
     component_values,
 )
-from smrestore.reconstruction.kaczmarz import kaczmarz
 from smrestore.reconstruction.rows import row_weights
+from smrestore.reconstruction.solver import kaczmarz
 
 
 def compile_simulation() -> None:

@@ -161,7 +161,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys, smrestore.cli as cli\n"
         "try: cli.main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'torch', 'numba', 'pandas', 'h5py', 'jsonschema', 'yaml'}\n"
+        "heavy = {'numpy', 'torch', 'numba', 'pandas', 'h5py', 'pydantic', 'yaml'}\n"
         "sys.exit(' '.join(heavy & set(sys.modules)) or None)"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -16,7 +16,7 @@ from tiny_scanner import SCANNER
 from smrestore import compiled
 from smrestore.physics.parameters import SizeLimits, draw_cases
 from smrestore.physics import CalibrationGrid, Sequence
-from smrestore.reconstruction.kaczmarz import kaczmarz
+from smrestore.reconstruction.solver import kaczmarz
 from smrestore.reconstruction.rows import row_weights
 from smrestore.scanner import load_scanner, scan_calibration
 from smrestore.simulation.batches import ComponentSelection, simulate_batch

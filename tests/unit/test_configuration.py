@@ -1,45 +1,42 @@
 """The default configuration passes, and each kind of fault gives exactly its own line."""
 
-import inspect
 import json
-from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
-import jsonschema
 import pandas as pd
 import pytest
 import yaml
 
-from smrestore import noise
-from smrestore.configuration import ConfigurationError, check_configuration, read_configuration
-from smrestore.configuration.consistency.experiments import (
-    PCONV_CHANNELS,
-    SMRNET_FACTOR,
-    SWINIR_SIZES,
+from smrestore.configuration import (
+    ConfigurationError,
+    complete_configuration,
+    make_explicit,
+    read_configuration,
+    read_part,
 )
+from smrestore.configuration.datasets import DrawnDataset
+from smrestore.configuration.noise_pools import MeasuredPool
+from smrestore.configuration.origins import show_configuration
+from smrestore.configuration.reference import schema
+from smrestore.configuration.scans import FileScan
+from smrestore.configuration.tables import Published
 from smrestore.mdf.imported import KINDS
-from smrestore.methods import BASELINES
-from smrestore.physics import particles
+from smrestore.methods.options import Spline
+from smrestore.methods.spline import ALIGNMENTS
+from smrestore.noise.pool import BACKGROUND_LEVELS
+from smrestore.physics.particles import MODELS
 from smrestore.physics.spectrum import EVALUATORS
-from smrestore.reconstruction import ReconstructionSettings, rows
-from smrestore.scanner.background import BackgroundSettings
-from smrestore.scanner.signal import Tracer
-from smrestore.simulation.batches import ComponentSelection
+from smrestore.reconstruction.rows import WEIGHTINGS
+from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
-from smrestore.tasks import TASKS, degradation
-from smrestore.training.settings import (
-    EXPORTS,
-    OVERSIZE,
-    PHASES,
-    PRECISIONS,
-    TrainingSettings,
-)
+from smrestore.support.settings import literals
+from smrestore.tasks.degradation import SIGMA_CONVENTIONS
+from smrestore.training.settings import Training
 
 ROOT = Path(__file__).parents[2]
-SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
-DEFAULT = read_configuration([ROOT / "config.yaml"])
-PARTS = SCHEMA["$defs"]
+FILE = read_configuration([ROOT / "config.yaml"])
+DEFAULT = make_explicit(FILE).config
 # What the faults below are put into: the entries of the default that they name, and no others.
 KEPT = {
     "baselines": ["dct-f"],
@@ -89,9 +86,12 @@ def config() -> dict:
 
 
 def get(config: dict, key: str) -> object:
-    """Return the entry at a key such as ``scans/mine/path``; numbers are indices into lists."""
+    """Return the entry at a key such as ``scans/mine/path``; numbers are indices into lists.
+
+    Sections that are left out are added.
+    """
     for part in key.split("/") if key else []:
-        config = config[int(part) if part.isdigit() else part]
+        config = config[int(part)] if part.isdigit() else config.setdefault(part, {})
     return config
 
 
@@ -102,15 +102,11 @@ def put(config: dict, key: str, value: object) -> None:
 
 def faults(config: object, base_directory: Path = ROOT) -> list[str]:
     try:
-        check_configuration(config, SCHEMA_PATH, base_directory)
+        complete_configuration(config, base_directory)
     except ConfigurationError as error:
         assert str(error).splitlines() == error.faults
         return error.faults
     return []
-
-
-def test_schema_is_valid() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 def test_default_passes() -> None:
@@ -410,103 +406,99 @@ class TestReading:
             read_configuration([tmp_path / "none.yaml"])
 
 
-class TestSchemaFollowsTheLibrary:
-    """The schema repeats names that the library owns; here they cannot drift apart."""
+class TestLikeness:
+    def test_entries_are_merged_along_a_chain(self) -> None:
+        network = {"name": "unet", "blocks": 2, "cell": 4}
+        entries = {
+            "first": {"network": network, "training": {"steps": 3, "sigma": [0.0, 0.1]}},
+            "second": {"like": "first", "training": {"sigma": [0.2]}, "network": {"cell": 1}},
+            "third": {"like": "second", "network": {"name": "dncnn"}},
+        }
+        explicit = make_explicit({"experiments": entries}).config["experiments"]
+        assert explicit["second"]["network"] == {"name": "unet", "blocks": 2, "cell": 1}
+        training = {"steps": 3, "sigma": [0.2]}
+        assert explicit["third"] == {"network": {"name": "dncnn"}, "training": training}
 
-    @pytest.mark.parametrize(
-        ("part", "key", "known"),
-        [
-            ("noise_pool", "background_level", noise.BACKGROUND_LEVELS),
-            ("noise_pool", "model", noise.PARAMETRIC_MODELS),
-            ("classical", "method", BASELINES),
-            ("experiment", "phase", PHASES),
-            ("training", "oversize", OVERSIZE),
-            ("training", "export", EXPORTS),
-            ("training", "precision", PRECISIONS),
-            ("reconstruction", "weighting", rows.WEIGHTINGS),
-        ],
-    )
-    def test_choices(self, part: str, key: str, known: object) -> None:
-        assert PARTS[part]["properties"][key]["enum"] == list(known)
+    def test_options_of_another_task_are_not_kept(self) -> None:
+        entries = {
+            "first": {"task": "upsampling", "degradation": {"factor": 2}, "factor": 2, "sigma": []},
+            "second": {"like": "first", "task": "inpainting"},
+        }
+        second = make_explicit({"test_sets": entries}).config["test_sets"]["second"]
+        assert second == {"task": "inpainting", "sigma": []}
 
-    def test_kinds_of_scans(self) -> None:
-        for part in ("scan", "file_scan"):
-            assert PARTS[part]["properties"]["kind"]["enum"] == list(KINDS)
+    def test_repetitions_are_scans_and_realizations(self) -> None:
+        scan = {"kind": "calibration", "averages": 3, "repetitions": 2}
+        fast = {"kind": "calibration", "repeats": "a", "averages": 1, "repetitions": 1}
+        config = make_explicit(
+            {
+                "scans": {"a": scan, "fast": fast, "a-c": {"averages": 7}},
+                "measurements": {"m": {"calibration": "a"}, "n": {"like": "m", "realizations": []}},
+            }
+        ).config
+        again = {"source": "virtual", "kind": "calibration", "repeats": "a"}
+        assert config["scans"]["a-b"] == again
+        assert config["scans"]["a-c"] == {**again, "averages": 7}
+        assert config["scans"]["fast-b"] == {**again, "averages": 1}
+        assert config["measurements"]["m"]["realizations"] == ["a-b", "a-c"]
+        assert config["measurements"]["n"]["realizations"] == []
 
-    def test_datasets(self) -> None:
-        assert PARTS["model"]["enum"] == list(particles.MODELS)
-        assert PARTS["evaluator"]["enum"] == list(EVALUATORS)
-        assert PARTS["test_set"]["properties"]["particle_state"]["enum"] == list(particles.STATES)
-        names = {field.name for field in fields(ComponentSelection)}
-        assert {*PARTS["components"]["properties"]} == names
+    def test_a_fault_is_reported_where_it_is(self) -> None:
+        config = json.loads(json.dumps(FILE))
+        config["experiments"]["dncnn"]["training"]["flip"] = True
+        line = "experiments.dncnn.training.flip: unknown key. Did you mean 'flips'?"
+        assert faults(config) == [line]
 
-    def test_sigma_conventions(self) -> None:
-        assert PARTS["sigma_convention"]["enum"] == list(degradation.SIGMA_CONVENTIONS)
 
-    def test_networks(self) -> None:
-        from smrestore.networks import NETWORKS
+class TestCompletion:
+    def test_defaults_and_others_settings_are_filled_in(self) -> None:
+        config = complete_configuration(FILE, ROOT)
+        assert config["datasets"]["lissajous-2d-fine"]["grid"] == {
+            "minimum_size": 8,
+            "maximum_size": 32,
+        }
+        assert config["scans"]["resolution-fast-b"]["grid"] == "resolution"
+        assert config["scans"]["resolution-fast-b"]["averages"] == 1
+        assert config["experiments"]["unet-x4"]["training"]["export"] == "last"
+        assert config["measurements"]["nested"]["reference"] is None
+        assert "prior" not in config["measurements"]["nested"]
 
-        assert PARTS["network"]["properties"]["name"]["enum"] == list(NETWORKS)
-        for name, network in NETWORKS.items():
-            sizes = {*inspect.signature(network).parameters} - {"dimension"}
-            assert {*PARTS[name]["properties"]} - {"name"} == sizes
+    def test_what_is_shown_is_the_whole_with_origins(self, tmp_path: Path) -> None:
+        overlay = tmp_path / "mine.yaml"
+        overlay.write_text("experiments: {rdn: {training: {steps: 7}}}\n")
+        paths = [ROOT / "config.yaml", overlay]
+        text = show_configuration(paths, ROOT)
+        assert yaml.safe_load(text) == complete_configuration(read_configuration(paths), ROOT)
+        entry = text.partition("  rdn-langevin:\n")[2].partition("  swinir:\n")[0].splitlines()
+        assert f"      steps: 7 # {overlay}, rdn" in entry
+        assert f"      patch: 32 # {ROOT}/config.yaml, dncnn" in entry
+        assert f"    dataset: lissajous-2d-langevin # {ROOT}/config.yaml" in entry
+        assert "      export: last # default" in entry
 
-    def test_tasks(self) -> None:
-        assert PARTS["task"]["enum"] == list(TASKS)
-        options = {name for task in TASKS.values() for name in inspect.signature(task).parameters}
-        assert {*PARTS["degradation"]["properties"]} == options
-        assert PARTS["classical"]["properties"]["method"]["enum"] == list(BASELINES)
+    def test_the_schema_takes_all_files(self) -> None:
+        jsonschema = pytest.importorskip("jsonschema")
+        validator = jsonschema.Draft202012Validator(json.loads(schema()))
+        for path in (ROOT / "config.yaml", *(ROOT / "config").glob("*.yaml")):
+            assert [error.message for error in validator.iter_errors(read_part(path))] == []
+        assert [*validator.iter_errors({"experiments": {"x": {"training": {"step": 1}}}})]
 
-    def test_sizes_of_networks(self) -> None:
-        from smrestore.networks import NETWORKS
-        from smrestore.networks.pconv_unet import NORMS
-        from smrestore.networks.smrnet import FACTORS
 
-        swinir = inspect.signature(NETWORKS["swinir"]).parameters
-        assert {size: swinir[size].default for size in SWINIR_SIZES} == SWINIR_SIZES
-        assert inspect.signature(NETWORKS["smrnet"]).parameters["factor"].default == SMRNET_FACTOR
-        pconv_unet = inspect.signature(NETWORKS["pconv-unet"]).parameters
-        assert pconv_unet["channels"].default == PCONV_CHANNELS
-        assert PARTS["pconv-unet"]["properties"]["norm"]["enum"] == list(NORMS)
-        assert PARTS["smrnet"]["properties"]["factor"]["enum"] == list(FACTORS)
+@pytest.mark.parametrize(
+    ("model", "name", "known"),
+    [
+        (MeasuredPool, "background_level", BACKGROUND_LEVELS),
+        (ReconstructionSettings, "weighting", WEIGHTINGS),
+        (Training, "sigma_convention", SIGMA_CONVENTIONS),
+        (DrawnDataset, "model", MODELS),
+        (DrawnDataset, "evaluator", EVALUATORS),
+        (FileScan, "kind", KINDS),
+        (Spline, "alignment", ALIGNMENTS),
+    ],
+)
+def test_choices_are_those_of_the_library(model: type, name: str, known: tuple) -> None:
+    assert literals(model, name) == known
 
-    def test_training(self) -> None:
-        elsewhere = {"task", "degradation", "dimension", "network", "phase", "guess"}
-        names = {field.name for field in fields(TrainingSettings)} - elsewhere
-        assert {*PARTS["training"]["properties"]} == names
 
-    def test_inference(self) -> None:
-        from smrestore.methods.network import ENSEMBLES, Inference
-
-        inference = PARTS["experiment"]["properties"]["inference"]["properties"]
-        assert {*inference} == {field.name for field in fields(Inference)}
-        assert inference["ensemble"]["items"]["enum"] == list(ENSEMBLES)
-
-    def test_reconstruction(self) -> None:
-        names = {field.name for field in fields(ReconstructionSettings)}
-        assert {*PARTS["reconstruction"]["properties"]} == names
-
-    @pytest.mark.parametrize(
-        ("part", "settings"),
-        [("tracer", Tracer), ("background", BackgroundSettings)],
-    )
-    def test_scanner(self, part: str, settings: type) -> None:
-        keys = PARTS["scanner"]["properties"][part]["properties"]
-        for field in fields(settings):
-            assert [key for key in keys if key.startswith(field.name)], field.name
-        assert len(keys) == len(fields(settings))
-
-    def test_published_methods(self) -> None:
-        published = pd.read_csv(ROOT / "workflow/published/tables.csv")["method"]
-        known = PARTS["table"]["properties"]["published"]["additionalProperties"]["enum"]
-        assert known == sorted(set(published))
-
-    def test_nothing_is_open(self) -> None:
-        def check(part: dict, place: str) -> None:
-            if "properties" in part and "if" not in part and "allOf" not in part:
-                assert part.get("additionalProperties") is False, place
-            for name, inner in part.items():
-                if isinstance(inner, dict) and name != "if":
-                    check(inner, f"{place}/{name}")
-
-        check(SCHEMA, "")
+def test_published_methods_are_those_of_the_study() -> None:
+    published = pd.read_csv(ROOT / "workflow/published/tables.csv")["method"]
+    assert sorted(set(published)) == list(get_args(Published))

@@ -2,16 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from smrestore.configuration import check_configuration, read_configuration
+from smrestore.configuration import load_configuration
+from smrestore.configuration.reference import REFERENCE, SCHEMA, reference, schema
 from smrestore.evaluation import scores, tables
 from smrestore.noise import build_parametric_pool
 from smrestore.physics.parameters import SizeLimits, draw_cases, simulation_of, write_cases
@@ -23,17 +22,8 @@ from smrestore.tasks.degradation import Degraded, Pair
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
 CONFIGURATION = (DOCS / "configuration.md").read_text()
 FORMATS = (DOCS / "data-formats.md").read_text()
-
-
-def schema_keys(part: dict) -> Iterator[str]:
-    """Yield all keys that a schema allows, at any depth."""
-    yield from part.get("properties", {})
-    for inner in part.values():
-        if isinstance(inner, dict):
-            yield from schema_keys(inner)
 
 
 def mentioned(page: str) -> set[str]:
@@ -51,18 +41,16 @@ def section(page: str, title: str) -> str:
     return found[2]
 
 
-@pytest.mark.parametrize("key", sorted(set(schema_keys(yaml.safe_load(SCHEMA_PATH.read_text())))))
-def test_every_key_is_described(key: str) -> None:
-    headings = re.findall(r"^## (\w+)$", CONFIGURATION, flags=re.M)
-    assert key in mentioned(CONFIGURATION) | set(headings)
+def test_reference_and_schema_are_current() -> None:
+    """To renew them: python -m smrestore.configuration.reference."""
+    assert (ROOT / REFERENCE).read_text() == reference()
+    assert (ROOT / SCHEMA).read_text() == schema()
 
 
-def test_no_key_is_invented() -> None:
-    keys = set(schema_keys(yaml.safe_load(SCHEMA_PATH.read_text())))
-    for line in CONFIGURATION.splitlines():
-        if line.startswith("| `"):
-            for name in re.findall(r"`([\w.]+)`", line.split("|")[1]):
-                assert set(name.split(".")) <= keys, name
+def test_every_setting_is_described() -> None:
+    for line in reference().splitlines():
+        if line.startswith("| ") and not line.startswith("| key"):
+            assert not line.endswith("|  |"), line
 
 
 def test_configuration_examples_pass(tmp_path: Path) -> None:
@@ -74,10 +62,9 @@ def test_configuration_examples_pass(tmp_path: Path) -> None:
             example = example.replace(path, str(local))
         parts.append(tmp_path / f"{i}.yaml")
         parts[-1].write_text(example)
-    dataset, experiment, scans, public, white = parts
-    for overlays in ([dataset], [dataset, experiment], [scans], [public], [white]):
-        config = read_configuration([ROOT / "config.yaml", *overlays])
-        check_configuration(config, SCHEMA_PATH, tmp_path)
+    like, dataset, experiment, scans, public, white = parts
+    for overlays in ([like], [dataset, experiment], [scans], [public], [white]):
+        load_configuration([ROOT / "config.yaml", *overlays], tmp_path)
 
 
 def test_case_example_is_complete() -> None:
@@ -108,7 +95,9 @@ def test_datasets_of_the_store(tmp_path: Path) -> None:
 
 def test_parameters_of_reconstructions(world, tmp_path: Path) -> None:
     choices = {"shuffle_seed": 1, "frames": (0, 9), "max_mixing_order": 20, "period": 0}
-    settings = ReconstructionSettings(1, 0.1, 1.5, (0,), **choices)
+    settings = ReconstructionSettings(
+        sweeps=1, relative_regularization=0.1, snr_threshold=1.5, channels=(0,), **choices
+    )
     path = tmp_path / "image.mdf"
     options = {"calibration": world.calibration, "empty": world.empty}
     reconstruct_to_mdf(world.calibration, world.empty, path, settings, **options)

@@ -3,7 +3,6 @@
 Skipped where PyTorch sees no GPU.
 """
 
-import dataclasses
 import signal
 
 import numpy as np
@@ -25,7 +24,7 @@ from smrestore.training.device import choose_precision, make_fabric
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 CASES = [(name, dimension) for name in SMALL for dimension in NETWORKS[name].dimensions]
-EXACT = dataclasses.replace(TRAINING, precision="float32", deterministic=True)
+EXACT = TRAINING.replace(precision="float32", deterministic=True)
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +51,10 @@ def train(world, folder, settings, accelerator="gpu", **changes):
 
 def of_network(name):
     """Return the recipe of a training of any network."""
-    settings = dataclasses.replace(EXACT, network={"name": name, **SMALL[name]})
+    settings = EXACT.replace(network={"name": name, **SMALL[name]})
     if name != "smrnet":
         return settings
-    return dataclasses.replace(
-        settings, task="upsampling", degradation={"factor": 2, "truth_spacing": 1}
-    )
+    return settings.replace(task="upsampling", degradation={"factor": 2, "truth_spacing": 1})
 
 
 def largest_difference(one, other):
@@ -66,7 +63,7 @@ def largest_difference(one, other):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_training_takes_the_steps_of_a_cpu(world, tmp_path, name):
-    settings = dataclasses.replace(of_network(name), gradient_clip=1.0)
+    settings = of_network(name).replace(gradient_clip=1.0)
     on_gpu = train(world, tmp_path / "gpu", settings)
     on_cpu = train(world, tmp_path / "cpu", settings, "cpu")
     # Adam moves each weight by about the rate, whatever the size of its gradient: one whose
@@ -85,7 +82,7 @@ def test_training_takes_the_steps_of_a_cpu(world, tmp_path, name):
 def test_mixed_precision_stays_close(world, tmp_path, name, precision):
     settings = of_network(name)
     exact = train(world, tmp_path / "exact", settings)
-    mixed = train(world, tmp_path / "mixed", dataclasses.replace(settings, precision=precision))
+    mixed = train(world, tmp_path / "mixed", settings.replace(precision=precision))
     assert {t.dtype for t in mixed.values() if t.is_floating_point()} == {torch.float32}
     assert largest_difference(mixed, exact) > 0
     losses = [
@@ -101,7 +98,7 @@ def test_automatic_precision_is_that_of_the_hardware():
 
 @pytest.mark.parametrize("precision", ["float32", "fp16"])
 def test_stopped_training_ends_with_the_same_weights(world, tmp_path, monkeypatch, precision):
-    settings = dataclasses.replace(EXACT, precision=precision, steps=8, interval=4)
+    settings = EXACT.replace(precision=precision, steps=8, interval=4)
     whole = train(world, tmp_path / "whole", settings)
     again = train(world, tmp_path / "again", settings)
     assert largest_difference(whole, again) == 0
@@ -127,8 +124,7 @@ def test_samples_are_the_same_from_any_number_of_processes(world, tmp_path):
 
 
 def test_lack_of_memory_says_what_to_change(world, tmp_path):
-    settings = dataclasses.replace(
-        TRAINING,
+    settings = TRAINING.replace(
         network={"name": "dncnn", "features": 256, "depth": 4},
         patch=128,
         batch_size=64,
@@ -148,14 +144,12 @@ def test_lack_of_memory_says_what_to_change(world, tmp_path):
 def test_more_gpus_than_there_are(world):
     count = torch.cuda.device_count() + 1
     with pytest.raises(InputError, match=f"{count} GPUs are demanded"):
-        make_fabric(dataclasses.replace(TRAINING, batch_size=2 * count), "gpu", count)
+        make_fabric(TRAINING.replace(batch_size=2 * count), "gpu", count)
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one GPU")
 def test_two_gpus_take_the_steps_of_one(world, tmp_path):
-    settings = dataclasses.replace(
-        EXACT, batch_size=4, network={**EXACT.network, "batch_norm": False}
-    )
+    settings = EXACT.replace(batch_size=4, network={**EXACT.network, "batch_norm": False})
     one = train(world, tmp_path / "one", settings)
     two = train(world, tmp_path / "two", settings, gpus=2)
     assert largest_difference(one, two) < 1e-4

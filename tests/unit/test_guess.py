@@ -66,15 +66,13 @@ def test_an_untrained_network_gives_the_guess(data, name, options, guess, canoni
 
 @pytest.mark.parametrize(("name", "options", "guess"), TASKS)
 def test_training_pairs_hold_the_guess_and_what_was_measured(data, name, options, guess):
-    settings = dataclasses.replace(
-        TRAINING, task=name, degradation=options, phase="raw", sigma=(0.1, 0.1), guess=guess
+    settings = TRAINING.replace(
+        task=name, degradation=options, phase="raw", sigma=(0.1, 0.1), guess=guess
     )
     store, pool = data
     check_data(store, pool, settings)
     refined = TrainingPairs(store, pool, settings, 1, "training", 0, 4)
-    plain = TrainingPairs(
-        store, pool, dataclasses.replace(settings, guess=None), 1, "training", 0, 4
-    )
+    plain = TrainingPairs(store, pool, settings.replace(guess=None), 1, "training", 0, 4)
     task = make_task(name, options)
     for sample, measured in zip(refined, plain, strict=True):
         patch = (settings.patch,) * 2

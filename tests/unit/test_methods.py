@@ -6,7 +6,8 @@ import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.methods import BASELINES, dct_filter, load_method
+from smrestore.methods import dct_filter, load_method
+from smrestore.methods.options import CLASSICAL
 from smrestore.support.errors import InputError
 from smrestore.tasks.degradation import Degraded
 
@@ -99,6 +100,6 @@ def test_wrong_choices_are_named(tmp_path):
         load_method({"method": "dct-filter", "omega": 1}, tmp_path)
     with pytest.raises(InputError, match="baselines: unknown method 'median'") as error:
         load_method({"method": "median"}, None)
-    assert all(name in str(error.value) for name in BASELINES)
+    assert all(name in str(error.value) for name in CLASSICAL)
     with pytest.raises(InputError, match=r"card\.json: no such file\. Train the model"):
         load_method(None, tmp_path / "weights.safetensors")

@@ -416,10 +416,10 @@ def test_unknown_network_and_dimension_are_named():
     ("name", "sizes", "message"),
     [
         ("swinir", {"features": 10, "heads": 3}, r"10 features.*3 heads\. Make features"),
-        ("smrnet", {"factor": 3}, r"factor.*3 times.*2, 4"),
+        ("smrnet", {"factor": 3}, r"factor: unknown 3.*2, 4"),
         ("pconv-unet", {"kernels": [3]}, r"kernels.*1 kernels for 4 levels"),
-        ("pconv-unet", {"kernels": [3, 4, 3, 3]}, r"even kernels"),
-        ("pconv-unet", {"norm": "layer"}, r"unknown norm 'layer'.*batch, group, none"),
+        ("pconv-unet", {"kernels": [3, 4, 3, 3]}, r"kernels\[1\]: unknown 4"),
+        ("pconv-unet", {"norm": "layer"}, r"norm: unknown 'layer'.*batch, group, none"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(name, sizes, message):

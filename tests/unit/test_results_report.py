@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.figures.style import journal_style, new_figure, save
 from smrestore.mdf import import_scan
 from smrestore.report.inputs import describe_networks, describe_scans, describe_software
@@ -88,7 +88,7 @@ def page(world, tmp_path_factory) -> str:
     card.write_text(json.dumps(CARD))
     noise = draw(results / "noise" / "test")
     (results / "noise" / "test.h5").symlink_to(world.pool)
-    config = read_configuration([STUDY[0]])
+    config = load_configuration(STUDY[:1])
     config["seed"] = 7
     config["scans"] = {"empty": {"frames": 150}}
     report_results(
@@ -188,14 +188,14 @@ def test_links_lead_to_the_files_of_the_run_alone(page):
 
 
 def test_what_is_reduced_is_listed_by_the_program(page):
-    default, study = read_configuration(STUDY[:1]), read_configuration(STUDY)
+    default, study = load_configuration(STUDY[:1]), load_configuration(STUDY)
     steps = [c["experiments"]["dncnn"]["training"]["steps"] for c in (default, study)]
     for row in (
         ("datasets.lissajous-2d", "matrices.train", "120", "1000"),
         ("experiments.dncnn", "training.steps", *map(str, steps)),
     ):
         assert "".join(f"<td>{cell}</td>" for cell in row) in page
-    study = read_configuration(STUDY)
+    study = load_configuration(STUDY)
     assert scale_differences(study, study).empty
     # Where a run computes is no matter of scale.
     assert scale_differences({**study, "accelerator": "gpu"}, study).empty

@@ -1,7 +1,5 @@
 """Restoration tasks: degradation of ground truths, and what methods and networks make of it."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -26,8 +24,8 @@ OPTIONS = {
     "upsampling": {"factor": 2, "truth_spacing": 2},
     "inpainting": {"mask_ratio": [0.1, 0.2], "mask_runs": [1, 3]},
 }
-SETTINGS = dataclasses.replace(
-    TRAINING, phase="raw", sigma=(0.1, 0.1), steps=2, batch_size=2, interval=1, validation_pairs=2
+SETTINGS = TRAINING.replace(
+    phase="raw", sigma=(0.1, 0.1), steps=2, batch_size=2, interval=1, validation_pairs=2
 )
 
 
@@ -38,7 +36,7 @@ def data(world):
 
 def settings_of(name, **changes):
     changes = {"task": name, "degradation": OPTIONS[name], **changes}
-    return dataclasses.replace(SETTINGS, **changes)
+    return SETTINGS.replace(**changes)
 
 
 def degrade(data, name, sigma, key=1):
@@ -101,7 +99,7 @@ def test_upsampling_starts_from_the_same_grid_whatever_the_factor(data):
     ("name", "options", "fault"),
     [
         ("magic", {}, "task: unknown task 'magic'"),
-        ("upsampling", {"factor": 1}, "factor: 1 leaves nothing out"),
+        ("upsampling", {"factor": 1}, "factor: 1 is below 2"),
         ("inpainting", {"factor": 2}, "degradation of inpainting"),
     ],
 )

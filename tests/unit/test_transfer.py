@@ -91,7 +91,7 @@ def reconstruct(measurement, matrix, path, truth=True, **changes):
         [Variant(name, name.title(), matrix)],
         measurement.calibration,
         measurement.phantom,
-        settings=dataclasses.replace(SETTINGS, **changes),
+        settings=SETTINGS.replace(**changes),
         truth=measurement.phantom_truth if truth else None,
         path=path,
     )
@@ -110,7 +110,13 @@ def test_settings_come_from_the_configuration():
         "min_frequency_Hz": 30e3,
     }
     settings = load_reconstruction_settings(entry)
-    assert settings == ReconstructionSettings(10, 0.3, 1.5, (0, 1), "none", min_frequency_Hz=30e3)
+    assert settings == ReconstructionSettings(
+        sweeps=10,
+        relative_regularization=0.3,
+        snr_threshold=1.5,
+        channels=(0, 1),
+        min_frequency_Hz=30e3,
+    )
     assert entry["channels"] == [0, 1]
 
 
@@ -130,7 +136,7 @@ def test_rows_pass_the_settings_and_carry_what_belongs_to_them(measurement):
 @pytest.mark.parametrize("channels", [(0, 1), (1,), (2, 0)])
 def test_all_matrices_are_read_at_the_same_rows(measurement, channels):
     rows = select_rows(
-        measurement.calibration, dataclasses.replace(SETTINGS, channels=channels, snr_threshold=0)
+        measurement.calibration, SETTINGS.replace(channels=channels, snr_threshold=0)
     )
     place = tuple(rows.chosen.T)
     measured = read_rows(measurement.calibration, rows)
@@ -299,7 +305,7 @@ def score(measurement, matrix, method, path, **changes):
         [Variant(method, method, matrix)],
         measurement.calibration,
         measurement.truth,
-        settings=dataclasses.replace(SETTINGS, **changes),
+        settings=SETTINGS.replace(**changes),
         measurement="bar",
         path=path,
     )
@@ -365,7 +371,7 @@ def test_all_but_the_truth_are_scored(measurement, tmp_path):
 def test_rows_without_true_signal_have_no_score(measurement, tmp_path):
     # Frequency 0 is among these rows, and coils induce nothing there.
     band = {"snr_threshold": 0, "max_frequency_Hz": 10e3}
-    rows = select_rows(measurement.calibration, dataclasses.replace(SETTINGS, **band))
+    rows = select_rows(measurement.calibration, SETTINGS.replace(**band))
     table = score(measurement, measurement.calibration, "m", tmp_path / "m.csv", **band)
     assert rows.chosen[:, 1].min() == 0
     signal = rows.chosen[rows.chosen[:, 1] > 0]
@@ -379,7 +385,7 @@ def test_a_period_of_several_is_scored_by_its_own_noise(measurement, tmp_path):
     variants = [Variant("measured", "Measured", scan)]
     for threshold in (5, 0):
         band = {"snr_threshold": threshold, "min_frequency_Hz": 3e5, "max_frequency_Hz": 4e5}
-        settings = dataclasses.replace(SETTINGS, period=1, **band)
+        settings = SETTINGS.replace(period=1, **band)
         rows = scored_rows(scan, settings)
         assert set(rows.periods) == {1}
         # A computed ratio is the median over the periods.
@@ -398,7 +404,7 @@ def test_a_period_of_several_is_scored_by_its_own_noise(measurement, tmp_path):
             peak = np.abs(file["system_matrix"][()]).max(axis=(2, 3, 4))[place]
         sigma = mdf.corrected_noise(scan, period=1)[place] / peak
         np.testing.assert_allclose(table["sigma"], sigma)
-    both = scored_rows(scan, dataclasses.replace(settings, period=None))
+    both = scored_rows(scan, settings.replace(period=None))
     assert set(both.periods) == {0, 1} and len(both.chosen) == 2 * len(rows.chosen)
     assert np.isfinite(both.snr).all()
 

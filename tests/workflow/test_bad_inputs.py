@@ -10,7 +10,7 @@ import pytest
 from plans import CI, write_overlay
 
 from checkout import ROOT, snakemake
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 
 DATA = "/measurement/data"
 MASK = "/measurement/isBackgroundFrame"
@@ -92,7 +92,7 @@ def outcome(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")
     for stage in ("parameters", "system_matrices"):
         shutil.copytree(finished / "results" / stage, folder / "results" / stage)
-    snake = dict(read_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"])
+    snake = dict(load_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"])
     del snake["realizations"]
     snake["restore"] = "all"
     scans, measurements = {}, {}

@@ -6,7 +6,7 @@ import pytest
 from plans import CI, pending, rules, write_overlay
 
 from checkout import ROOT, snakemake
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 
 POOLS = {
     "white": {
@@ -31,7 +31,7 @@ POOLS = {
 @pytest.fixture
 def overlay(tmp_path):
     """A test set for each pool."""
-    entry = read_configuration([ROOT / "config.yaml", ROOT / CI])["test_sets"]["denoising-2d"]
+    entry = load_configuration([ROOT / "config.yaml", ROOT / CI])["test_sets"]["denoising-2d"]
     entry |= {"components_per_matrix": 30, "methods": ["dct-f"]}
     test_sets = {f"denoising-{n}": {**entry, "noise_pool": n} for n in POOLS}
     empty = {

@@ -12,7 +12,7 @@ from plans import CI, pending, write_overlay
 
 from checkout import ROOT, snakemake
 from loopback import served
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.physics import CalibrationGrid, Sequence
 from smrestore.scanner import load_scanner, scan_calibration, scan_empty, scan_phantom
 from smrestore.scanner.phantoms import load_phantom
@@ -38,7 +38,7 @@ def test_everything_is_planned_without_a_server(empty_checkout, tmp_path):
 
 
 def test_files_are_those_of_the_store():
-    config = read_configuration([ROOT / "config.yaml", ROOT / PUBLIC])
+    config = load_configuration([ROOT / "config.yaml", ROOT / PUBLIC])
     scans = {n: s for n, s in config["scans"].items() if s["source"] == "download"}
     assert {scan["store"] for scan in scans.values()} == {STORE}
     assert scans["public-calibration"]["file"] == "calibrations/13.mdf"
@@ -57,7 +57,7 @@ def store(tmp_path_factory) -> tuple[bytes, np.ndarray]:
     The calibration has three slices, of which the second goes through the phantom.
     """
     folder = tmp_path_factory.mktemp("store")
-    config = read_configuration([ROOT / "config.yaml"])
+    config = load_configuration([ROOT / "config.yaml"])
     # A sample like a point in ideal fields: here files count, not physics.
     virtual = config["scanners"]["virtual"]
     fields = {**virtual["fields"], "selection_deviation": 0.0, "drive_deviation": 0.0}

@@ -65,17 +65,17 @@ def replanned(checkout, tmp_path, settings, *targets):
                 "write_report",
             },
         ),
-        ("report.py", {"write_report"}),
-        ("claims/page.py", {"check_claims", "write_report"}),
-        ("evaluation.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
+        ("report/page.py", {"write_report"}),
+        ("evaluation/claims/page.py", {"check_claims", "write_report"}),
+        ("evaluation/scores.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
         # The rows of a reconstruction are those that further scans of a setting restore.
-        ("reconstruction/kaczmarz.py", {"restore_scan"} | FOLLOWS_RECONSTRUCTION),
+        ("reconstruction/solver.py", {"restore_scan"} | FOLLOWS_RECONSTRUCTION),
         ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
         ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
         ("physics/moment.py", EVERYTHING),
-        ("configuration/consistency/scans.py", {"write_report"}),
+        ("configuration/scans.py", {"write_report"}),
     ],
 )
 def test_code_reruns_what_uses_it(finished, module, expected):
@@ -97,31 +97,29 @@ def test_comments_docstrings_and_touched_scripts_rerun_nothing(finished):
 
 
 def test_training_settings_retrain_one_experiment(finished, tmp_path):
-    settings = {"experiments": {"dncnn": {"training": {"learning_rate": 2.0e-3}}}}
+    settings = {"experiments": {"smrnet-x4": {"training": {"learning_rate": 1.0e-3}}}}
     assert replanned(finished, tmp_path, settings) == {
-        ("train_network", "dncnn"),
-        ("plot_training_curve", "dncnn"),
-        ("evaluate_method", "denoising-2d/dncnn"),
-        ("make_table", "table2"),
-        ("check_claims", ""),
-        ("restore_scan", "snake/dncnn"),
-        ("reconstruct_scan", "snake"),
-        ("restore_scan", "snake/snake-calibration-b/dncnn"),
-        ("reconstruct_scan", "snake/snake-calibration-b"),
-        ("make_transfer_table", "snake"),
-        # The scores of a measurement are one file.
-        ("make_twin_table", ""),
-        ("plot_figure3", ""),
-        ("plot_transfer", ""),
+        ("train_network", "smrnet-x4"),
+        ("plot_training_curve", "smrnet-x4"),
+        ("evaluate_method", "upsampling-x4/smrnet-x4"),
+        ("make_table", "table4"),
         ("check_claims", ""),
         ("write_report", ""),
     }
 
 
+def test_training_settings_retrain_what_is_like_the_experiment(finished, tmp_path):
+    settings = {"experiments": {"smrnet-x2": {"training": {"learning_rate": 1.0e-3}}}}
+    jobs = replanned(finished, tmp_path, settings)
+    trained = {wildcards for rule, wildcards in jobs if rule == "train_network"}
+    assert trained == {"smrnet-x2", "smrnet-x4"}
+    assert ("restore_scan", "spiral/smrnet-x2") in jobs
+
+
 def test_reading_of_calibrations_restores_and_draws_them_again(finished, tmp_path):
-    settings = {"measurements": {"snake": {"reconstruction": {"background": "mean"}}}}
+    settings = {"measurements": {"nested": {"reconstruction": {"background": "mean"}}}}
     found = rules(replanned(finished, tmp_path, settings))
-    assert {"restore_scan", "reconstruct_scan", "plot_figure3"} <= found
+    assert {"restore_scan", "reconstruct_scan", "plot_figure6"} <= found
     assert not found & {"train_network", "evaluate_method", "plot_figure4"}
 
 

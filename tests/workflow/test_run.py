@@ -10,10 +10,10 @@ from plans import CI, pending
 from safetensors.numpy import load_file
 
 from checkout import ROOT
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 from smrestore.mdf import open_mdf, read_system_matrix
 
-CONFIG = read_configuration([ROOT / "config.yaml", ROOT / CI])
+CONFIG = load_configuration([ROOT / "config.yaml", ROOT / CI])
 EXPERIMENTS = tuple(CONFIG["experiments"])
 CALIBRATIONS = {n for n, scan in CONFIG["scans"].items() if scan["kind"] == "calibration"}
 REALIZATIONS = {s for m in CONFIG["measurements"].values() for s in m.get("realizations", [])}

@@ -6,7 +6,7 @@ import pytest
 from plans import CI, pending, rules
 
 from checkout import ROOT
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 
 SIMULATION = {"sample_parameters", "simulate_batch"}
 SCANS = {"scan_empty", "scan_calibration", "repeat_calibration", "scan_phantom"}
@@ -93,11 +93,11 @@ def assert_whole_study(jobs, config):
 @pytest.mark.parametrize("overlays", [[], ["config/paper.yaml"]], ids=["default", "paper"])
 def test_configuration_plans_the_whole_study(empty_checkout, tmp_path, overlays):
     jobs = pending(empty_checkout, "--directory", tmp_path, configfiles=overlays)
-    assert_whole_study(jobs, read_configuration(ROOT / name for name in ["config.yaml", *overlays]))
+    assert_whole_study(jobs, load_configuration(ROOT / name for name in ["config.yaml", *overlays]))
 
 
 def test_small_run_plans_the_whole_study(plans):
-    config = read_configuration([ROOT / "config.yaml", ROOT / CI])
+    config = load_configuration([ROOT / "config.yaml", ROOT / CI])
     _, jobs = plans["all"]
     assert_whole_study(jobs, config)
     scans = {f"{name}" for name, scan in config["scans"].items()}

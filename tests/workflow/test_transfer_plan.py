@@ -4,9 +4,9 @@ import pytest
 from plans import CI, pending, rules, write_overlay
 
 from checkout import ROOT
-from smrestore.configuration import read_configuration
+from smrestore.configuration import load_configuration
 
-METHODS = read_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"]["methods"]
+METHODS = load_configuration([ROOT / "config.yaml", ROOT / CI])["measurements"]["snake"]["methods"]
 SCAN = "snake-calibration-b"
 PANEL = {
     "title": "Denoising",

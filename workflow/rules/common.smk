@@ -5,12 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from smrestore.configuration import (
-    ConfigurationError,
-    check_configuration,
-    resolved_dataset,
-    resolved_scan,
-)
+from smrestore.configuration import ConfigurationError, complete_configuration
 from smrestore.public.registry import read_stores
 from smrestore.support.workflow import code_id
 
@@ -19,13 +14,16 @@ ROOT = Path(workflow.basedir)
 KNOWN_CODE = Path(".snakemake/known-code.json")
 
 try:
-    check_configuration(config, ROOT / "workflow/schemas/config.schema.yaml", Path.cwd())
+    completed = complete_configuration(config, Path.cwd())
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
+# From here on, the configuration is complete: entries say all that they leave out in the files.
+config.clear()
+config.update(completed)
 
 STORES = read_stores(config.get("downloads", {}).get("registry"))
-DATASETS = {name: resolved_dataset(config["datasets"], name) for name in config["datasets"]}
-SCAN_ENTRIES = {name: resolved_scan(config["scans"], name) for name in config["scans"]}
+DATASETS = config["datasets"]
+SCAN_ENTRIES = config["scans"]
 # Methods that are applied to the mean of twin frequencies.
 TWINS = config.get("twin_methods", {})
 TWINS_USED = any(

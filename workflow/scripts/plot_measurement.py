@@ -2,7 +2,7 @@
 
 from smrestore.figures.measurement.drawing import draw_measurement_figure
 from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
-from smrestore.reconstruction.imaging import calibration_reading
+from smrestore.reconstruction.settings import calibration_reading
 from smrestore.support.workflow import cores_of, job, optional
 from smrestore.tasks.configured import configured_task
 

@@ -5,7 +5,7 @@ import numpy as np
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
-from smrestore.reconstruction.imaging import calibration_reading
+from smrestore.reconstruction.settings import calibration_reading
 from smrestore.restoration.scan import restore_scan
 from smrestore.support.workflow import cores_of, job, optional
 from smrestore.tasks.configured import configured_task

@@ -1,6 +1,7 @@
 """``smrestore reconstruct``: reconstruct a phantom scan."""
 
 import argparse
+from math import isinf
 from pathlib import Path
 
 from smrestore.support.errors import InputError
@@ -109,23 +110,25 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         relative = arguments.relative_lambda
         if relative is None and arguments.absolute_lambda is None:
             relative = 0.01
-        settings = ReconstructionSettings(
-            sweeps=arguments.sweeps,
-            relative_regularization=relative,
-            absolute_regularization=arguments.absolute_lambda,
-            snr_threshold=arguments.snr,
-            channels=tuple(channels),
-            weighting=arguments.weighting,
-            real=not arguments.no_real,
-            positive=not arguments.no_positive,
-            min_frequency_Hz=1e3 * arguments.band[0],
-            max_frequency_Hz=1e3 * arguments.band[1],
-            max_mixing_order=arguments.max_mixing_order,
-            shuffle_seed=arguments.shuffle_seed,
-            frames=arguments.frames and tuple(arguments.frames),
-            background=arguments.background,
-            period=_period(arguments.period),
-            spectral_leakage=arguments.spectral_leakage,
+        settings = ReconstructionSettings.checked(
+            {
+                "sweeps": arguments.sweeps,
+                "relative_regularization": relative,
+                "absolute_regularization": arguments.absolute_lambda,
+                "snr_threshold": arguments.snr,
+                "channels": tuple(channels),
+                "weighting": arguments.weighting,
+                "real": not arguments.no_real,
+                "positive": not arguments.no_positive,
+                "min_frequency_Hz": 1e3 * arguments.band[0],
+                "max_frequency_Hz": None if isinf(arguments.band[1]) else 1e3 * arguments.band[1],
+                "max_mixing_order": arguments.max_mixing_order,
+                "shuffle_seed": arguments.shuffle_seed,
+                "frames": arguments.frames and tuple(arguments.frames),
+                "background": arguments.background,
+                "period": _period(arguments.period),
+                "spectral_leakage": arguments.spectral_leakage,
+            }
         )
         result = reconstruct_to_mdf(
             arguments.matrix,

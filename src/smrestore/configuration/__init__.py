@@ -1,54 +1,163 @@
-"""The configuration of the workflow: it is checked as a whole before any job starts."""
+"""The configuration of the workflow: it is checked and completed before any job starts.
+
+Each section is a module of models, which say type, unit, range, default and meaning of each setting
+once, and a function that checks what the section says about others.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
-from smrestore.configuration.consistency import consistency_faults
-from smrestore.configuration.datasets import resolved_dataset
-from smrestore.configuration.faults import ConfigurationError
-from smrestore.configuration.scans import resolved_scan
-from smrestore.configuration.structure import structure_faults
+from smrestore.configuration import (
+    datasets,
+    experiments,
+    figures,
+    grids,
+    measurements,
+    methods,
+    noise_pools,
+    scans,
+    sequences,
+    tables,
+    test_sets,
+)
+from smrestore.configuration.entries import Entries
+from smrestore.configuration.likeness import Explicit, make_explicit
+from smrestore.configuration.model import Configuration
 from smrestore.support.errors import InputError
+from smrestore.support.faults import ConfigurationError, Fault, explain
 
 __all__ = [
+    "Configuration",
     "ConfigurationError",
-    "check_configuration",
+    "complete_configuration",
+    "load_configuration",
+    "make_explicit",
     "read_configuration",
-    "resolved_dataset",
-    "resolved_scan",
 ]
 
 # The C loader is ten times faster, and missing from some builds of PyYAML.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CHECKS = {
+    "datasets": datasets.check,
+    "sequences": sequences.check,
+    "grids": grids.check,
+    "scans": scans.check,
+    "noise_pools": noise_pools.check,
+    "baselines": methods.check_baseline,
+    "experiments": experiments.check,
+    "twin_methods": methods.check_twin_method,
+    "test_sets": test_sets.check,
+    "tables": tables.check,
+    "measurements": measurements.check,
+    "figures": figures.check,
+}
 
 
-def check_configuration(
-    config: Mapping[str, object], schema_path: str | Path, base_directory: str | Path
-) -> None:
-    """Check structure, units and cross-references of a configuration.
+def complete_configuration(
+    config: Mapping[str, object], base_directory: str | Path
+) -> dict[str, object]:
+    """Check a configuration and return it with all settings that it leaves out.
 
     Parameters
     ----------
     config
         The configuration with all overlays merged.
-    schema_path
-        JSON schema of its structure, as YAML.
+    base_directory
+        Folder that paths of scans are relative to.
+
+    Returns
+    -------
+    dict
+        Plain YAML: entries that are like others have all of their settings, datasets and scans that
+        rest on others too, and defaults are filled in. Settings whose default is nothing are left
+        out, but for the ``reference`` of a measurement.
+
+    Raises
+    ------
+    ConfigurationError
+        With one line per fault, sorted by key: key, fault, remedy.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(
+            [Fault((), f"{config!r} is not a section of keys", "give a section of keys")]
+        )
+    explicit = make_explicit(config)
+    valid, found = _validated(explicit.config)
+    broken = {fault.key[:2] for fault in [*explicit.faults, *found]}
+    # What could not be resolved exists nevertheless.
+    given = {
+        section: {**part, **explicit.config[section]} if isinstance(part, Mapping) else part
+        for section, part in config.items()
+    }
+    entries = Entries(valid, given, Path(base_directory), broken)
+    datasets.resolve(entries)
+    scans.resolve(entries)
+    tables.resolve(entries)
+    scans.read_stores_of(entries)
+    for section, check in _CHECKS.items():
+        for name, entry in entries.sound(section):
+            check(entries, (section, name), entry)
+    faults = _without_inherited([*explicit.faults, *found, *entries.faults], explicit)
+    if faults:
+        raise ConfigurationError(faults)
+    for name, entry in entries.sound("measurements"):
+        entries.put("measurements", name, {"reference": None, **entry})
+    return entries.config
+
+
+def load_configuration(
+    paths: Iterable[str | Path], base_directory: str | Path = "."
+) -> dict[str, object]:
+    """Read configuration files, each laid over those before it, and complete the whole.
+
+    Parameters
+    ----------
+    paths
+        The files.
     base_directory
         Folder that paths of scans are relative to.
 
     Raises
     ------
     ConfigurationError
-        With one line per fault, sorted by key: key, fault, remedy.
+        If the configuration has faults, see :func:`complete_configuration`.
     InputError
-        If the schema cannot be read.
+        If a file cannot be read.
     """
-    faults = structure_faults(config, _load(schema_path))
-    faults += consistency_faults(config, Path(base_directory), faults)
-    if faults:
-        raise ConfigurationError(faults)
+    return complete_configuration(read_configuration(paths), base_directory)
+
+
+def _validated(config: Mapping[str, object]) -> tuple[dict[str, object], list[Fault]]:
+    """Return the valid sections and entries of a configuration, complete, and all faults."""
+    try:
+        return Configuration.model_validate(config).plain(), []
+    except ValidationError as error:
+        faults = explain(error, Configuration, config)
+    broken = {fault.key[:2] for fault in faults}
+    valid: dict[str, object] = {}
+    for section, field in Configuration.model_fields.items():
+        given = config.get(section)
+        if not isinstance(given, Mapping) or any(f.key == (section,) for f in faults):
+            continue
+        sound = {name: entry for name, entry in given.items() if (section, name) not in broken}
+        adapter = TypeAdapter(field.annotation)
+        values = adapter.validate_python(sound)
+        valid[section] = adapter.dump_python(values, mode="json", exclude_none=True)
+    return valid, faults
+
+
+def _without_inherited(faults: list[Fault], explicit: Explicit) -> list[Fault]:
+    """Return faults without those that an entry only has because it is like a faulty one."""
+    known = {(fault.key, fault.what) for fault in faults}
+    return [
+        fault
+        for fault in faults
+        if (other := explicit.likes.get(fault.key[:2])) is None
+        or ((fault.key[0], other, *fault.key[2:]), fault.what) not in known
+    ]
 
 
 def read_configuration(paths: Iterable[str | Path]) -> dict[str, object]:
@@ -63,10 +172,7 @@ def read_configuration(paths: Iterable[str | Path]) -> dict[str, object]:
     """
     merged: dict[str, object] = {}
     for path in paths:
-        part = _load(path)
-        if not isinstance(part, dict):
-            raise InputError("holds no keys", path=path, remedy="write it as key: value")
-        merged = _merged(merged, part)
+        merged = _merged(merged, read_part(path))
     return merged
 
 
@@ -79,12 +185,22 @@ def _merged(base: Mapping, overlay: Mapping) -> dict:
     return merged
 
 
-def _load(path: str | Path) -> object:
+def read_part(path: str | Path) -> dict[str, object]:
+    """Read one configuration file.
+
+    Raises
+    ------
+    InputError
+        If it is missing, is not YAML or holds no keys.
+    """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        part = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", path=path, remedy="check the file") from None
     except yaml.YAMLError as error:
         raise InputError(f"not YAML: {error}", path=path, remedy="mend the syntax") from None
+    if not isinstance(part, dict):
+        raise InputError("holds no keys", path=path, remedy="write it as key: value")
+    return part

@@ -4,29 +4,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from smrestore.configuration.faults import Fault, Key, choice_remedy
+from smrestore.support.faults import Fault, Key, choice_remedy
 
 Entry = Mapping[str, object]
 
 
 @dataclass
 class Entries:
-    """A configuration whose structure may be faulty in places.
+    """The complete entries of a configuration, some of which may be faulty.
 
     Attributes
     ----------
     config
-        The configuration.
+        Complete sections by name, without the entries of faulty structure.
+    given
+        The configuration as it was given, for the names of all entries.
     base_directory
         Folder that paths are relative to.
     broken
-        Sections ``(section,)`` and entries ``(section, name)`` of faulty structure: they exist, but
+        Sections ``(section,)`` and entries ``(section, name)`` that are faulty: they exist, but
         what they say is not judged.
     faults
         Faults found so far.
     """
 
-    config: Mapping[str, object]
+    config: dict[str, object]
+    given: Mapping[str, object]
     base_directory: Path
     broken: set[Key]
     faults: list[Fault] = field(default_factory=list)
@@ -35,16 +38,24 @@ class Entries:
         """Note a fault."""
         self.faults.append(Fault(key, what, remedy))
 
+    def set_aside(self, section: str, name: str) -> None:
+        """Judge an entry no more."""
+        self.broken.add((section, name))
+
+    def put(self, section: str, name: str, entry: Entry) -> None:
+        """Complete an entry."""
+        self.config[section] = {**self.config[section], name: dict(entry)}
+
     def names(self, section: str) -> list[str] | None:
         """Return the names in a section, None if the section is broken."""
-        entries = self.config.get(section)
+        entries = self.given.get(section)
         return list(entries) if isinstance(entries, Mapping) and entries else None
 
     def sound(self, section: str) -> Iterator[tuple[str, Entry]]:
         """Yield names and entries of a section, without the broken ones."""
-        for name in self.names(section) or []:
+        for name, entry in self.config.get(section, {}).items():
             if (section, name) not in self.broken:
-                yield name, self.config[section][name]
+                yield name, entry
 
     def get(self, section: str, name: object) -> Entry | None:
         """Return an entry, None if it is missing or broken."""
@@ -75,9 +86,3 @@ class Entries:
             )
             return None
         return scan
-
-
-def check_order(entries: Entries, key: Key, low: float, high: float) -> None:
-    """Note a fault if the first value of a range is above the second."""
-    if low > high:
-        entries.fault(key, f"{low:g} is above {high:g}", "give the smaller value first")

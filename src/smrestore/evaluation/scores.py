@@ -18,8 +18,9 @@ from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path
 from smrestore.support.progress import progress_bar
 from smrestore.support.seeds import generator
-from smrestore.tasks import Task, make_task
+from smrestore.tasks import make_task
 from smrestore.tasks.degradation import Pair, complex_sigma, unit_maximum
+from smrestore.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 

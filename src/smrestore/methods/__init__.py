@@ -1,26 +1,38 @@
 """Restoration methods, classical and learned, behind one interface.
 
 A method takes a list of degraded components and returns the restored images in the same order and
-units. Evaluation, restoration of scans and figures see no difference between methods.
+units. Evaluation, restoration of scans and figures see no difference between methods. What can be
+chosen of each is in :mod:`smrestore.methods.options`. Functions are loaded when they are asked for
+(PEP 562): a configuration is checked without the libraries that they need.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from smrestore.methods.biharmonic import inpaint_biharmonic
-from smrestore.methods.classical import BASELINES, Method, classical_method
-from smrestore.methods.dct_filter import dct_filter
-from smrestore.methods.spline import spline_upsample
 from smrestore.support.errors import InputError
 
-__all__ = [
-    "BASELINES",
-    "Method",
-    "dct_filter",
-    "inpaint_biharmonic",
-    "load_method",
-    "spline_upsample",
-]
+if TYPE_CHECKING:
+    from smrestore.methods.biharmonic import inpaint_biharmonic
+    from smrestore.methods.classical import Method
+    from smrestore.methods.cosine import dct_filter
+    from smrestore.methods.spline import spline_upsample
+
+_MODULES = {
+    "Method": "classical",
+    "dct_filter": "cosine",
+    "inpaint_biharmonic": "biharmonic",
+    "spline_upsample": "spline",
+}
+
+__all__ = ["Method", "dct_filter", "inpaint_biharmonic", "load_method", "spline_upsample"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_method(
@@ -29,7 +41,7 @@ def load_method(
     task: str | None = None,
     *,
     inference: Mapping[str, object] | None = None,
-) -> Method:
+) -> "Method":
     """Return a method from its configuration or its trained model.
 
     Parameters
@@ -41,7 +53,7 @@ def load_method(
     task
         What the network must have been trained for; None takes any.
     inference
-        How the network is used, see :class:`smrestore.methods.network.Inference`.
+        How the network is used, see :class:`smrestore.methods.options.Inference`.
 
     Raises
     ------
@@ -53,7 +65,10 @@ def load_method(
         raise InputError("give either a baseline or a model", field="method")
     if model is not None:
         # torch takes seconds to import, and classical methods do without.
-        from smrestore.methods.network import Inference, NetworkMethod
+        from smrestore.methods.network import NetworkMethod
+        from smrestore.methods.options import Inference
 
-        return NetworkMethod.load(model, task, Inference(**(inference or {})))
+        return NetworkMethod.load(model, task, Inference.checked(inference or {}, "inference"))
+    from smrestore.methods.classical import classical_method
+
     return classical_method(baseline)

@@ -4,37 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from smrestore.methods.biharmonic import inpaint_biharmonic_each
-from smrestore.methods.dct_filter import dct_filter
-from smrestore.methods.spline import spline_upsample
+from smrestore.methods.options import CLASSICAL
 from smrestore.support.errors import InputError
 from smrestore.tasks.degradation import Degraded
 
 Method = Callable[[Sequence[Degraded]], list[np.ndarray]]
-
-
-def _dct_filter(omega: float) -> Method:
-    return lambda batch: [dct_filter(item.image, item.sigma, omega) for item in batch]
-
-
-def _spline(alignment: str) -> Method:
-    return lambda batch: [
-        spline_upsample(item.image, item.spacing, item.restored_size, alignment=alignment)
-        for item in batch
-    ]
-
-
-def _biharmonic() -> Method:
-    return lambda batch: inpaint_biharmonic_each(
-        [item.image for item in batch], [item.missing for item in batch]
-    )
-
-
-BASELINES: dict[str, Callable[..., Method]] = {
-    "dct-filter": _dct_filter,
-    "spline": _spline,
-    "biharmonic": _biharmonic,
-}
 
 
 def classical_method(options: Mapping[str, object]) -> Method:
@@ -43,12 +17,11 @@ def classical_method(options: Mapping[str, object]) -> Method:
     Raises
     ------
     InputError
-        If the method is unknown.
+        If the method or an option is unknown.
     """
-    options = dict(options)
-    name = options.pop("method")
-    if name not in BASELINES:
+    name = options["method"]
+    if name not in CLASSICAL:
         raise InputError(
-            f"unknown method {name!r}", field="baselines", remedy=f"use {', '.join(BASELINES)}"
+            f"unknown method {name!r}", field="baselines", remedy=f"use {', '.join(CLASSICAL)}"
         )
-    return BASELINES[name](**options)
+    return CLASSICAL[name].checked(options, name).build()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from smrestore.methods.dct_filter import dct_filter
+from smrestore.methods.cosine import dct_filter
 from smrestore.support.errors import InputError
 from smrestore.tasks.degradation import Degraded
 
@@ -40,7 +40,7 @@ def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarr
 def spectrum_within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarray:
     """Let cosine coefficients change by at most ``limit`` standard deviations of their noise.
 
-    What the method took away is filtered by :func:`smrestore.methods.dct_filter`, and what stands
+    What the method took away is filtered by :func:`smrestore.methods.cosine`, and what stands
     out of the noise is given back: a pattern over many voxels, each within its noise, is an error
     of the method nevertheless. Without noise, nothing changes.
 

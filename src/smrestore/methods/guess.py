@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smrestore.methods.classical import Method, classical_method
+from smrestore.methods.options import ClassicalOptions
 from smrestore.tasks.degradation import Degraded
 
 
@@ -30,7 +31,7 @@ class FirstGuess:
     error_share: float = 0.0
 
     @classmethod
-    def of(cls, options: Mapping[str, object] | None) -> "FirstGuess | None":
+    def of(cls, options: Mapping[str, object] | ClassicalOptions | None) -> "FirstGuess | None":
         """Return the guess by ``{"method": name, **options}``, None without options."""
         if options is None:
             return None

@@ -1,7 +1,7 @@
 """Restoration by a trained network."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import combinations, product
 from pathlib import Path
@@ -12,6 +12,7 @@ from torch import nn
 
 from smrestore.methods.consistency import spectrum_within_noise, within_noise
 from smrestore.methods.guess import FirstGuess
+from smrestore.methods.options import Inference
 from smrestore.methods.padding import centered_offset, embed, extract, indicator, refined, window
 from smrestore.methods.phase import phase_factor
 from smrestore.networks.weights import load_model
@@ -20,44 +21,10 @@ from smrestore.support.errors import InputError
 from smrestore.tasks import make_task
 from smrestore.tasks.degradation import Degraded
 
-ENSEMBLES = ("phases", "flips")
 VOXELS = {"cpu": 2**16, "cuda": 2**20}
 """Voxels in a batch: 64 patches of 32 x 32, or one of 40 x 40 x 40, on a CPU."""
 OVERLAP = 4
 """Tiles overlap by this fraction of the patch."""
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How a trained network is used.
-
-    Attributes
-    ----------
-    ensemble
-        Transformed versions of each component that are restored, turned back and averaged.
-        ``phases``: turned by 90, 180 and 270 degrees; by 180 degrees only where components enter
-        with their own phase. ``flips``: mirrored along each axis, for networks that were trained
-        with mirrored components.
-    tile
-        Restore grids beyond the patch in overlapping tiles of its size, instead of as a whole.
-    within_noise
-        Let measured voxels change by at most so many standard deviations of their noise, see
-        :mod:`smrestore.methods.consistency`; None for no limit.
-    spectrum_within_noise
-        The same of the coefficients of their cosine transform, for denoising.
-    """
-
-    ensemble: Sequence[str] = ()
-    tile: bool = False
-    within_noise: float | None = None
-    spectrum_within_noise: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in self.ensemble:
-            if name not in ENSEMBLES:
-                raise InputError(
-                    f"unknown {name!r}", field="ensemble", remedy=f"use {', '.join(ENSEMBLES)}"
-                )
 
 
 @dataclass(frozen=True)
@@ -100,7 +67,7 @@ class NetworkMethod:
     patch: int
     spacing: int
     canonical: bool
-    inference: Inference = Inference()
+    inference: Inference = field(default_factory=Inference)
     flips: bool = False
     guess: FirstGuess | None = None
 

@@ -1,29 +1,22 @@
 """Network architectures, one module per architecture.
 
 A network maps a batch of padded components, real and imaginary part as channels, and the mask of
-known voxels to restored components; :class:`smrestore.networks.base.Network` says how.
+known voxels to restored components; :class:`smrestore.networks.base.Network` says how. What can be
+chosen of each is in :mod:`smrestore.networks.options`.
 """
 
-from smrestore.networks.base import Network
-from smrestore.networks.dncnn import DnCNN
-from smrestore.networks.pconv_unet import PConvUNet
-from smrestore.networks.rdn import RDN
-from smrestore.networks.smrnet import SMRnet
-from smrestore.networks.swinir import SwinIR
-from smrestore.networks.unet import UNet
+from typing import TYPE_CHECKING
+
+from smrestore.networks.options import NETWORKS
 from smrestore.support.errors import InputError
 
-NETWORKS: dict[str, type[Network]] = {
-    "dncnn": DnCNN,
-    "rdn": RDN,
-    "swinir": SwinIR,
-    "smrnet": SMRnet,
-    "pconv-unet": PConvUNet,
-    "unet": UNet,
-}
+if TYPE_CHECKING:
+    from smrestore.networks.base import Network
+
+__all__ = ["NETWORKS", "build_network"]
 
 
-def build_network(name: str, dimension: int, **sizes) -> Network:
+def build_network(name: str, dimension: int, **sizes: object) -> "Network":
     """Build a network by its configured name and sizes, with fresh weights.
 
     Raises
@@ -35,16 +28,12 @@ def build_network(name: str, dimension: int, **sizes) -> Network:
         raise InputError(
             f"unknown network {name!r}", field="network", remedy=f"use one of {', '.join(NETWORKS)}"
         )
-    network = NETWORKS[name]
-    if dimension not in network.dimensions:
+    dimensions = NETWORKS[name].dimensions
+    if dimension not in dimensions:
         raise InputError(
             f"network {name} does not exist in dimension {dimension}",
             field="dimension",
-            remedy=f"use dimension {' or '.join(map(str, network.dimensions))}, or another network",
+            remedy=f"use dimension {' or '.join(map(str, dimensions))}, or another network",
         )
-    try:
-        return network(dimension=dimension, **sizes)
-    except TypeError as error:
-        raise InputError(
-            str(error), field=f"network {name}", remedy="see docs/configuration.md for its sizes"
-        ) from None
+    options = NETWORKS[name].checked(sizes, f"network {name}")
+    return options.architecture()(dimension, options)

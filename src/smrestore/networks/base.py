@@ -9,17 +9,16 @@ from torch import nn
 class Network(nn.Module, ABC):
     """A network that restores a batch of components in one call.
 
+    It is built from its dimension and its options, see :mod:`smrestore.networks.options`.
+
     Attributes
     ----------
     factor
         The restored grid has ``factor`` times as many voxels along each axis as the image; above 1
         for super-resolution only. Voxel j of the image lies at voxel ``factor * j`` of the result.
-    dimensions
-        Dimensions in which the architecture exists.
     """
 
     factor: int = 1
-    dimensions: tuple[int, ...] = (2, 3)
 
     @abstractmethod
     def forward(

@@ -16,48 +16,29 @@ from smrestore.networks.layers import (
     convolution,
     start_with_zero,
 )
+from smrestore.networks.options import DnCNNOptions
 
 
 class DnCNN(Network):
     """DnCNN in two or three dimensions.
 
-    Parameters
-    ----------
-    dimension
-        2 or 3.
-    features, depth
-        Width and number of convolutions; published: 64 and 17 (557 250 parameters in 2D).
-    batch_norm
-        Normalize the inner layers over the batch, as published. Padding enters the statistics,
-        unless features are masked.
-    mask_features
-        Set features outside the known voxels to zero after every layer, and leave these voxels out
-        of the statistics. The padding then acts as the usual zero padding of a convolution, and
-        the result does not depend on its width.
-    zero_last
-        Start with a last convolution of zeros: the untrained network is the identity.
+    Batch normalization, as published, takes padding into its statistics. With ``mask_features``,
+    the padding acts as the usual zero padding of a convolution, and is left out of the statistics.
     """
 
-    def __init__(
-        self,
-        dimension: int = 2,
-        features: int = 64,
-        depth: int = 17,
-        batch_norm: bool = True,
-        mask_features: bool = False,
-        zero_last: bool = False,
-    ) -> None:
+    def __init__(self, dimension: int, options: DnCNNOptions) -> None:
         super().__init__()
-        self.mask_features = mask_features
+        features, batch_norm = options.features, options.batch_norm
+        self.mask_features = options.mask_features
         self.first = convolution(dimension, 2, features)
-        norm = MaskedBatchNorm if mask_features else BATCH_NORMS[dimension]
+        norm = MaskedBatchNorm if options.mask_features else BATCH_NORMS[dimension]
         self.inner = nn.ModuleList(
             convolution(dimension, features, features, bias=not batch_norm)
-            for _ in range(depth - 2)
+            for _ in range(options.depth - 2)
         )
         self.norms = nn.ModuleList(norm(features) for _ in self.inner) if batch_norm else None
         self.last = convolution(dimension, features, 2)
-        if zero_last:
+        if options.zero_last:
             start_with_zero(self.last)
 
     def forward(

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from smrestore.networks.base import Network
 from smrestore.networks.layers import BATCH_NORMS, CONVOLUTIONS, group_norm, without_autocast
+from smrestore.networks.options import PConvUNetOptions
 from smrestore.support.errors import InputError
 
 SLOPE = 0.2
-NORMS = ("batch", "group", "none")
 COUNTING = {2: functional.conv2d, 3: functional.conv3d}
 
 Part = tuple[torch.Tensor, torch.Tensor]
@@ -126,54 +126,13 @@ class Level(nn.Module):
 
 
 class PConvUNet(Network):
-    """U-Net of partial convolutions in two or three dimensions.
+    """U-Net of partial convolutions in two or three dimensions."""
 
-    Parameters
-    ----------
-    dimension
-        2 or 3.
-    channels
-        Width of each level of the encoder, which halves the grid; (32, 64, 128, 256) has 2 907 982
-        parameters in 3D. Published in 2D: 64, 128, 256, then 512 on all further levels.
-    kernels
-        Kernel of each level of the encoder, odd; 3 everywhere if not given. Published in 2D: 7, 5,
-        5, then 3.
-    norm
-        ``batch``, as published, ``group`` or ``none``; first and last layer have none.
-    known_skip
-        Known voxels of the result are those of the image plus a correction. As published, the
-        network repeats all of the image itself.
-    """
-
-    def __init__(
-        self,
-        dimension: int = 3,
-        channels: Sequence[int] = (32, 64, 128, 256),
-        kernels: Sequence[int] | None = None,
-        norm: str = "batch",
-        known_skip: bool = False,
-    ) -> None:
+    def __init__(self, dimension: int, options: PConvUNetOptions) -> None:
         super().__init__()
-        kernels = [3] * len(channels) if kernels is None else kernels
-        if len(kernels) != len(channels):
-            raise InputError(
-                f"{len(kernels)} kernels for {len(channels)} levels",
-                field="network pconv-unet.kernels",
-                remedy="give one kernel per entry of channels",
-            )
-        if any(kernel % 2 == 0 for kernel in kernels):
-            raise InputError(
-                f"even kernels in {list(kernels)}",
-                field="network pconv-unet.kernels",
-                remedy="use odd kernels",
-            )
-        if norm not in NORMS:
-            raise InputError(
-                f"unknown norm {norm!r}",
-                field="network pconv-unet.norm",
-                remedy=f"use one of {', '.join(NORMS)}",
-            )
-        self.known_skip = known_skip
+        channels, norm = options.channels, options.norm
+        kernels = [3] * len(channels) if options.kernels is None else options.kernels
+        self.known_skip = options.known_skip
         widths = [2, *channels]
         self.encoder = nn.ModuleList(
             Level(

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from smrestore.networks.base import Network
 from smrestore.networks.layers import Mask, apply_mask, convolution, start_with_zero
+from smrestore.networks.options import RDNOptions
 
 
 class ResidualDenseBlock(nn.Module):
@@ -33,51 +34,22 @@ class ResidualDenseBlock(nn.Module):
 
 
 class RDN(Network):
-    """RDN in two or three dimensions, without the upscaling of super-resolution.
+    """RDN in two or three dimensions, without the upscaling of super-resolution."""
 
-    Parameters
-    ----------
-    dimension
-        2 or 3.
-    features
-        Width between blocks, G0 in the paper; published: 64.
-    growth
-        Width of the convolutions within a block, G; published: 64.
-    blocks, layers
-        Number of blocks, D, and of convolutions in each, C; published: 16 and 8, in all 21 974 530
-        parameters in 2D.
-    mask_features
-        Set features outside the known voxels to zero after every layer, so that the result does
-        not depend on the width of the padding.
-    zero_last
-        Start with a last convolution of zeros: the untrained network is the identity.
-    checkpoint
-        Keep the inputs of blocks only and compute their inside again for gradients: a fraction of
-        the memory (dense features grow with the square of ``layers``) for a third more time.
-    """
-
-    def __init__(
-        self,
-        dimension: int = 2,
-        features: int = 64,
-        growth: int = 64,
-        blocks: int = 16,
-        layers: int = 8,
-        mask_features: bool = False,
-        zero_last: bool = False,
-        checkpoint: bool = False,
-    ) -> None:
+    def __init__(self, dimension: int, options: RDNOptions) -> None:
         super().__init__()
-        self.mask_features, self.checkpoint = mask_features, checkpoint
+        features, blocks = options.features, options.blocks
+        self.mask_features, self.checkpoint = options.mask_features, options.checkpoint
         self.shallow = convolution(dimension, 2, features)
         self.first = convolution(dimension, features, features)
         self.blocks = nn.ModuleList(
-            ResidualDenseBlock(dimension, features, growth, layers) for _ in range(blocks)
+            ResidualDenseBlock(dimension, features, options.growth, options.layers)
+            for _ in range(blocks)
         )
         self.fusion = convolution(dimension, blocks * features, features, kernel=1)
         self.fused = convolution(dimension, features, features)
         self.last = convolution(dimension, features, 2)
-        if zero_last:
+        if options.zero_last:
             start_with_zero(self.last)
 
     def forward(

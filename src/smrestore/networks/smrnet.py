@@ -4,6 +4,8 @@ Baltruschat et al., 3d-SMRnet: achieving a new quality of MPI system matrix reco
 learning, MICCAI 2020; the blocks are those of Wang et al., ESRGAN, ECCV Workshops 2018.
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -17,9 +19,8 @@ from smrestore.networks.layers import (
     convolution,
     enlarge,
 )
-from smrestore.support.errors import InputError
+from smrestore.networks.options import SMRnetOptions
 
-FACTORS = (2, 4)
 SLOPE = 0.2
 RESIDUAL_SCALE = 0.2
 INITIAL_SCALE = 0.1
@@ -66,52 +67,27 @@ class ResidualInResidual(nn.Module):
 class SMRnet(Network):
     """SMRnet in two or three dimensions.
 
-    Parameters
-    ----------
-    dimension
-        2 or 3.
-    factor
-        How many times finer the result is along each axis: 2 or 4.
-    features, blocks, growth
-        Width, number of residual-in-residual blocks and width within their dense blocks; published:
-        64, 9 and 32 (19 863 682 parameters in 3D with factor 4).
-    mask_features
-        Set features outside the known voxels to zero after every layer, so that the result does
-        not depend on the width of the padding. On finer grids, the mask repeats its voxels.
-    interpolation_skip
-        Add the network to a linear interpolation of the known voxels, aligned with the fine grid,
-        instead of leaving all to the network, as published.
+    With ``mask_features``, the mask of finer grids repeats its voxels.
     """
 
-    def __init__(
-        self,
-        dimension: int = 3,
-        factor: int = 2,
-        features: int = 64,
-        blocks: int = 9,
-        growth: int = 32,
-        mask_features: bool = False,
-        interpolation_skip: bool = False,
-    ) -> None:
+    def __init__(self, dimension: int, options: SMRnetOptions) -> None:
         super().__init__()
-        if factor not in FACTORS:
-            raise InputError(
-                f"there is no SMRnet for {factor} times finer grids",
-                field="network smrnet.factor",
-                remedy=f"use one of {', '.join(map(str, FACTORS))}",
-            )
-        self.factor, self.mask_features = factor, mask_features
+        features = options.features
+        self.factor, self.mask_features = options.factor, options.mask_features
         self.first = convolution(dimension, 2, features)
         self.blocks = nn.ModuleList(
-            ResidualInResidual(dimension, features, growth) for _ in range(blocks)
+            ResidualInResidual(dimension, features, options.growth) for _ in range(options.blocks)
         )
         self.trunk = convolution(dimension, features, features)
         self.upsampling = nn.ModuleList(
-            convolution(dimension, features, features) for _ in range(FACTORS.index(factor) + 1)
+            convolution(dimension, features, features)
+            for _ in range(int(math.log2(options.factor)))
         )
         self.fine = convolution(dimension, features, features)
         self.last = convolution(dimension, features, 2)
-        self.interpolation = AlignedInterpolation(dimension, factor) if interpolation_skip else None
+        self.interpolation = None
+        if options.interpolation_skip:
+            self.interpolation = AlignedInterpolation(dimension, options.factor)
         for layer in self.modules():
             if isinstance(layer, CONVOLUTIONS[dimension]):
                 nn.init.kaiming_normal_(layer.weight)

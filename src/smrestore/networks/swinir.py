@@ -24,7 +24,7 @@ from smrestore.networks.layers import (
     roll_each,
     start_with_zero,
 )
-from smrestore.support.errors import InputError
+from smrestore.networks.options import SwinIROptions
 
 EXCLUDED = -100.0
 """Added to the logits of excluded keys. It is finite, so windows without any key give no NaN."""
@@ -191,65 +191,29 @@ def convolved(layer: nn.Module, tokens: torch.Tensor, known: Mask) -> torch.Tens
 
 
 class SwinIR(Network):
-    """SwinIR for denoising, in two dimensions.
+    """SwinIR in two dimensions, the variant for denoising.
 
     Sides that are no multiples of the window are padded with zeros inside, and cropped again.
-
-    Parameters
-    ----------
-    dimension
-        2.
-    features
-        Width; published: 180.
-    depths
-        Number of blocks in each group; published: 6 groups of 6, in all 11 500 922 parameters.
-    heads, window, mlp_ratio
-        Attention heads, side of the windows, and width of the perceptrons over ``features``;
-        published: 6, 8 and 2.
-    drop_path
-        Probability that the last block is left out in a training step, as published 0.1; that of
-        earlier ones rises linearly from 0.
-    mask_features
-        Exclude unknown voxels from attention and set their features to zero before convolutions.
-        Windows begin at the first known voxel of each image, so that the result does not depend on
-        the padding.
-    zero_last
-        Start with a last convolution of zeros: the untrained network is the identity.
-    checkpoint
-        Keep the inputs of blocks only and compute their inside again for gradients: a fraction of
-        the memory for a third more time.
     """
 
-    dimensions = (2,)
-
-    def __init__(
-        self,
-        dimension: int = 2,
-        features: int = 180,
-        depths: Sequence[int] = (6, 6, 6, 6, 6, 6),
-        heads: int = 6,
-        window: int = 8,
-        mlp_ratio: float = 2,
-        drop_path: float = 0.1,
-        mask_features: bool = False,
-        zero_last: bool = False,
-        checkpoint: bool = False,
-    ) -> None:
+    def __init__(self, dimension: int, options: SwinIROptions) -> None:
         super().__init__()
-        if features % heads:
-            raise InputError(
-                f"{features} features cannot be shared by {heads} heads",
-                field="network swinir.features",
-                remedy="make features a multiple of heads",
-            )
-        self.window, self.mask_features = window, mask_features
+        features, depths = options.features, options.depths
+        self.window, self.mask_features = options.window, options.mask_features
         last = max(1, sum(depths) - 1)
-        rates = [drop_path * i / last for i in range(sum(depths))]
+        rates = [options.drop_path * i / last for i in range(sum(depths))]
         ends = list(itertools.accumulate(depths))
         self.shallow = convolution(2, 2, features)
         self.embedding_norm = nn.LayerNorm(features)
         self.groups = nn.ModuleList(
-            SwinGroup(features, heads, window, mlp_ratio, rates[end - depth : end], checkpoint)
+            SwinGroup(
+                features,
+                options.heads,
+                options.window,
+                options.mlp_ratio,
+                rates[end - depth : end],
+                options.checkpoint,
+            )
             for depth, end in zip(depths, ends, strict=True)
         )
         self.norm = nn.LayerNorm(features)
@@ -259,7 +223,7 @@ class SwinIR(Network):
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
-        if zero_last:
+        if options.zero_last:
             start_with_zero(self.last)
 
     def forward(

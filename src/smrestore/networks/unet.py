@@ -9,7 +9,6 @@ convolutional neural networks, ICLR 2020).
 """
 
 import itertools
-from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -31,6 +30,7 @@ from smrestore.networks.layers import (
     roll_each,
     start_with_zero,
 )
+from smrestore.networks.options import UNetOptions
 from smrestore.support.errors import InputError
 
 
@@ -64,64 +64,25 @@ class Stage(nn.ModuleList):
 class UNet(Network):
     """Residual U-Net in two or three dimensions; the result is the image plus a correction.
 
-    Parameters
-    ----------
-    dimension
-        2 or 3.
-    channels
-        Width of each level; from one to the next the grid is halved. DRUNet: 64, 128, 256, 512.
-    blocks
-        Residual blocks per level, on the way down and on the way up; DRUNet: 4.
-    blind
-        Do not tell the network the noise level. Otherwise a third channel holds it at every known
-        voxel.
-    known_channel
-        Tell the network which voxels are known by another channel, which holds the root mean square
-        of the image there, so that a multiple of the image still gives this multiple. Without
-        ``mask_features``, voxels that are not known may hold something, such as a first guess.
-    bias
-        Give convolutions biases.
-    mask_features
-        Set features outside the known voxels to zero after every layer. Cells of coarser levels
-        begin at the first known voxel of each image and are known if one of their voxels is, so
-        that the result does not depend on the padding.
-    cell
-        Side in voxels of the cells whose voxels are the channels of the first level, instead of one
-        voxel. Cells of 2 leave the finest and slowest level out (Zhang et al., FFDNet, IEEE Trans.
-        Image Process. 27(9), 2018): several times as fast on CPUs at equal width.
-    zero_last
-        Start with a last convolution of zeros: the untrained network is the identity.
-    fades_below
-        Multiply the correction by s / sqrt(s^2 + f^2) with this f, and s the noise level over the
-        root mean square of the known voxels: where there is less noise than f, the correction fades
-        with it, and an image without noise stays as it is. None leaves the correction as it is.
+    A third channel holds the noise level at every known voxel, unless the network is ``blind``.
+    With ``known_channel``, another one holds the root mean square of the image at known voxels, so
+    that a multiple of the image still gives this multiple; without ``mask_features``, the others
+    may hold something, such as a first guess. With ``mask_features``, cells of coarser levels begin
+    at the first known voxel and are known if one of their voxels is. With ``fades_below`` f, the
+    correction is multiplied by s / sqrt(s^2 + f^2), s being the noise level over the root mean
+    square of the known voxels.
     """
 
-    def __init__(
-        self,
-        dimension: int = 2,
-        channels: Sequence[int] = (16, 32, 64, 128),
-        blocks: int = 2,
-        blind: bool = False,
-        bias: bool = False,
-        mask_features: bool = True,
-        zero_last: bool = False,
-        cell: int = 1,
-        known_channel: bool = False,
-        fades_below: float | None = None,
-    ) -> None:
+    def __init__(self, dimension: int, options: UNetOptions) -> None:
         super().__init__()
-        self.dimension, self.blind, self.mask_features = dimension, blind, mask_features
-        if blind and fades_below is not None:
-            raise InputError(
-                "a network that is not told the noise level cannot fade with it",
-                field="fades_below",
-                remedy="leave it out, or blind",
-            )
-        self.cell, self.known_channel, self.fades_below = cell, known_channel, fades_below
+        channels, blocks, bias = options.channels, options.blocks, options.bias
+        self.dimension, self.blind = dimension, options.blind
+        self.mask_features = options.mask_features
+        self.cell, self.known_channel = options.cell, options.known_channel
+        self.fades_below = options.fades_below
         steps = list(itertools.pairwise(channels))
-        n_inputs = 2 + (not blind) + known_channel
-        inputs, outputs = (n * cell**dimension for n in (n_inputs, 2))
+        n_inputs = 2 + (not self.blind) + self.known_channel
+        inputs, outputs = (n * self.cell**dimension for n in (n_inputs, 2))
         self.first = convolution(dimension, inputs, channels[0], bias=bias)
         self.encoder = nn.ModuleList(Stage(dimension, n, blocks, bias) for n in channels[:-1])
         self.down = nn.ModuleList(
@@ -136,7 +97,7 @@ class UNet(Network):
             Stage(dimension, n, blocks, bias) for n in reversed(channels[:-1])
         )
         self.last = convolution(dimension, channels[0], outputs, bias=bias)
-        if zero_last:
+        if options.zero_last:
             start_with_zero(self.last)
 
     def forward(

@@ -9,8 +9,8 @@ import numpy as np
 from smrestore import mdf
 from smrestore.mdf import MdfFile, Period
 from smrestore.physics import mixing_orders
-from smrestore.reconstruction.imaging import ReconstructionSettings
 from smrestore.reconstruction.matching import chosen_periods
+from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
 
 

@@ -10,7 +10,7 @@ from smrestore import mdf
 from smrestore.mdf import MdfFile, Period
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.physics import CalibrationGrid
-from smrestore.reconstruction.imaging import ReconstructionSettings
+from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)

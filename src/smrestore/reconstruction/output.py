@@ -1,14 +1,13 @@
 """Reconstruction of a lab's own scans: two MDF files in, an MDF file and a picture out."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from smrestore import mdf
 from smrestore.figures.reconstruction_view import plot_reconstruction
-from smrestore.reconstruction.imaging import ReconstructionSettings
 from smrestore.reconstruction.scans import PhantomImages, reconstruct_phantom
+from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
 from smrestore.support.files import provenance
 
@@ -91,7 +90,10 @@ def _parameters(
 ) -> dict[str, object]:
     """Return all that decides on the images, as it is stored; docs/data-formats.md lists it."""
     regularization = result.regularization
-    given = asdict(settings) | {
+    given = settings.model_dump() | {
+        "max_frequency_Hz": np.inf
+        if settings.max_frequency_Hz is None
+        else settings.max_frequency_Hz,
         "relative_regularization": regularization.relative,
         "absolute_regularization": regularization.absolute,
     }

@@ -9,7 +9,7 @@ import numpy as np
 from smrestore import mdf
 from smrestore.physics import CalibrationGrid
 from smrestore.reconstruction.calibration_rows import Rows, read_rows, select_rows
-from smrestore.reconstruction.imaging import ReconstructionSettings, solve
+from smrestore.reconstruction.imaging import solve
 from smrestore.reconstruction.matching import (
     check_calibration,
     check_match,
@@ -19,6 +19,7 @@ from smrestore.reconstruction.matching import (
 from smrestore.reconstruction.phantom_scan import read_measurement
 from smrestore.reconstruction.regularization import Regularization
 from smrestore.reconstruction.rows import row_weights
+from smrestore.reconstruction.settings import ReconstructionSettings
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from smrestore.configuration import read_configuration
+from smrestore.configuration import ConfigurationError, load_configuration
 from smrestore.report.inputs import (
     describe_datasets,
     describe_networks,
@@ -55,7 +55,7 @@ def report_results(
         Texts by file name: ``workflow``, ``table``, and one for each kind of other table and
         figure. A figure that shares its name with a table has ``{name}_figure``.
     config
-        The whole configuration, which is shown.
+        The complete configuration, which is shown.
     datasets
         Its entries of datasets with all their settings.
     study
@@ -170,12 +170,16 @@ def _picture(source: str | Path, title: str, text: str) -> Picture:
 def _scale_section(config: Mapping[str, object], study: Sequence[str | Path]) -> Section:
     """Return what the run reduces, or otherwise changes, against the scale of the study."""
     title = "Scale of this run"
-    table = scale_differences(config, read_configuration(study))
     names = " with ".join(Path(path).name for path in study)
+    try:
+        theirs = load_configuration(study)
+    except ConfigurationError as error:
+        return Section(title, f"Not compared, since {names} has faults: {error.faults[0]}.")
+    table = scale_differences(config, theirs)
     if table.empty:
         return Section(title, f"Every setting is that of the scale of the study ({names}).")
     text = (
         f"Settings that differ from the scale of the study, as {names} have it. The study does not "
-        "state all of them; docs/configuration.md says which. Everything else is the same."
+        "state all of them; docs/configuration-reference.md says which. All else is the same."
     )
     return Section(title, text, [Table(f"{len(table)} settings differ", table)])

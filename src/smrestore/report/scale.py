@@ -17,7 +17,7 @@ def scale_differences(config: Mapping[str, object], study: Mapping[str, object])
     Parameters
     ----------
     config, study
-        Whole configurations: that of the run, and that at the scale of the study.
+        Complete configurations: that of the run, and that at the scale of the study.
 
     Returns
     -------

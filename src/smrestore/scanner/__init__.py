@@ -1,24 +1,43 @@
-"""The virtual scanner: it measures what a scanner measures, and keeps the truth beside it.
+"""The virtual scanner.
 
 Its scans are harder than the training data on purpose: polydisperse cores that relax, a sample of
 finite size, imperfect fields, a receive chain with resonances, a background that drifts and jumps,
-thermal noise, integer conversion.
+thermal noise, integer conversion. Names are loaded when they are asked for (PEP 562): a
+configuration is checked without the libraries that a scan needs.
 """
 
-from smrestore.scanner.configured import (
-    load_calibration,
-    load_grid,
-    load_scanner,
-    load_sequence,
-)
-from smrestore.scanner.phantoms import Phantom, load_phantom
-from smrestore.scanner.scans import (
-    Scanner,
-    repeat_calibration,
-    scan_calibration,
-    scan_empty,
-    scan_phantom,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smrestore.scanner.configured import (
+        load_calibration,
+        load_grid,
+        load_scanner,
+        load_sequence,
+    )
+    from smrestore.scanner.phantoms import Phantom, load_phantom
+    from smrestore.scanner.scans import (
+        Scanner,
+        repeat_calibration,
+        scan_calibration,
+        scan_empty,
+        scan_phantom,
+    )
+
+_MODULES = {
+    "Phantom": "phantoms",
+    "Scanner": "scans",
+    "load_calibration": "configured",
+    "load_grid": "configured",
+    "load_phantom": "phantoms",
+    "load_scanner": "configured",
+    "load_sequence": "configured",
+    "repeat_calibration": "scans",
+    "scan_calibration": "scans",
+    "scan_empty": "scans",
+    "scan_phantom": "scans",
+}
 
 __all__ = [
     "Phantom",
@@ -33,3 +52,9 @@ __all__ = [
     "scan_empty",
     "scan_phantom",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,24 +1,18 @@
 """Restoration tasks: how a ground truth is degraded, one module per task."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from smrestore.support.errors import InputError
-from smrestore.tasks.decimation import AcceleratedCalibration, Upsampling
-from smrestore.tasks.denoising import Denoising
-from smrestore.tasks.inpainting import Inpainting
-from smrestore.tasks.task import Task
+from smrestore.tasks.options import TASKS
 
-__all__ = ["TASKS", "Task", "make_task"]
+if TYPE_CHECKING:
+    from smrestore.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {
-    "denoising": Denoising,
-    "accelerated-calibration": AcceleratedCalibration,
-    "upsampling": Upsampling,
-    "inpainting": Inpainting,
-}
+__all__ = ["TASKS", "make_task"]
 
 
-def make_task(name: str, options: Mapping[str, object] | None = None) -> Task:
+def make_task(name: str, options: Mapping[str, object] | None = None) -> "Task":
     """Return a task from its name and its ``degradation`` in the configuration.
 
     Raises
@@ -30,10 +24,5 @@ def make_task(name: str, options: Mapping[str, object] | None = None) -> Task:
         raise InputError(
             f"unknown task {name!r}", field="task", remedy=f"use one of {', '.join(TASKS)}"
         )
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in (options or {}).items()}
-    try:
-        return TASKS[name](**values)
-    except TypeError as error:
-        raise InputError(
-            str(error), field=f"degradation of {name}", remedy="see docs/configuration.md"
-        ) from None
+    chosen = TASKS[name].checked(options or {}, f"degradation of {name}")
+    return chosen.task()(**dict(chosen))

@@ -19,7 +19,8 @@ def configured_task(
     Parameters
     ----------
     entry
-        ``task`` with its ``factor``, ``decimate`` and ``missing``, see docs/configuration.md.
+        ``task`` with its ``factor``, ``decimate`` and ``missing``, see
+        docs/configuration-reference.md.
     scan
         The calibration scan, whose grid the missing positions are of. A run counts them in the
         order of acquisition, indices in that of the file.

@@ -6,7 +6,6 @@ import numpy as np
 
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import Component
-from smrestore.support.errors import InputError
 from smrestore.tasks.degradation import Pair, component_noise, pair
 from smrestore.tasks.task import Task, decimate
 
@@ -15,19 +14,10 @@ from smrestore.tasks.task import Task, decimate
 class AcceleratedCalibration(Task):
     """A calibration that measures only every ``factor``-th voxel of each axis, from the first.
 
-    Attributes
-    ----------
-    factor
-        Of N voxels of an axis, ceil(N / factor) are measured.
+    Of N voxels of an axis, ceil(N / ``factor``) are measured.
     """
 
-    factor: int = 2
-
-    def __post_init__(self) -> None:
-        if self.factor < 2:
-            raise InputError(
-                f"{self.factor} leaves nothing out", field="factor", remedy="give 2 or more"
-            )
+    factor: int
 
     @property
     def spacing(self) -> int:
@@ -58,4 +48,4 @@ class Upsampling(AcceleratedCalibration):
     (``truth_spacing`` 2), so that both factors start from the same measured grids.
     """
 
-    truth_spacing: int = 1
+    truth_spacing: int

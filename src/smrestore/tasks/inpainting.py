@@ -15,16 +15,12 @@ from smrestore.tasks.task import Task
 class Inpainting(Task):
     """Runs of consecutive voxels of a scan are missing, others for each component.
 
-    Attributes
-    ----------
-    mask_ratio
-        Range of the share of missing voxels, drawn uniformly.
-    mask_runs
-        Range of the number of runs that are missing together, both ends included.
+    ``mask_ratio`` and ``mask_runs`` are those of
+    :class:`smrestore.tasks.options.InpaintingOptions`.
     """
 
-    mask_ratio: tuple[float, float] = (0.1, 0.1)
-    mask_runs: tuple[int, int] = (1, 1)
+    mask_ratio: tuple[float, float]
+    mask_runs: tuple[int, int]
 
     def degrade(
         self,

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -43,7 +42,7 @@ def fingerprint(
 ) -> str:
     """Return what a checkpoint must agree on to be resumed: recipe, seed, code and data files."""
     files = [(str(path), Path(path).stat().st_size) for path in data]
-    text = json.dumps([asdict(settings), seed, code, files], sort_keys=True, default=str)
+    text = json.dumps([settings.plain(), seed, code, files], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -131,7 +130,7 @@ def train(
     if fabric.is_global_zero:
         card = {
             "task": settings.task,
-            "settings": asdict(settings),
+            "settings": settings.plain(),
             "parameters": sum(p.numel() for p in loop.average.module.parameters()),
             "seed": seed,
             "normalization": "divided by the largest magnitude that was measured",
@@ -164,7 +163,7 @@ def set_up(
 ) -> Loop:
     """Build the network with fresh weights, and all that trains it."""
     torch.manual_seed(seed)
-    sizes = dict(settings.network)
+    sizes = settings.network.plain()
     network = build_network(sizes.pop("name"), settings.dimension, **sizes)
     if settings.dimension == 2:
         # Convolutions in 2D run faster this way, on CPUs and with half precision on GPUs.

@@ -1,128 +1,184 @@
 """What determines a trained network, apart from its data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
 
+from pydantic import Field, model_validator
+
+from smrestore.methods.options import AnyGuess
+from smrestore.networks.options import AnyNetwork
 from smrestore.support.errors import InputError
+from smrestore.support.settings import (
+    Dimension,
+    Flag,
+    Natural,
+    Number,
+    Settings,
+    check_order,
+    setting,
+    vector,
+)
+from smrestore.tasks.options import Degradation, DenoisingOptions, TaskName
 
-PHASES = ("raw", "canonical")
-OVERSIZE = ("error", "exclude", "crop")
-EXPORTS = ("last", "best")
-LOSS_NAMES = ("l1", "log-error")
-PRECISIONS = ("auto", "float32", "bf16", "fp16")
 STUDY_LEVELS = (0.06, 0.1, 0.2, 0.3)
 """Noise levels of the study's test sets."""
 
+Sigma = Annotated[Number, Field(ge=0, le=1)]
+SigmaConvention = Literal["complex", "per-channel"]
+SIGMA_CONVENTION = (
+    "`complex`: sigma is that of the complex noise, sqrt(mean abs(n - mean n)^2). `per-channel`: "
+    "of its real and its imaginary part each"
+)
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The recipe of one experiment.
 
-    Attributes
-    ----------
-    task
-        Name of the restoration task.
-    dimension
-        2 or 3.
-    network
-        ``{"name": ..., **sizes}`` for :func:`smrestore.networks.build_network`.
-    phase
-        ``raw``: components enter the network with a random global phase, as published.
-        ``canonical``: they are turned to their own dominant phase first, and back afterwards.
-    patch
-        Side of the zero-padded patch in voxels of the restored grid.
-    oversize
-        What to do with matrices whose grid exceeds the patch. ``error``: refuse them. ``exclude``:
-        leave them out. ``crop``: draw a random window of the patch for each sample.
-    flips
-        Mirror the axes of the ground truth at random; not in the study.
-    sigma
-        Range of the noise standard deviation, drawn uniformly.
-    noise_free
-        Share of the pairs without noise.
-    sigma_convention
-        What sigma means, see :func:`smrestore.tasks.degradation.complex_sigma`.
-    scale
-        Range of the random scale of the ground truth, drawn uniformly.
-    steps, batch_size, learning_rate
-        Optimizer steps of Adam, samples per step over all devices, and initial rate.
-    accumulate
-        Parts into which the samples of a step are divided on each device, one after the other: less
-        memory for the same step.
-    gradient_clip
-        Largest norm of the gradient, None for no limit.
-    precision
-        ``auto`` (mixed precision on GPUs, bf16 where there is, float32 on CPUs), ``float32``,
-        ``bf16`` or ``fp16``.
-    deterministic
-        Use deterministic algorithms only, where a GPU has others that are faster.
-    milestones, learning_rate_factor
-        Fractions of the steps after which the rate is multiplied by the factor.
-    ema_decay
-        Decay of the exponential moving average of the weights.
-    interval
-        Steps between two validations, checkpoints and rows of the history.
-    validation_pairs
-        Fixed pairs per validation, spread over :attr:`validation_levels`.
-    early_stop
-        Stop after so many intervals without a better validation PSNR, None for never.
-    export
-        Weights that the experiment stands for: the ``last`` or those of the ``best`` validation
-        PSNR, averaged in both cases.
-    degradation
-        Options of the task, see :func:`smrestore.tasks.make_task`.
-    guess
-        Classical method before the network, ``{"method": name, **options}``: the network refines
-        what it restores, see :mod:`smrestore.methods.guess`. None if it sees what was measured.
-    loss
-        ``l1`` or ``log-error``, see :mod:`smrestore.training.objective`.
-    missing_weight
-        Weight of missing voxels in the loss; that of measured ones is 1.
-    """
+class Training(Settings):
+    """The recipe of a training, as it stands under ``training``."""
 
-    task: str
-    dimension: int
-    network: dict[str, object]
-    phase: str
-    patch: int
-    sigma: tuple[float, float]
-    sigma_convention: str
-    scale: tuple[float, float]
-    steps: int
-    batch_size: int
-    learning_rate: float
-    interval: int
-    validation_pairs: int
-    milestones: tuple[float, ...] = field(default=(0.5, 0.75, 0.9, 0.95))
-    learning_rate_factor: float = 0.5
-    ema_decay: float = 0.999
-    noise_free: float = 0.0
-    degradation: dict[str, object] = field(default_factory=dict)
-    guess: dict[str, object] | None = None
-    loss: str = "l1"
-    missing_weight: float = 1.0
-    oversize: str = "error"
-    flips: bool = False
-    accumulate: int = 1
-    gradient_clip: float | None = None
-    early_stop: int | None = None
-    export: str = "last"
-    precision: str = "auto"
-    deterministic: bool = False
+    patch: Natural = setting(
+        ...,
+        "side of the patch to which components are zero-padded, at a random place, on the restored "
+        "grid; a multiple of the factor",
+        unit="voxels",
+        study="fixed size, not given",
+    )
+    oversize: Literal["error", "exclude", "crop"] = setting(
+        "error",
+        "matrices whose ground truth exceeds the patch. `error`: refuse them. `exclude`: leave "
+        "them out. `crop`: draw a random window of the patch for each sample. How many there are "
+        "is logged and stands in the card",
+        ours=True,
+    )
+    flips: Flag = setting(False, "mirror each axis of the ground truth at random", study="not done")
+    sigma: vector(Sigma, 2) = setting(
+        (0.0, 0.3),
+        "range of the noise standard deviation, drawn uniformly; relative to a component of unit "
+        "maximum",
+        ours=True,
+    )
+    sigma_convention: SigmaConvention = setting("complex", SIGMA_CONVENTION, ours=True)
+    noise_free: Number = setting(0.0, "share of the pairs without noise", ours=True, ge=0, le=1)
+    scale: vector(Annotated[Number, Field(gt=0, le=100)], 2) = setting(
+        (0.5, 1.0), "range of the random scale of the ground truth, drawn uniformly", ours=True
+    )
+    loss: Literal["l1", "log-error"] = setting(
+        "l1",
+        "`l1`: mean absolute error of all voxels of a batch. `log-error`: mean logarithm of the "
+        "root mean square error of each sample, so that components that are nearly right count as "
+        "much as those with much noise. Padding never counts",
+        study="`l1`",
+    )
+    missing_weight: Number = setting(
+        1.0,
+        "weight of the error at missing voxels, against 1 at measured ones",
+        study="weighted, not given",
+        gt=0,
+        le=1000,
+    )
+    steps: Natural = setting(..., "optimizer steps of Adam", ours=True)
+    batch_size: Natural = setting(
+        ...,
+        "components per step, over all devices; a multiple of devices times `accumulate`",
+        ours=True,
+    )
+    accumulate: Natural = setting(
+        1,
+        "parts into which the components of a step are divided on each device, one after the "
+        "other: the same step in less memory, but for batch normalization",
+    )
+    gradient_clip: Number | None = setting(
+        None, "largest L2 norm of the gradient; no limit if left out", ours=True, gt=0
+    )
+    precision: Literal["auto", "float32", "bf16", "fp16"] = setting(
+        "auto",
+        "`auto`: mixed precision on GPUs (bf16, or fp16 where there is none), float32 on CPUs. "
+        "fp16 works on GPUs only",
+        study="mixed",
+    )
+    deterministic: Flag = setting(
+        False,
+        "use deterministic algorithms only, where a GPU has others that are faster; on a CPU, "
+        "trainings can be repeated bit for bit in any case",
+    )
+    learning_rate: Number = setting(..., "initial learning rate", ours=True, gt=0, le=1)
+    milestones: vector(Annotated[Number, Field(gt=0, lt=1)], 0, 100) = setting(
+        (0.5, 0.75, 0.9, 0.95),
+        "fractions of the steps after which the rate is multiplied by the factor",
+        study="several steps, not given",
+    )
+    learning_rate_factor: Number = setting(0.5, "that factor", ours=True, gt=0, le=1)
+    ema_decay: Number = setting(
+        0.999,
+        "decay of the exponential moving average of the weights, which are the result",
+        study="used, decay not given",
+        ge=0,
+        lt=1,
+    )
+    interval: Natural = setting(
+        ...,
+        "steps between validations, checkpoints and rows of the history; a run that is killed "
+        "loses one interval at most",
+        ours=True,
+    )
+    validation_pairs: Natural = setting(
+        ...,
+        "fixed pairs per validation, spread evenly over noise levels: those of 0.06, 0.1, 0.2, 0.3 "
+        "that lie in `sigma` (the middles of its thirds if none does), and 0 if `noise_free` is "
+        "above 0",
+        ours=True,
+    )
+    early_stop: Natural | None = setting(
+        None,
+        "stop after so many intervals without a better validation PSNR; never if left out",
+        ours=True,
+    )
+    export: Literal["last", "best"] = setting(
+        "last",
+        "weights that the experiment stands for: the last ones, or those of the best validation "
+        "PSNR, averaged in both cases",
+        ours=True,
+    )
 
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("phase", PHASES),
-            ("loss", LOSS_NAMES),
-            ("oversize", OVERSIZE),
-            ("export", EXPORTS),
-            ("precision", PRECISIONS),
-        ):
-            value = getattr(self, name)
-            if value not in known:
-                raise InputError(
-                    f"unknown {value!r}", field=name, remedy=f"use one of {', '.join(known)}"
-                )
+    @model_validator(mode="after")
+    def _check_training(self) -> Self:
+        check_order(self.sigma, "sigma")
+        check_order(self.scale, "scale")
+        if self.batch_size % self.accumulate:
+            raise InputError(
+                f"{self.batch_size} components cannot be divided into {self.accumulate} equal "
+                "parts",
+                field="batch_size",
+                remedy=f"give a multiple of accumulate, {self.accumulate}",
+            )
+        return self
+
+
+class Learned(Settings):
+    """What a network is trained for, and what it sees."""
+
+    task: TaskName = setting(..., "restoration problem")
+    degradation: Degradation = setting(
+        DenoisingOptions(), "options of the task", validate_default=True
+    )
+    dimension: Dimension = setting(..., "driven axes, of network and dataset")
+    network: AnyNetwork = setting(..., "architecture and its sizes", study="sizes not given")
+    phase: Literal["raw", "canonical"] = setting(
+        "raw",
+        "`raw`: components enter with a random global phase. `canonical`: they are turned to their "
+        "own dominant phase before the network and back afterwards",
+        study="`raw`",
+    )
+    guess: AnyGuess | None = setting(
+        None,
+        "classical method of the task whose result the network refines. The network sees a "
+        "complete image on the restored grid and is told which voxels were measured, so it has no "
+        "factor of its own and needs `mask_features: false`; with `zero_last` it starts where the "
+        "classical method ends",
+        study="none",
+    )
+
+
+class TrainingSettings(Training, Learned):
+    """The whole recipe of one experiment."""
 
     @property
     def validation_levels(self) -> tuple[float, ...]:
@@ -140,13 +196,5 @@ class TrainingSettings:
 
 def load_settings(recipe: Mapping[str, object]) -> TrainingSettings:
     """Build the settings from the entry of an experiment in the configuration."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["training"].items()}
-    return TrainingSettings(
-        task=recipe["task"],
-        degradation=dict(recipe.get("degradation", {})),
-        dimension=recipe["dimension"],
-        network=dict(recipe["network"]),
-        phase=recipe["phase"],
-        guess=recipe.get("guess"),
-        **values,
-    )
+    learned = {name: recipe[name] for name in Learned.model_fields if name in recipe}
+    return TrainingSettings.checked({**learned, **recipe["training"]})

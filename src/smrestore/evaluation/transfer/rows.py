@@ -16,8 +16,7 @@ SMALLEST_SNR = 1.5
 
 def load_reconstruction_settings(entry: Mapping[str, object]) -> ReconstructionSettings:
     """Build the settings from the entry of a measurement in the configuration."""
-    lists = {key: tuple(entry[key]) for key in ("channels", "frames") if entry.get(key) is not None}
-    return ReconstructionSettings(**{"relative_regularization": None, **entry, **lists})
+    return ReconstructionSettings.checked(entry, "reconstruction")
 
 
 def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
@@ -27,7 +26,7 @@ def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Ro
     known of every row, also where the settings do not ask for it.
     """
     threshold = min(settings.snr_threshold, SMALLEST_SNR)
-    rows = select_rows(calibration, dataclasses.replace(settings, snr_threshold=threshold))
+    rows = select_rows(calibration, settings.replace(snr_threshold=threshold))
     if threshold > 0:
         return rows
     with mdf.open_mdf(calibration) as file:

@@ -1,22 +1,137 @@
-"""Noise pools: their scans, what they cover, and which frames two of them share."""
+"""Noise pools: noise of scans without a sample, by receive channel and frequency.
+
+The noise of one component is a run of consecutive frames of its channel and frequency, laid on the
+grid in the order of acquisition, so that drift stays structured in space, as in the study. A run
+never crosses from one scan to the next, so one of the scans must have as many frames as the largest
+grid has voxels.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
-from smrestore.configuration.consistency.sequences import (
-    driven_axes,
-    samples_of_cycle,
-    simulated_axes,
-)
-from smrestore.configuration.consistency.setups import check_leakage, is_virtual
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.faults import Key
+from smrestore.configuration.sequences import driven_axes, samples_of_cycle, simulated_axes
+from smrestore.configuration.setups import check_leakage, is_virtual
+from smrestore.reconstruction.settings import Leakage, Period
+from smrestore.support.faults import Key
+from smrestore.support.settings import (
+    TAG,
+    Count,
+    Number,
+    Once,
+    Positive,
+    Settings,
+    Text,
+    Whole,
+    check_choice,
+    setting,
+    union,
+    vector,
+)
 
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
 
 
-def check_noise_pool(entries: Entries, key: Key, entry: Entry) -> None:
+class Pool(Settings):
+    """What all noise pools have in common."""
+
+    background_level: Literal["remove", "keep"] = setting(
+        "remove",
+        "take the mean of each drawn run of frames away, as the background correction of a "
+        "calibration does, or keep the constant signal of the empty scanner",
+        ours=True,
+    )
+    frequencies: Literal["all", "needed"] = setting(
+        "all",
+        "all that the scans store, or those that the datasets of the experiments and test sets "
+        "with this pool hold, which are simulated first; much smaller in 3D",
+    )
+
+
+class MeasuredPool(Pool):
+    """Measured noise."""
+
+    scans: Annotated[vector(Text, 1, 1000), Once] = setting(
+        ...,
+        "all frames of scans of kind `empty`, the background frames of those of kind "
+        "`calibration`, which are apart in time, so that they drift more",
+    )
+    averages: Whole | None = setting(
+        None,
+        "averages that the noise stands for: deviations of a scan with n averages are multiplied "
+        "by sqrt(n / `averages`); those of the first scan if left out",
+        ge=1,
+        le=65536,
+    )
+    frame_range: vector(Count, 2) | None = setting(
+        None,
+        "first frame of each scan, counted from 0, and the one after the last, in the order of "
+        "acquisition; all if left out. Two pools may share a scan if their ranges do not overlap",
+    )
+    period: Period = setting(
+        None,
+        "drive-field period of frames that have several, from 0, or `mean` over those of equal "
+        "fields, which counts as so many averages more; needed for such scans",
+    )
+    spectral_leakage: Leakage = setting(
+        "ignore",
+        "`correct` lessens the [spectral leakage](mdf.md#choices) of time signals by a window over "
+        "neighboring frames or periods. Do here what is done with the calibrations",
+    )
+
+
+class WhitePool(Pool):
+    """Independent circular Gaussian noise by formula.
+
+    Every component is independent of the others, which is not so in a scanner. The noise depends on
+    `seed` and the name of the pool: training and test need two entries.
+    """
+
+    model: Literal["white"] = "white"
+    sequence: Text = setting(..., "entry of `sequences`, whose frequencies the pool has")
+    frames: Whole = setting(..., "frames to draw", ge=2)
+
+
+class DriftPool(WhitePool):
+    """White noise on top of a slow first-order autoregressive drift, by formula."""
+
+    model: Literal["drift-white"] = "drift-white"
+    drift: Number = setting(
+        1.0,
+        "standard deviation of the drift relative to that of the white noise",
+        ours=True,
+        ge=0,
+        le=1000,
+    )
+    correlation_frames: Positive = setting(
+        200.0, "time over which the drift forgets", unit="frames", ours=True
+    )
+
+
+_MODELS = {"white": WhitePool, "drift-white": DriftPool}
+
+
+def _check_model(value: object) -> object:
+    if isinstance(value, Mapping) and "model" in value:
+        check_choice(value, "model", list(_MODELS))
+    return value
+
+
+def _tag(value: object) -> str:
+    model = value.get("model") if isinstance(value, Mapping) else getattr(value, "model", None)
+    return f"{TAG}{model or 'measured'}"
+
+
+NoisePool = union(
+    {f"{TAG}measured": MeasuredPool, f"{TAG}white": WhitePool, f"{TAG}drift-white": DriftPool},
+    _tag,
+    _check_model,
+)
+
+
+def check(entries: Entries, key: Key, entry: Entry) -> None:
     """Check the scans of a noise pool, or the sequence of a parametric one."""
     if "model" in entry:
         entries.refer((*key, "sequence"), entry["sequence"], "sequences", what="sequence")

@@ -2,22 +2,15 @@
 
 import math
 
-from smrestore.configuration.consistency.noise import check_noise
-from smrestore.configuration.entries import Entries, Entry, check_order
-from smrestore.configuration.faults import Key
-
-_DEGRADATION = {
-    "denoising": ((), ()),
-    "accelerated-calibration": (("factor",), ("factor",)),
-    "upsampling": (("factor", "truth_spacing"), ("factor",)),
-    "inpainting": (("mask_ratio", "mask_runs"), ("mask_ratio",)),
-}
-"""Options of each task, and those it needs."""
+from smrestore.configuration.entries import Entries, Entry
+from smrestore.configuration.noise_pools import check_noise
+from smrestore.support.faults import Key
+from smrestore.tasks.options import TASKS
 
 
 def factor_of(entry: Entry) -> int:
     """Return the restored voxels per measured one and axis, of an entry with a task."""
-    if "factor" not in _DEGRADATION[entry["task"]][0]:
+    if "factor" not in TASKS[entry["task"]].model_fields:
         return 1
     return {**entry, **entry.get("degradation", {})}.get("factor", 1)
 
@@ -29,7 +22,6 @@ def restored_size(dataset: Entry, entry: Entry) -> int:
 
 def check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
     """Check task, dataset with its splits, dimension and noise pool of what uses them."""
-    _check_degradation(entries, key, entry)
     name = entry["dataset"]
     dataset = entries.refer((*key, "dataset"), name, "datasets", what="dataset")
     pool = entries.refer((*key, "noise_pool"), entry["noise_pool"], "noise_pools", what="pool")
@@ -54,32 +46,9 @@ def check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry 
     return dataset
 
 
-def _check_degradation(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check that a task has the options it needs, and no others."""
-    known, needed = _DEGRADATION[entry["task"]]
-    degradation = entry.get("degradation", {})
-    for name in degradation:
-        if name not in known:
-            entries.fault(
-                (*key, "degradation", name),
-                f"{entry['task']} has no such option",
-                f"use {', '.join(known)}" if known else "leave it out",
-            )
-    for name in needed:
-        if name not in degradation:
-            entries.fault(
-                (*key, "degradation", name),
-                f"{entry['task']} needs it",
-                f"add it to {key[0]}.{key[1]}.degradation",
-            )
-    for name in ("mask_ratio", "mask_runs"):
-        if name in degradation:
-            check_order(entries, (*key, "degradation", name), *degradation[name])
-
-
 def _truth_spacing(entry: Entry) -> int:
     """Return the voxels of a stored component from one voxel of its ground truth to the next."""
-    return entry.get("degradation", {}).get("truth_spacing", 1)
+    return entry["degradation"].get("truth_spacing", 1)
 
 
 def _most_voxels(dataset: Entry, entry: Entry) -> int:

@@ -1,16 +1,49 @@
-"""Sequences and grids: driven axes, units, and whether a cycle has a whole number of samples."""
+"""Measurement sequences of virtual scans; scans from files bring their own."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence as Sequenced
+from typing import Annotated
+
+from pydantic import Field
 
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.faults import Key
+from smrestore.support.faults import Key
+from smrestore.support.settings import Natural, Number, Settings, setting, vector
 
 SMALLEST_AMPLITUDE_MT = 0.1
-SMALLEST_FOV_MM = 0.1
+
+BaseFrequency = Annotated[Number, Field(ge=1e3, le=1e9)]
+SamplingRate = Annotated[Number, Field(ge=1e3, le=1e9)]
+Dividers = vector(Natural, 3)
 
 
-def check_sequence(entries: Entries, key: Key, entry: Entry) -> None:
+class Sequence(Settings):
+    """A measurement sequence.
+
+    A noise pool serves a dataset only if the sequence of its scan has the same driven axes,
+    dividers and sampling rate.
+    """
+
+    drive_amplitude_mT: vector(Annotated[Number, Field(ge=0, le=100)], 3) = setting(  # noqa: N815 (the unit belongs to the key)
+        ..., "drive field amplitude along x, y, z; 0 switches an axis off", study="12 mT"
+    )
+    gradient_T_per_m: vector(Annotated[Number, Field(ge=-20, le=20)], 3) = setting(  # noqa: N815
+        (-1.0, -1.0, 2.0),
+        "diagonal of the selection field gradient, x, y, z",
+        study="-0.75, -0.75, 1.5 for the nested rectangles",
+    )
+    base_frequency_Hz: BaseFrequency = setting(  # noqa: N815
+        2.5e6, "frequency that the dividers divide", study="2.5 MHz"
+    )
+    dividers: Dividers = setting(
+        (102, 96, 99), "divider of the drive frequency of x, y, z", study="102, 96, 99"
+    )
+    sampling_rate_Hz: SamplingRate = setting(  # noqa: N815
+        5.0e6, "receive sampling rate, twice the bandwidth", study="5 MHz"
+    )
+
+
+def check(entries: Entries, key: Key, entry: Entry) -> None:
     """Check that a driven axis has a gradient, units, and the sampling of a sequence."""
     for i, amplitude in enumerate(entry["drive_amplitude_mT"]):
         if 0 < amplitude < SMALLEST_AMPLITUDE_MT:
@@ -31,19 +64,7 @@ def check_sequence(entries: Entries, key: Key, entry: Entry) -> None:
         entries.fault((*key, "drive_amplitude_mT"), "no axis is driven", "set one above 0")
 
 
-def check_grid(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check the fields of view of a grid."""
-    for i, (size, fov) in enumerate(zip(entry["size"], entry["fov_mm"], strict=True)):
-        if fov == 0 and size > 1:
-            fault = f"0 mm for {size} voxels along {'xyz'[i]}"
-        elif 0 < fov < SMALLEST_FOV_MM:
-            fault = f"{fov} is below {SMALLEST_FOV_MM} mm, which may be a wrong unit"
-        else:
-            continue
-        entries.fault((*key, "fov_mm", i), fault, "give the field of view in mm")
-
-
-def check_sampling(entries: Entries, key: Key, sequence: Entry, driven: Sequence[bool]) -> None:
+def check_sampling(entries: Entries, key: Key, sequence: Entry, driven: Sequenced[bool]) -> None:
     """Check that a cycle has a whole number of samples."""
     if samples_of_cycle(sequence, driven) is None:
         entries.fault(
@@ -64,7 +85,7 @@ def driven_axes(sequence: Entry) -> tuple[bool, ...]:
     return tuple(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
 
 
-def samples_of_cycle(sequence: Entry, driven: Sequence[bool]) -> int | None:
+def samples_of_cycle(sequence: Entry, driven: Sequenced[bool]) -> int | None:
     """Return the time samples of a cycle, None if that is no whole number."""
     dividers = [d for d, on in zip(sequence["dividers"], driven, strict=True) if on]
     cycle = math.lcm(*dividers) / sequence["base_frequency_Hz"]

@@ -1,26 +1,54 @@
-"""Methods: their names, and whether they are for a task."""
+"""Methods: classical ones, and those that work on the mean of twin frequencies."""
 
-from smrestore.configuration.consistency.tasks import factor_of
+from pydantic import create_model
+
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.faults import Key
+from smrestore.configuration.tasks import factor_of
+from smrestore.methods.options import CLASSICAL
+from smrestore.support.faults import Key
+from smrestore.support.settings import Settings, Text, either, setting
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
 _METHOD_SECTIONS = ("baselines", "experiments", "twin_methods")
-CLASSICAL = {
-    "denoising": ("dct-filter",),
-    "accelerated-calibration": ("spline",),
-    "upsampling": ("spline",),
-    "inpainting": ("biharmonic",),
-}
-"""Classical methods of each task."""
+
+
+class Labelled(Settings):
+    """What has a name for readers."""
+
+    label: Text = setting(..., "name in tables and figures")
+
+
+Baseline = either(
+    *(
+        create_model(
+            f"{options.__name__}Baseline", __base__=(options, Labelled), __doc__=options.__doc__
+        )
+        for options in CLASSICAL.values()
+    ),
+    by="method",
+)
+"""Type of a classical method with its name for readers."""
+
+
+class TwinMethod(Labelled):
+    """A method for denoising that works on components averaged with their twin frequencies.
+
+    The bins of one mixing order up to signs hold the same image, with noise of their own each time,
+    twice in 2D and four times in 3D. In a scan, twins are found by their mixing orders and weighted
+    by their signal-to-noise ratios. See [classical.md](classical.md).
+    """
+
+    of: Text = setting(
+        ...,
+        "baseline or experiment that restores the averaged components; it is told the noise that "
+        "is left",
+    )
 
 
 def check_baseline(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check the name of a classical method, and that it is not told what a guess is."""
+    """Check the name of a classical method."""
     check_method_name(entries, key)
-    if "error_share" in entry:
-        entries.fault((*key, "error_share"), "this is no guess of a network", "leave it out")
 
 
 def check_twin_method(entries: Entries, key: Key, entry: Entry) -> None:
@@ -45,16 +73,17 @@ def check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | Non
     """Check that methods exist and are for this task, its factor and the dimension, if known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
-        sections = _METHOD_SECTIONS if entries.config.get("twin_methods") else _METHOD_SECTIONS[:2]
+        sections = _METHOD_SECTIONS if entries.names("twin_methods") else _METHOD_SECTIONS[:2]
         method = entries.refer(place, name, *sections, what="method")
         if method and "of" in method:
             _check_twins(entries, place, method, entry)
             continue
-        if method and "method" in method and method["method"] not in CLASSICAL[entry["task"]]:
+        classical = [name for name, kind in CLASSICAL.items() if entry["task"] in kind.tasks]
+        if method and "method" in method and method["method"] not in classical:
             entries.fault(
                 place,
                 f"{method['method']} is no method for {entry['task']}",
-                f"use a network, or {' or '.join(CLASSICAL[entry['task']])}",
+                f"use a network, or {' or '.join(classical)}",
             )
         if not method or "method" in method:
             continue

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.faults import Key
+from smrestore.support.faults import Key
 
 N_VIRTUAL_CHANNELS = 3
 
@@ -18,16 +18,14 @@ def check_leakage(
     entries: Entries, key: Key, settings: Entry, scans: Sequence[Entry | None]
 ) -> None:
     """Check that the spectral leakage of scans can be corrected, as far as it is known."""
-    if settings.get("spectral_leakage") != "correct":
+    if settings["spectral_leakage"] != "correct":
         return
     for scan in filter(is_virtual, scans):
         as_spectra = "max_mixing_order" in scan or scan.get("frequencies") == "needed"
         if as_spectra or scan["kind"] == "calibration":
             why = "stored as spectra" if as_spectra else "of one period per position"
             entries.fault(
-                key,
-                f"a virtual {scan['kind']} scan is {why} and cannot be corrected",
-                "use ignore",
+                key, f"a virtual {scan['kind']} scan is {why} and cannot be corrected", "use ignore"
             )
             return
 

@@ -1,0 +1,151 @@
+"""Virtual scanners: the truth about their tracer, fields, receive chain and background.
+
+The study used real scanners; all values are ours.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from smrestore.support.settings import Number, Positive, Settings, Whole, setting, vector
+
+
+class TracerSettings(Settings):
+    """Fluid particles with a log-normal distribution of core diameters."""
+
+    median_core_diameter_nm: Number = setting(20.0, "median core diameter", ours=True, ge=1, le=100)
+    diameter_spread: Number = setting(
+        0.1, "standard deviation of the logarithm of the diameter", ours=True, ge=0, le=1
+    )
+    anisotropy_constant_J_per_m3: Number = setting(  # noqa: N815 (the unit belongs to the key)
+        1500.0, "largest uniaxial anisotropy on the grid", ours=True, ge=0, le=1e6
+    )
+    spatial_modulation: Number = setting(
+        1.0,
+        "exponent by which the anisotropy grows with the selection field",
+        ours=True,
+        ge=0,
+        le=10,
+    )
+    relaxation_time_us: Number = setting(
+        1.5,
+        "Debye relaxation time of the median particle; it grows with the core volume",
+        ours=True,
+        ge=0,
+        le=1000,
+    )
+    core_sizes: Whole = setting(
+        5,
+        "diameters that stand for the distribution; a matrix takes as many simulations",
+        ours=True,
+        ge=1,
+        le=15,
+    )
+
+
+class SampleSettings(Settings):
+    """Cuboid of tracer that a calibration moves over the grid."""
+
+    size_mm: vector(Annotated[Number, Field(ge=0, le=100)], 3) = setting(
+        (2.0, 2.0, 2.0), "edge lengths along x, y, z; 0 for a point", ours=True
+    )
+    points: Whole = setting(
+        2,
+        "Gauss-Legendre points along each edge over which the signal is averaged",
+        ours=True,
+        ge=1,
+        le=8,
+    )
+
+
+class ChannelSettings(Settings):
+    """A receive channel."""
+
+    sensitivity_uV_s: Positive = setting(  # noqa: N815
+        1.0, "voltage per change of the normalized moment", ours=True
+    )
+    resonance_kHz: Number = setting(  # noqa: N815
+        ..., "resonance frequency of the receive chain", ours=True, ge=1, le=1e5
+    )
+    quality: Positive = setting(..., "quality factor of the resonance", ours=True)
+    delay_ns: Number = setting(..., "signal delay", ours=True, ge=0, le=1e5)
+
+
+class FieldSettings(Settings):
+    """Smooth deviations from the ideal fields, drawn from seed and name of the scanner."""
+
+    selection_deviation: Number = setting(
+        0.03,
+        "root mean square deviation of the selection field over that of the ideal one, at the "
+        "radius; 0 for an ideal field",
+        ours=True,
+        ge=0,
+        le=0.2,
+    )
+    drive_deviation: Number = setting(
+        0.03,
+        "root mean square relative deviation of each drive field amplitude at the radius",
+        ours=True,
+        ge=0,
+        le=0.2,
+    )
+    radius_mm: Number = setting(
+        20.0, "distance from the center at which the deviations are given", ours=True, ge=1, le=1000
+    )
+
+
+class BackgroundSettings(Settings):
+    """Signal without a sample."""
+
+    thermal_noise_mV: Number = setting(  # noqa: N815
+        3.0, "standard deviation of a time sample without averages", ours=True, gt=0, le=1e5
+    )
+    feedthrough_mV: Number = setting(  # noqa: N815
+        100.0, "amplitude of the constant background at low mixing orders", ours=True, ge=0, le=1e5
+    )
+    drift: Number = setting(
+        0.3,
+        "standard deviation of the drift of weak components, relative to their thermal noise",
+        ours=True,
+        ge=0,
+    )
+    low_order_drift: Number = setting(
+        5.0, "how many times stronger the drift is at the lowest mixing orders", ours=True, ge=0
+    )
+    correlation_frames: Positive = setting(
+        200.0, "time over which the drift forgets", unit="frames", ours=True
+    )
+    jump_rate: Number = setting(
+        0.002, "probability per frame that the background jumps", ours=True, ge=0, le=1
+    )
+    jump_size: Number = setting(
+        2.0, "size of jumps in standard deviations of the drift", ours=True, ge=0
+    )
+
+
+class Scanner(Settings):
+    """A virtual scanner.
+
+    [virtual-scanner.md](virtual-scanner.md) explains the effects, and how far each leads away from
+    the training data.
+    """
+
+    tracer: TracerSettings = setting(TracerSettings())
+    delta_sample: SampleSettings = setting(SampleSettings())
+    channels: vector(ChannelSettings, 3) = setting(
+        tuple(
+            ChannelSettings(resonance_kHz=resonance, quality=quality, delay_ns=delay)
+            for resonance, quality, delay in (
+                (900.0, 1.5, 200.0),
+                (750.0, 2.0, 300.0),
+                (600.0, 1.2, 100.0),
+            )
+        ),
+        "the receive channels for x, y and z",
+        ours=True,
+    )
+    fields: FieldSettings = setting(FieldSettings())
+    background: BackgroundSettings = setting(BackgroundSettings())
+    full_scale_V: Number = setting(  # noqa: N815
+        16.0, "largest voltage of the 16-bit converter; more is clipped", ours=True, gt=0, le=1000
+    )

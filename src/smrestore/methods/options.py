@@ -1,0 +1,150 @@
+"""What can be chosen of methods: options of classical ones, and how networks are used.
+
+A new classical method is one file with its function and one entry here. Nothing here imports
+numerical libraries.
+"""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from smrestore.support.settings import (
+    Flag,
+    Number,
+    Once,
+    Settings,
+    either,
+    literals,
+    setting,
+    vector,
+)
+
+if TYPE_CHECKING:
+    from smrestore.methods.classical import Method
+
+
+class ClassicalOptions(Settings):
+    """What all classical methods have in common.
+
+    Attributes
+    ----------
+    tasks
+        Tasks that the method is for.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ()
+
+    def build(self) -> "Method":
+        """Return the method."""
+        raise NotImplementedError
+
+
+class DctFilter(ClassicalOptions):
+    """Soft threshold in the discrete cosine domain, for denoising."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("denoising",)
+
+    method: Literal["dct-filter"] = "dct-filter"
+    omega: Number = setting(
+        ..., "threshold in standard deviations of the noise", study="2.75", gt=0, le=100
+    )
+
+    def build(self) -> "Method":
+        """Return the method."""
+        from smrestore.methods.cosine import dct_filter
+
+        return lambda batch: [dct_filter(item.image, item.sigma, self.omega) for item in batch]
+
+
+class Spline(ClassicalOptions):
+    """Cubic splines through the measured voxels, for accelerated calibration and upsampling."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("accelerated-calibration", "upsampling")
+
+    method: Literal["spline"] = "spline"
+    alignment: Literal["aligned", "half-pixel"] = setting(
+        ...,
+        "`aligned`: measured voxels where they were measured. `half-pixel`: as the centers of "
+        "blocks, as common image resizing has it",
+        study="not given; its numbers look like `half-pixel`",
+    )
+
+    def build(self) -> "Method":
+        """Return the method."""
+        from smrestore.methods.spline import spline_upsample
+
+        return lambda batch: [
+            spline_upsample(item.image, item.spacing, item.restored_size, alignment=self.alignment)
+            for item in batch
+        ]
+
+
+class Biharmonic(ClassicalOptions):
+    """Smoothest surface through the known voxels, for inpainting."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("inpainting",)
+
+    method: Literal["biharmonic"] = "biharmonic"
+
+    def build(self) -> "Method":
+        """Return the method."""
+        from smrestore.methods.biharmonic import inpaint_biharmonic_each
+
+        return lambda batch: inpaint_biharmonic_each(
+            [item.image for item in batch], [item.missing for item in batch]
+        )
+
+
+class GuessedSpline(Spline):
+    """Cubic splines as the first guess of a network."""
+
+    error_share: Number = setting(
+        0.0,
+        "the spline is tried on every second of the measured voxels; this share of its error at "
+        "the others is told to the network as noise",
+        ours=True,
+        ge=0,
+        le=10,
+    )
+
+
+CLASSICAL: dict[str, type[ClassicalOptions]] = {
+    literals(options, "method")[0]: options for options in (DctFilter, Spline, Biharmonic)
+}
+"""Options of all classical methods, by the name of the method."""
+
+AnyGuess = either(DctFilter, GuessedSpline, Biharmonic, by="method")
+"""Type of the options of a classical method whose result a network refines."""
+
+
+class Inference(Settings):
+    """How a trained network is used; a change repeats no training."""
+
+    ensemble: Annotated[vector(Literal["phases", "flips"], 0, 2), Once] = setting(
+        (),
+        "transformed versions of a component that are restored, turned back and averaged. "
+        "`phases`: turned by 90, 180 and 270 degrees; by 180 degrees only for networks of `phase: "
+        "canonical`. `flips`: mirrored along each axis, for networks trained with "
+        "`training.flips`; not where a task leaves voxels out",
+        study="not done",
+    )
+    tile: Flag = setting(
+        False,
+        "restore grids beyond the patch in tiles of its size that overlap by a quarter and are "
+        "blended, instead of as a whole: less memory, and no network sees more than in training",
+        ours=True,
+    )
+    within_noise: Number | None = setting(
+        None,
+        "measured voxels change by at most so many standard deviations of their noise, so that a "
+        "network cannot spoil a scan with little noise; no limit if left out",
+        study="not done",
+        gt=0,
+        le=1000,
+    )
+    spectrum_within_noise: Number | None = setting(
+        None,
+        "the same of the coefficients of the cosine transform, for denoising: what a network took "
+        "away is given back where it stands out of the noise as a pattern; no limit if left out",
+        study="not done",
+        gt=0,
+        le=1000,
+    )
