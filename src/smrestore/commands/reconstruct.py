@@ -97,6 +97,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     )
 
     def run(arguments: argparse.Namespace) -> None:
+        from smrestore.figures.reconstruction_view import plot_reconstruction
         from smrestore.mdf import open_mdf
         from smrestore.reconstruction import ReconstructionSettings
         from smrestore.reconstruction.output import picture_of, reconstruct_to_mdf
@@ -140,6 +141,14 @@ def add_command(commands: argparse._SubParsersAction) -> None:
             empty=arguments.empty,
         )
         regularization = result.regularization
+        plot_reconstruction(
+            result.images,
+            result.grid,
+            picture_of(arguments.output),
+            title=f"{arguments.phantom.stem}, reconstructed with {arguments.matrix.stem}",
+            subtitle=f"{regularization.rows} rows, {settings.sweeps} sweeps, "
+            f"relative $\\lambda$ = {regularization.relative:.3g}",
+        )
         print(
             f"{len(result.images)} image(s) of {result.averaged_frames} frame(s), "
             f"{regularization.rows} rows, {regularization.voxels} voxels"

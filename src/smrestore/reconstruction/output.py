@@ -1,11 +1,10 @@
-"""Reconstruction of a lab's own scans: two MDF files in, an MDF file and a picture out."""
+"""Reconstruction of a lab's own scans: two MDF files in, an MDF file out."""
 
 from pathlib import Path
 
 import numpy as np
 
 from smrestore import mdf
-from smrestore.figures.reconstruction_view import plot_reconstruction
 from smrestore.reconstruction.scans import PhantomImages, reconstruct_phantom
 from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
@@ -22,7 +21,7 @@ def reconstruct_to_mdf(
     average_frames: int | None = None,
     empty: str | Path | None = None,
 ) -> PhantomImages:
-    """Reconstruct a phantom scan and write the images as MDF, and as a picture beside it.
+    """Reconstruct a phantom scan and write the images as MDF.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ def reconstruct_to_mdf(
     phantom
         Phantom scan, MDF.
     output
-        MDF file to write; the picture has the ending .png instead.
+        MDF file to write. Its picture, see :func:`picture_of`, must replace no scan either.
     settings
         Choice of rows, weighting, regularization, constraints and frames.
     calibration
@@ -67,15 +66,6 @@ def reconstruct_to_mdf(
         output,
         mdf.Reconstruction(result.images, result.grid, _parameters(result, settings, sources)),
         description=f"reconstructed with {Path(matrix).name} by {settings.sweeps} Kaczmarz sweeps",
-    )
-    regularization = result.regularization
-    plot_reconstruction(
-        result.images,
-        result.grid,
-        picture,
-        title=f"{Path(phantom).stem}, reconstructed with {Path(matrix).stem}",
-        subtitle=f"{regularization.rows} rows, {settings.sweeps} sweeps, "
-        f"relative $\\lambda$ = {regularization.relative:.3g}",
     )
     return result
 
