@@ -1,0 +1,412 @@
+"""Training pairs as batched tensor operations, from stores and noise that lie in a GPU's memory.
+
+The same pairs as :class:`smrestore.training.data.TrainingPairs` makes one by one: with the draws of
+a sample (:func:`sample_draws`) they agree to rounding. :func:`random_draws` takes the same
+distributions from the generator of the device, without any transfer, so that a CUDA graph can hold
+it. For denoising without a first guess.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from smrestore.degradation import complex_sigma
+from smrestore.errors import InputError
+from smrestore.noise import NoisePool
+from smrestore.padding import random_offset
+from smrestore.seeds import generator
+from smrestore.store import SystemMatrixStore
+from smrestore.training.data import Sample, TrainingPairs, select
+from smrestore.training.settings import TrainingSettings
+
+Rectangle = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class DeviceData:
+    """Components and noise in the memory of a device.
+
+    Attributes
+    ----------
+    values
+        All voxels of all components one after the other, float32 or complex64 (n,).
+    start, size, place
+        Of each component: its first voxel, int64 (S,); voxels along each axis, int64 (S, 3); and
+        the first element of its noise in ``noise``, int64 (S,).
+    first, count
+        Of each matrix that serves: its first component and their number, int64 (M,).
+    noise
+        complex64 (channels * frequencies * frames,).
+    run_first, run_length, run_scale
+        Of each run of frames of the pool: first frame, frames, and the factor of its averages (R,).
+    remove_level
+        Whether the mean of each run is taken away.
+    """
+
+    values: torch.Tensor
+    start: torch.Tensor
+    size: torch.Tensor
+    place: torch.Tensor
+    first: torch.Tensor
+    count: torch.Tensor
+    noise: torch.Tensor
+    run_first: torch.Tensor
+    run_length: torch.Tensor
+    run_scale: torch.Tensor
+    remove_level: bool
+
+    @classmethod
+    def load(
+        cls,
+        store: SystemMatrixStore,
+        pool: NoisePool,
+        settings: TrainingSettings,
+        device: torch.device | str,
+    ) -> "DeviceData":
+        """Read what a training draws from.
+
+        Raises
+        ------
+        InputError
+            If the task is not denoising, or there is a first guess.
+        """
+        if settings.task != "denoising" or settings.guess is not None:
+            raise InputError(
+                "pairs are made in batches for denoising without a guess only",
+                field="task",
+                remedy="train it the usual way",
+            )
+        _, n_frequencies, n_frames = pool.shape
+        values, sizes, places, counts = [], [], [], []
+        for matrix in select(store, settings).matrices:
+            index = store._index[matrix]
+            images = np.asarray(store._components[matrix][()])
+            values.append(images.reshape(-1))
+            counts.append(len(images))
+            sizes.append(np.tile(images.shape[1:], (len(images), 1)))
+            rows = pool._place[index["frequency"]]
+            places.append((index["channel"] * n_frequencies + rows).astype(np.int64) * n_frames)
+        size = np.concatenate(sizes).astype(np.int64)
+        voxels = size.prod(axis=1)
+        origins = pool.origins
+        lengths = np.array([len(origin.frames) for origin in origins], dtype=np.int64)
+        scales = [np.sqrt(origin.averages / pool.averages) for origin in origins]
+        arrays = {
+            "values": np.concatenate(values),
+            "start": np.cumsum(voxels) - voxels,
+            "size": size,
+            "place": np.concatenate(places),
+            "first": np.cumsum(counts) - counts,
+            "count": np.array(counts, dtype=np.int64),
+            "noise": np.asarray(pool._noise).reshape(-1),
+            "run_first": np.cumsum(lengths) - lengths,
+            "run_length": lengths,
+            "run_scale": np.array(scales, dtype=np.float32),
+        }
+        tensors = {
+            name: torch.tensor(array, device=device).contiguous() for name, array in arrays.items()
+        }
+        return cls(**tensors, remove_level=pool._remove_level)
+
+    @property
+    def grids(self) -> np.ndarray:
+        """Voxels of the grid of each matrix that serves, int64 (M, 3)."""
+        return self.size[self.first].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What is random in a batch of pairs.
+
+    Attributes
+    ----------
+    component
+        int64 (B,), within all components of the data.
+    crop
+        First voxel of the window that is cut out of it, int64 (B, 3).
+    flipped
+        Axes that are mirrored, bool (B, 3).
+    scale, angle, sigma
+        Maximum and phase in rad of the truth, and standard deviation of its complex noise,
+        float32 (B,).
+    frame, noise_scale
+        First frame of the noise, int64 (B,), and the factor of its averages, float32 (B,).
+    offset
+        Where the grid starts in the patch, int64 (B, 3).
+    """
+
+    component: torch.Tensor
+    crop: torch.Tensor
+    flipped: torch.Tensor
+    scale: torch.Tensor
+    angle: torch.Tensor
+    sigma: torch.Tensor
+    frame: torch.Tensor
+    noise_scale: torch.Tensor
+    offset: torch.Tensor
+
+    def to(self, device: torch.device | str) -> "Draws":
+        """Return the same on a device."""
+        return Draws(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def patch_of(settings: TrainingSettings) -> Rectangle:
+    """Return the patch of the settings along three axes."""
+    return (settings.patch,) * settings.dimension + (1,) * (3 - settings.dimension)
+
+
+def random_draws(
+    data: DeviceData,
+    settings: TrainingSettings,
+    matrices: torch.Tensor,
+    count: int,
+    patch: Rectangle,
+    sigma: float | None = None,
+) -> Draws:
+    """Draw a batch from the generator of the device.
+
+    Parameters
+    ----------
+    data, settings
+        What is drawn from, and the ranges.
+    matrices
+        Those that serve, int64 (m,), by their numbers in the data.
+    count
+        Pairs B.
+    patch
+        Voxels along three axes.
+    sigma
+        Noise level, instead of one from the range.
+    """
+    device = data.values.device
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, dtype=torch.float64, device=device)
+
+    def below(limit: torch.Tensor | int, *shape: int) -> torch.Tensor:
+        return (uniform(*shape) * limit).long()
+
+    matrix = matrices[below(len(matrices), count)]
+    component = data.first[matrix] + below(data.count[matrix], count)
+    stored = data.size[component]
+    limit = torch.stack([torch.full_like(stored[:, 0], n) for n in patch], dim=1)
+    size = torch.minimum(stored, limit)
+    low, high = settings.sigma
+    level = low + (high - low) * uniform(count) if sigma is None else uniform(count) * 0 + sigma
+    if sigma is None and settings.noise_free:
+        level = torch.where(uniform(count) < settings.noise_free, 0.0, level)
+    flipped = uniform(count, 3) < (0.5 if settings.flips else 0.0)
+    flipped[:, settings.dimension :] = False
+    # All possible runs of all scans are equally likely.
+    starts = (data.run_length - size.prod(dim=1)[:, None] + 1).clamp(min=0)
+    ends = starts.cumsum(dim=1)
+    chosen = below(ends[:, -1], count)
+    run = (chosen[:, None] >= ends).sum(dim=1)
+    before = (ends - starts).gather(1, run[:, None])[:, 0]
+    least, most = settings.scale
+    return Draws(
+        component=component,
+        crop=below(stored - size + 1, count, 3),
+        flipped=flipped,
+        scale=(least + (most - least) * uniform(count)).float(),
+        angle=(2 * np.pi * uniform(count)).float(),
+        sigma=(level * complex_sigma(1.0, settings.sigma_convention)).float(),
+        frame=data.run_first[run] + chosen - before,
+        noise_scale=data.run_scale[run],
+        offset=below(limit - size + 1, count, 3),
+    )
+
+
+def sample_draws(pairs: TrainingPairs, numbers: Sequence[int]) -> Draws:
+    """Return what :class:`TrainingPairs` draws for the samples of these numbers, on the CPU."""
+    records = [_drawn(pairs, number) for number in numbers]
+    kinds = {"scale": "f4", "angle": "f4", "sigma": "f4", "noise_scale": "f4", "flipped": bool}
+    return Draws(
+        **{
+            name: torch.from_numpy(
+                np.array([record[name] for record in records], dtype=kinds.get(name, "i8"))
+            )
+            for name in records[0]
+        }
+    )
+
+
+def _drawn(pairs: TrainingPairs, index: int) -> dict[str, object]:
+    """Return the draws of one sample, in the order in which it takes them."""
+    settings, store = pairs.settings, pairs.store
+    number, level = pairs.start + index, None
+    if pairs.levels:
+        number, which = divmod(number, len(pairs.levels))
+        level = pairs.levels[which]
+    rng = generator(pairs.seed, pairs.purpose, number)
+    chosen = int(rng.integers(len(pairs.matrices)))
+    counts = [store.n_components(m) for m in pairs.matrices[: chosen + 1]]
+    component = sum(counts[:-1]) + int(rng.integers(counts[-1]))
+    stored = store.shape(pairs.matrices[chosen])
+    size = tuple(min(n, settings.patch) for n in stored)
+    crop = random_offset(size, stored, rng) if max(stored) > settings.patch else (0, 0, 0)
+    flipped = [False] * 3
+    if settings.flips:
+        flipped[: settings.dimension] = [rng.random() < 0.5 for _ in range(settings.dimension)]
+    scale, angle = rng.uniform(*settings.scale), 2 * np.pi * rng.random()
+    sigma = rng.uniform(*settings.sigma)
+    if rng.random() < settings.noise_free:
+        sigma = 0.0
+    sigma = complex_sigma(sigma if level is None else level, settings.sigma_convention)
+    frame, noise_scale = 0, 1.0
+    if sigma:
+        origins, first = pairs.pool.origins, 0
+        starts = [max(0, len(o.frames) - int(np.prod(size)) + 1) for o in origins]
+        frame = int(rng.integers(sum(starts)))
+        for origin, n_starts in zip(origins, starts, strict=True):
+            if frame < n_starts:
+                break
+            frame -= n_starts
+            first += len(origin.frames)
+        frame += first
+        noise_scale = np.sqrt(origin.averages / pairs.pool.averages)
+    patch = patch_of(settings)
+    offset = random_offset(size[: settings.dimension], patch[: settings.dimension], rng)
+    return {
+        "component": component,
+        "crop": crop,
+        "flipped": flipped,
+        "scale": scale,
+        "angle": angle,
+        "sigma": sigma,
+        "frame": frame,
+        "noise_scale": noise_scale,
+        "offset": (*offset, *[0] * (3 - settings.dimension)),
+    }
+
+
+def make_pairs(
+    data: DeviceData, draws: Draws, settings: TrainingSettings, patch: Rectangle
+) -> Sample:
+    """Return a batch of pairs as of :class:`TrainingPairs`, on a patch that holds all its grids.
+
+    Shapes (B, 2, *patch) of ``degraded`` and ``truth``, (B, 1, *patch) of ``mask``, ``valid`` and
+    ``missing``, (B,) of ``sigma``; without the third axis in 2D.
+    """
+    device = data.values.device
+    stored = data.size[draws.component]
+    axes = [torch.arange(n, device=device) for n in patch]
+    place, source, sizes = [], [], []
+    inside = torch.ones((), dtype=torch.bool, device=device)
+    for axis, line in enumerate(axes):
+        size = stored[:, axis].clamp(max=patch[axis])[:, None]
+        here = line[None] - draws.offset[:, axis, None]
+        within = (here >= 0) & (here < size)
+        here = torch.where(within, here, 0)
+        there = torch.where(draws.flipped[:, axis, None], size - 1 - here, here)
+        shape = [-1, 1, 1, 1]
+        shape[axis + 1] = patch[axis]
+        inside = inside & within.reshape(shape)
+        place.append(here.reshape(shape))
+        source.append((there + draws.crop[:, axis, None]).reshape(shape))
+        sizes.append(size.reshape(-1, 1, 1, 1))
+    rows, columns = (stored[:, axis].reshape(-1, 1, 1, 1) for axis in (1, 2))
+    voxel = (source[0] * rows + source[1]) * columns + source[2]
+    image = data.values[data.start[draws.component].reshape(-1, 1, 1, 1) + voxel] * inside
+    # The first axis is the fastest in the order of acquisition.
+    frame = place[0] + sizes[0] * (place[1] + sizes[1] * place[2])
+    begin = (data.place[draws.component] + draws.frame).reshape(-1, 1, 1, 1)
+    noise = data.noise[begin + frame] * inside
+
+    def per_sample(values: torch.Tensor) -> torch.Tensor:
+        return values.reshape(-1, 1, 1, 1)
+
+    rest = (1, 2, 3)
+    peak = image.abs().amax(rest)
+    turn = torch.polar(draws.scale / torch.where(peak > 0, peak, 1), draws.angle)
+    truth = image * per_sample(turn)
+    count = inside.sum(rest)
+    mean = per_sample(noise.sum(rest) / count)
+    deviations = (noise - mean) * inside
+    power = (deviations.real**2 + deviations.imag**2).sum(rest) / count
+    deviation = power.sqrt() * (1 if data.remove_level else draws.noise_scale)
+    if data.remove_level:
+        noise = deviations
+    else:
+        noise = (mean + per_sample(draws.noise_scale) * deviations.clone()) * inside
+    noisy = (draws.sigma > 0) & (deviation > 0)
+    strength = torch.where(noisy, draws.sigma / torch.where(noisy, deviation, 1), 0)
+    degraded = truth + noise * per_sample(strength)
+    factor = degraded.abs().amax(rest)
+    factor = torch.where(factor > 0, factor, 1)
+    turn = torch.complex(1 / factor, torch.zeros_like(factor))
+    if settings.phase == "canonical":
+        real, imaginary = degraded.real, degraded.imag
+        cosine = (real**2 - imaginary**2).sum(rest, dtype=torch.float64)
+        sine = (2 * real * imaginary).sum(rest, dtype=torch.float64)
+        turn = torch.polar(1 / factor, (-0.5 * torch.atan2(sine, cosine)).float())
+    valid = inside.float()[:, None]
+    sample = {
+        "degraded": _channels(degraded * per_sample(turn)),
+        "mask": valid,
+        "truth": _channels(truth * per_sample(turn)),
+        "valid": valid,
+        "missing": torch.zeros_like(valid),
+    }
+    if settings.dimension == 2:
+        sample = {name: tensor[..., 0] for name, tensor in sample.items()}
+    return {**sample, "sigma": draws.sigma / factor}
+
+
+def _channels(image: torch.Tensor) -> torch.Tensor:
+    """Return real and imaginary part as channels, float32 (B, 2, ...)."""
+    return torch.stack((image.real, image.imag), dim=1)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Matrices whose grids share a patch, and how many samples of a step they give."""
+
+    patch: Rectangle
+    matrices: tuple[int, ...]
+    samples: int
+
+
+def size_groups(
+    grids: np.ndarray, batch_size: int, dimension: int, limit: int, grain: int = 8
+) -> list[Group]:
+    """Divide matrices among at most ``limit`` patches, so that little of these is padding.
+
+    Patches have sides of a multiple of ``grain``. Starting from all that occur, the two are joined
+    that add the fewest voxels, until there are few enough. Each gets the share of the samples that
+    it has of the matrices, but one at the least.
+
+    Parameters
+    ----------
+    grids
+        Voxels of the grid of each matrix, int (M, 3).
+    batch_size
+        Samples of a step.
+    dimension
+        Driven axes.
+    """
+    rounded = -(-grids // grain) * grain
+    rounded[:, dimension:] = 1
+    groups: dict[Rectangle, list[int]] = {}
+    for matrix, side in enumerate(rounded.tolist()):
+        groups.setdefault(tuple(side), []).append(matrix)
+
+    def joined(a: Rectangle, b: Rectangle) -> tuple[int, Rectangle]:
+        patch = tuple(np.maximum(a, b).tolist())
+        added = sum(len(groups[p]) * (np.prod(patch) - np.prod(p)) for p in (a, b))
+        return int(added), patch
+
+    while len(groups) > max(1, min(limit, batch_size)):
+        sides = sorted(groups)
+        (_, patch), a, b = min(
+            (joined(a, b), a, b) for i, a in enumerate(sides) for b in sides[i + 1 :]
+        )
+        groups[patch] = sorted({*groups.pop(a), *groups.pop(b), *groups.pop(patch, [])})
+    exact = {patch: batch_size * len(m) / len(grids) for patch, m in groups.items()}
+    samples = {patch: max(1, int(share)) for patch, share in exact.items()}
+    for patch in sorted(exact, key=lambda p: samples[p] - exact[p]):
+        if sum(samples.values()) < batch_size:
+            samples[patch] += 1
+    return [Group(patch, tuple(m), samples[patch]) for patch, m in sorted(groups.items())]

@@ -1,0 +1,97 @@
+"""Pairs that are made in batches are those that are made one by one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_training import TRAINING
+
+from smrestore.errors import InputError
+from smrestore.noise import NoisePool, build_parametric_pool
+from smrestore.parameters import SizeLimits, draw_cases
+from smrestore.simulation import ComponentSelection, simulate_batch
+from smrestore.store import SystemMatrixStore
+from smrestore.training.batched import (
+    DeviceData,
+    make_pairs,
+    patch_of,
+    random_draws,
+    sample_draws,
+    size_groups,
+)
+from smrestore.training.data import TrainingPairs
+
+SETTINGS = replace(TRAINING, patch=20)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A store of grids of several sizes, and a pool of two models of noise."""
+    folder = tmp_path_factory.mktemp("batched")
+    cases = draw_cases(
+        4, seed=1, dataset="some", split="train", dimension=2, limits=SizeLimits((4, 20))
+    )
+    selection = ComponentSelection(maximum=10)
+    simulate_batch(cases, folder / "store.h5", selection=selection, seed=1)
+    store = SystemMatrixStore([folder / "store.h5"])
+    build_parametric_pool(
+        folder / "pool.h5",
+        model="drift-white",
+        name="some",
+        seed=1,
+        n_frames=600,
+        frequency_axis=np.arange(store.n_frequencies(0), dtype=float),
+        frequencies=store.frequencies(),
+    )
+    return store, NoisePool(folder / "pool.h5")
+
+
+@pytest.mark.parametrize("phase", ["raw", "canonical"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"flips": True, "noise_free": 0.3}, {"patch": 12, "oversize": "crop"}],
+    ids=["plain", "flips", "crop"],
+)
+def test_batch_is_that_of_single_samples(world, phase, changes):
+    settings = replace(SETTINGS, phase=phase, **changes)
+    pairs = TrainingPairs(*world, settings, 3, "training", 0, 100)
+    data = DeviceData.load(*world, settings, "cpu")
+    batch = make_pairs(data, sample_draws(pairs, range(20)), settings, patch_of(settings))
+    for name, tensor in batch.items():
+        wanted = torch.stack([pairs[i][name] for i in range(20)])
+        torch.testing.assert_close(tensor, wanted, rtol=0, atol=2e-6)
+
+
+def test_random_draws_have_the_distributions_of_single_samples(world):
+    settings = replace(SETTINGS, flips=True, noise_free=0.2)
+    pairs = TrainingPairs(*world, settings, 3, "training", 0, 2000)
+    data = DeviceData.load(*world, settings, "cpu")
+    single = sample_draws(pairs, range(2000))
+    torch.manual_seed(0)
+    drawn = random_draws(data, settings, torch.arange(len(data.first)), 2000, patch_of(settings))
+    for name in ("component", "flipped", "scale", "angle", "sigma", "offset"):
+        one, other = (getattr(draws, name).double() for draws in (single, drawn))
+        error = torch.sqrt((one.var(0) + other.var(0)) / 2000)
+        assert ((one.mean(0) - other.mean(0)).abs() <= 5 * error).all(), name
+    noisy = single.sigma > 0
+    one, other = single.frame[noisy].double(), drawn.frame.double()
+    assert abs(one.mean() - other.mean()) < 5 * other.std() * (2 / 1500) ** 0.5
+
+
+def test_groups_hold_all_matrices_and_samples():
+    rng = np.random.default_rng(0)
+    grids = np.column_stack([*rng.integers(4, 65, (2, 200)), np.ones(200, int)])
+    groups = size_groups(grids, 64, 2, 4)
+    assert len(groups) == 4
+    assert sorted(m for group in groups for m in group.matrices) == list(range(200))
+    assert sum(group.samples for group in groups) == 64
+    for group in groups:
+        assert (grids[list(group.matrices)] <= group.patch).all()
+    filled = sum(len(g.matrices) * np.prod(g.patch) for g in groups)
+    assert filled < 0.7 * 200 * 64**2
+
+
+def test_other_tasks_are_refused(world):
+    with pytest.raises(InputError, match="for denoising"):
+        DeviceData.load(*world, replace(SETTINGS, task="upsampling"), "cpu")
