@@ -28,7 +28,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 # Libraries read these when they are loaded, therefore here: one thread for each process.
@@ -38,26 +38,28 @@ for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 from torch import nn
 
-from smrestore.evaluation import EvaluationSet, evaluate
-from smrestore.methods import Method, classical_method
-from smrestore.methods.network import Inference, NetworkMethod
-from smrestore.models import save_model
+from smrestore.configuration import load_configuration
+from smrestore.evaluation.scores import EvaluationSet, evaluate
+from smrestore.evaluation.tables import TabulatedSet, compare, read_published, summarize
+from smrestore.methods import Method
+from smrestore.methods.classical import classical_method
+from smrestore.methods.network import NetworkMethod
+from smrestore.methods.options import Inference
 from smrestore.networks import build_network
+from smrestore.networks.weights import save_model
 from smrestore.noise import NoisePool, build_noise_pool
-from smrestore.parameters import SizeLimits, draw_cases
+from smrestore.physics.parameters import SizeLimits, draw_cases
 from smrestore.scanner import load_scanner, load_sequence, scan_empty
-from smrestore.seeds import derived_seed
-from smrestore.simulation import (
+from smrestore.simulation.batches import (
     ComponentSelection,
     Resources,
     balanced_batches,
     simulate_batch,
 )
-from smrestore.store import SystemMatrixStore
-from smrestore.tables import TabulatedSet, compare, read_published, summarize
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.seeds import derived_seed
 from smrestore.training.batched import (
     DeviceData,
     Draws,
@@ -186,22 +188,24 @@ def scale_of(small: bool) -> Scale:
 
 def settings_of(recipe: Recipe, patch: int) -> TrainingSettings:
     """Return the recipe as the card of a network has it; steps are what the time allows."""
-    return TrainingSettings(
-        task="denoising",
-        dimension=2,
-        network=dict(recipe.network),
-        phase=recipe.phase,
-        patch=patch,
-        sigma=(0.0, 0.3),
-        sigma_convention="complex",
-        scale=(0.5, 1.0),
-        steps=1,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        interval=1,
-        validation_pairs=0,
-        loss="log-error",
-        gradient_clip=0.5,
+    return TrainingSettings.checked(
+        {
+            "task": "denoising",
+            "dimension": 2,
+            "network": dict(recipe.network),
+            "phase": recipe.phase,
+            "patch": patch,
+            "sigma": (0.0, 0.3),
+            "sigma_convention": "complex",
+            "scale": (0.5, 1.0),
+            "steps": 1,
+            "batch_size": recipe.batch_size,
+            "learning_rate": recipe.learning_rate,
+            "interval": 1,
+            "validation_pairs": 1,
+            "loss": "log-error",
+            "gradient_clip": 0.5,
+        }
     )
 
 
@@ -251,7 +255,7 @@ def evaluate_part(
     torch.set_num_threads(1)
     method: Method = classical_method({"method": "dct-filter", "omega": 2.75})
     if model is not None:
-        method = NetworkMethod.load(model, "denoising", Inference(**inference))
+        method = NetworkMethod.load(model, "denoising", Inference.checked(inference))
     evaluate(
         test_set,
         method,
@@ -391,7 +395,7 @@ class Trainer:
     flops: float = 0.0
 
     def __post_init__(self) -> None:
-        sizes = dict(self.settings.network)
+        sizes = self.settings.network.plain()
         network = build_network(sizes.pop("name"), 2, **sizes).to(self.device)
         self.network = network.to(memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.network)
@@ -633,7 +637,7 @@ def train_network(
     if device.type == "cuda":
         facts["allocated_GiB"] = torch.cuda.max_memory_allocated() / 2**30
         torch.cuda.reset_peak_memory_stats()
-    settings = replace(settings, steps=last["step"], interval=max(1, last["step"] // len(rows)))
+    settings = settings.replace(steps=last["step"], interval=max(1, last["step"] // len(rows)))
     return trainer.average, settings, rows, facts
 
 
@@ -732,7 +736,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.benchmark_limit = 4
     torch.set_float32_matmul_precision("high")
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = load_configuration([ROOT / "config.yaml"])
     with tempfile.TemporaryDirectory() as folder:
         executor = ProcessPoolExecutor(scale.workers, multiprocessing.get_context("spawn"))
         try:
@@ -821,7 +825,7 @@ def _run(
         print(name, {k: v for k, v in facts.items() if k != "validation"}, flush=True)
         card = {
             "task": "denoising",
-            "settings": asdict(settings),
+            "settings": settings.plain(),
             "parameters": facts["parameters"],
             "seed": seed,
             "normalization": "divided by the largest magnitude that was measured",

@@ -1,17 +1,15 @@
 """Pairs that are made in batches are those that are made one by one."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from tiny_training import TRAINING
 
-from smrestore.errors import InputError
 from smrestore.noise import NoisePool, build_parametric_pool
-from smrestore.parameters import SizeLimits, draw_cases
-from smrestore.simulation import ComponentSelection, simulate_batch
-from smrestore.store import SystemMatrixStore
+from smrestore.physics.parameters import SizeLimits, draw_cases
+from smrestore.simulation.batches import ComponentSelection, simulate_batch
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
 from smrestore.training.batched import (
     DeviceData,
     make_pairs,
@@ -22,7 +20,7 @@ from smrestore.training.batched import (
 )
 from smrestore.training.data import TrainingPairs
 
-SETTINGS = replace(TRAINING, patch=20)
+SETTINGS = TRAINING.replace(patch=20)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def world(tmp_path_factory):
     ids=["plain", "flips", "crop"],
 )
 def test_batch_is_that_of_single_samples(world, phase, changes):
-    settings = replace(SETTINGS, phase=phase, **changes)
+    settings = SETTINGS.replace(phase=phase, **changes)
     pairs = TrainingPairs(*world, settings, 3, "training", 0, 100)
     data = DeviceData.load(*world, settings, "cpu")
     batch = make_pairs(data, sample_draws(pairs, range(20)), settings, patch_of(settings))
@@ -64,7 +62,7 @@ def test_batch_is_that_of_single_samples(world, phase, changes):
 
 
 def test_random_draws_have_the_distributions_of_single_samples(world):
-    settings = replace(SETTINGS, flips=True, noise_free=0.2)
+    settings = SETTINGS.replace(flips=True, noise_free=0.2)
     pairs = TrainingPairs(*world, settings, 3, "training", 0, 2000)
     data = DeviceData.load(*world, settings, "cpu")
     single = sample_draws(pairs, range(2000))
@@ -94,4 +92,6 @@ def test_groups_hold_all_matrices_and_samples():
 
 def test_other_tasks_are_refused(world):
     with pytest.raises(InputError, match="for denoising"):
-        DeviceData.load(*world, replace(SETTINGS, task="upsampling"), "cpu")
+        DeviceData.load(
+            *world, SETTINGS.replace(task="upsampling", degradation={"factor": 2}), "cpu"
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from smrestore.models import load_model
+from smrestore.networks.weights import load_model
 
 ROOT = Path(__file__).parents[2]
 

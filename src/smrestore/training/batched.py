@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from smrestore.degradation import complex_sigma
-from smrestore.errors import InputError
+from smrestore.methods.padding import random_offset
 from smrestore.noise import NoisePool
-from smrestore.padding import random_offset
-from smrestore.seeds import generator
-from smrestore.store import SystemMatrixStore
+from smrestore.simulation.store import SystemMatrixStore
+from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
+from smrestore.tasks.degradation import complex_sigma
 from smrestore.training.data import Sample, TrainingPairs, select
 from smrestore.training.settings import TrainingSettings
 
