@@ -24,7 +24,6 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/inputs.smk"
 include: "workflow/rules/parameters.smk"
 include: "workflow/rules/simulation.smk"
 include: "workflow/rules/scans.smk"
