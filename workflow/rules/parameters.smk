@@ -1,9 +1,7 @@
 # parameters: draws of table 1 of the study, one row per system matrix
 
 
-def get_draw_settings(wildcards):
-    keys = ("draws_of", "dimension", "model", "grid", "refinement", "sequence")
-    return {key: DATASETS[wildcards.dataset][key] for key in keys}
+include: "inputs/parameters.smk"
 
 
 rule sample_parameters:

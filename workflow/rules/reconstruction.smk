@@ -1,63 +1,7 @@
 # reconstruction: system matrices and a phantom scan -> images, and how far both are from the truth
 
 
-def get_matrices(wildcards):
-    """Return the system matrices that a measurement is reconstructed with."""
-    name = wildcards.measurement
-    return [matrix_of(name, variant) for variant in variants(name)]
-
-
-def get_variants(wildcards):
-    """Return their names, each with the one for readers."""
-    name = wildcards.measurement
-    return {variant: variant_label(name, variant) for variant in variants(name)}
-
-
-def get_phantom(wildcards):
-    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['phantom']}.mdf"
-
-
-def get_phantom_empty(wildcards):
-    """Return the empty scan that is subtracted from a phantom scan, nothing if there is none."""
-    empty = MEASUREMENTS[wildcards.measurement].get("empty")
-    return [f"results/scans/{empty}.mdf"] if empty else []
-
-
-def get_truth_to_score(wildcards):
-    """Return the truth that components are compared with, nothing if nobody knows it."""
-    return truth_of(true_scan(wildcards.measurement))
-
-
-def get_phantom_truth(wildcards):
-    return truth_of(MEASUREMENTS[wildcards.measurement]["phantom"])
-
-
-def get_reconstruction_settings(wildcards):
-    return MEASUREMENTS[wildcards.measurement]["reconstruction"]
-
-
-def get_images(wildcards):
-    """Return the images of a measurement and its realizations."""
-    names = with_repetitions(wildcards.measurement)
-    return [f"results/reconstructions/{name}.h5" for name in names]
-
-
-def scores_of(measurement):
-    """Return the component scores of a measurement and its realizations; without truth there are none."""
-    return [
-        f"results/reconstructions/{name}.csv"
-        for name in with_repetitions(measurement)
-        if has_truth(true_scan(name))
-    ]
-
-
-def get_scores(wildcards):
-    return scores_of(wildcards.measurement)
-
-
-def evaluations_of(test_set, methods):
-    """Return the evaluations of a test set by methods."""
-    return [f"results/evaluation/{test_set}/{method}.csv" for method in methods]
+include: "inputs/reconstruction.smk"
 
 
 # One job for all system matrices of a measurement: they share the phantom scan and the rows, and

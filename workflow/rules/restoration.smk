@@ -1,72 +1,7 @@
 # restoration: calibration scans -> restored calibration scans, MDF in and out
 
 
-def get_calibration(wildcards):
-    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['calibration']}.mdf"
-
-
-def scan_to_restore(measurement):
-    """Return the calibration as it was measured, or as another measurement restored it."""
-    entry = MEASUREMENTS[measurement]
-    prior = entry.get("prior")
-    if prior:
-        return matrix_of(prior["measurement"], prior["method"])
-    return matrix_of(measurement, "measured")
-
-
-def get_scan_to_restore(wildcards):
-    return scan_to_restore(wildcards.measurement)
-
-
-def scan_task_of(measurement):
-    """Return the task of a measurement with what it needs to know."""
-    entry = MEASUREMENTS[measurement]
-    keys = ("task", "factor", "decimate", "missing")
-    return {key: entry[key] for key in keys if key in entry}
-
-
-def get_scan_task(wildcards):
-    return scan_task_of(wildcards.measurement)
-
-
-def get_rows_to_restore(wildcards):
-    """Return the settings that choose the components to restore, None to restore all.
-
-    Those are scored, and reconstructed with, here or where this is the prior. Of a realization,
-    nothing else is looked at.
-    """
-    name = wildcards.measurement
-    if config["measurements"].get(name, {"restore": "needed"}).get("restore", "all") == "all":
-        return None
-    users = [e for e in MEASUREMENTS.values() if e.get("prior", {}).get("measurement") == name]
-    return [entry["reconstruction"] for entry in (MEASUREMENTS[name], *users)]
-
-
-def reading_of(measurement):
-    """Return how the calibrations of a measurement are read, as far as it says so."""
-    reconstruction = MEASUREMENTS[measurement]["reconstruction"]
-    return {
-        key: reconstruction[key]
-        for key in ("background", "spectral_leakage")
-        if key in reconstruction
-    }
-
-
-def mask_of(measurement):
-    """Return the file that says which positions are missing, nothing if the configuration does."""
-    missing = MEASUREMENTS[measurement].get("missing", {})
-    return [missing["file"]] if "file" in missing else []
-
-
-def get_mask(wildcards):
-    return mask_of(wildcards.measurement)
-
-
-def get_background_factor(wildcards):
-    """Return the factor of the background noise that classical methods are told; None of networks."""
-    if single_method(wildcards.method) in config["baselines"]:
-        return MEASUREMENTS[wildcards.measurement]["baseline_sigma_factor"]
-    return None
+include: "inputs/restoration.smk"
 
 
 rule restore_scan:

@@ -1,44 +1,7 @@
 # scans: MDF files, whatever their origin
 
 
-def get_scan_settings(wildcards):
-    """Return a virtual scan with everything it names, so that only its own settings matter."""
-    scan = dict(SCAN_ENTRIES[wildcards.scan])
-    # The frequencies come with the inputs.
-    scan.pop("frequencies", None)
-    scan["scanner_name"] = scan["scanner"]
-    for key, section in (
-        ("scanner", "scanners"),
-        ("sequence", "sequences"),
-        ("grid", "grids"),
-        ("phantom", "phantoms"),
-    ):
-        if key in scan:
-            scan[key] = config[section][scan[key]]
-    return scan
-
-
-def get_scan_matrices(wildcards):
-    """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
-    if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
-        return []
-    pools = pools_of(wildcards.scan)
-    return sorted({path for pool in pools for path in needed_matrices(pool)})
-
-
-def pools_of(scan):
-    return [pool for pool, e in config["noise_pools"].items() if scan in e.get("scans", [])]
-
-
-def get_scan_file(wildcards):
-    return config["scans"][wildcards.scan]["path"]
-
-
-def get_store(wildcards):
-    """Return a public store with what is needed to fetch from it and to tell whose it is."""
-    store = STORES[config["scans"][wildcards.scan]["store"]]
-    keys = ("name", "title", "url", "kind", "sha256", "size_MB", "license", "citation")
-    return {key: getattr(store, key) for key in keys}
+include: "inputs/scans.smk"
 
 
 rule scan_empty:

@@ -1,0 +1,42 @@
+# What the rules of noise.smk depend on.
+
+
+def get_pool_scans(wildcards):
+    return [f"results/scans/{scan}.mdf" for scan in config["noise_pools"][wildcards.pool]["scans"]]
+
+
+def get_pool_matrices(wildcards):
+    """Return the stores that the frequencies of a pool are taken from, none for all frequencies."""
+    if config["noise_pools"][wildcards.pool].get("frequencies", "all") == "all":
+        return []
+    return needed_matrices(wildcards.pool)
+
+
+def needed_matrices(pool):
+    """Return the stores of all components that a pool is noise for."""
+    users = [
+        (e["dataset"], s) for e in pool_users("experiments", pool) for s in ("train", "validation")
+    ]
+    users += [(t["dataset"], "test") for t in pool_users("test_sets", pool)]
+    return sorted({path for dataset, split in users for path in batches(dataset, split)})
+
+
+def needs_twins(pool):
+    """Tell whether noise of the twins of all components is drawn from a pool."""
+    users = pool_users("test_sets", pool)
+    return any(method in TWINS for entry in users for method in entry["methods"])
+
+
+def pool_users(section, pool):
+    return [entry for entry in config[section].values() if entry["noise_pool"] == pool]
+
+
+def get_pool_settings(wildcards):
+    """Return the settings of a pool without its inputs."""
+    inputs = ("scans", "frequencies", "sequence")
+    entry = config["noise_pools"][wildcards.pool]
+    return {key: value for key, value in entry.items() if key not in inputs}
+
+
+def get_pool_sequence(wildcards):
+    return config["sequences"][config["noise_pools"][wildcards.pool]["sequence"]]

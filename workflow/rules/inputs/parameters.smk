@@ -1,0 +1,6 @@
+# What the rules of parameters.smk depend on.
+
+
+def get_draw_settings(wildcards):
+    keys = ("draws_of", "dimension", "model", "grid", "refinement", "sequence")
+    return {key: DATASETS[wildcards.dataset][key] for key in keys}

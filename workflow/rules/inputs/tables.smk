@@ -1,0 +1,168 @@
+# What the rules of tables.smk depend on.
+
+
+def get_table_evaluations(wildcards):
+    return [
+        f"results/evaluation/{test_set}/{method}.csv"
+        for test_set in config["tables"][wildcards.table]["test_sets"]
+        for method in config["test_sets"][test_set]["methods"]
+    ]
+
+
+def get_table_settings(wildcards):
+    entry = config["tables"][wildcards.table]
+    test_sets = {name: config["test_sets"][name] for name in entry["test_sets"]}
+    methods = [method for test_set in test_sets.values() for method in test_set["methods"]]
+    keys = ("task", "dimension", "sigma_convention", "particle_state")
+    return {
+        "number": entry["number"],
+        "caption": entry["caption"],
+        "published_names": entry["published"],
+        "size_ranges": entry.get("size_ranges", []),
+        "test_sets": [
+            {"name": name, **{key: test_set[key] for key in keys if key in test_set}}
+            for name, test_set in test_sets.items()
+        ],
+        "labels": {method: label(method) for method in methods},
+        "alignments": {
+            method: config["baselines"][method].get("alignment", "aligned")
+            for method in methods
+            if config["baselines"].get(method, {}).get("method") == "spline"
+        },
+    }
+
+
+def published_names():
+    """Return the methods of the study that methods stand for, in any table."""
+    tables = config["tables"].values()
+    return {ours: theirs for entry in tables for ours, theirs in entry["published"].items()}
+
+
+def claim_sets():
+    """Return the test sets of all tables, each with the table that it belongs to."""
+    return [(name, entry) for entry in config["tables"].values() for name in entry["test_sets"]]
+
+
+def claim_methods(test_set):
+    """Return the methods of a test set that stand for one of the study."""
+    return [m for m in config["test_sets"][test_set]["methods"] if m in published_names()]
+
+
+def get_claim_evaluations(wildcards):
+    test_sets = dict.fromkeys(name for name, _ in claim_sets())
+    return [
+        f"results/evaluation/{name}/{method}.csv"
+        for name in test_sets
+        for method in claim_methods(name)
+    ]
+
+
+def claim_scores():
+    """Return the scored components of each calibration scan with known truth, by measurement."""
+    return {
+        name: [f"results/reconstructions/{name}.csv"]
+        for name, entry in config["measurements"].items()
+        if has_truth(true_scan(name)) and set(entry["methods"]) & set(published_names())
+    }
+
+
+def get_claim_scores(wildcards):
+    return [path for paths in claim_scores().values() for path in paths]
+
+
+def scan_dimension(scan):
+    """Return the driven axes of a virtual scan."""
+    sequence = config["sequences"][SCAN_ENTRIES[scan]["sequence"]]
+    return sum(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
+
+
+def get_claim_settings(wildcards):
+    experiments = config["experiments"]
+    measurements = config["measurements"]
+    return {
+        "scores": claim_scores(),
+        "tables": [
+            {
+                "number": entry["number"],
+                "dimension": config["test_sets"][name]["dimension"],
+                "test_set": name,
+                "published": entry["published"],
+                "size_ranges": entry.get("size_ranges", []),
+            }
+            for name, entry in claim_sets()
+        ],
+        "scans": [
+            {
+                "measurement": name,
+                "task": measurements[name]["task"],
+                "dimension": scan_dimension(true_scan(name)),
+                "published": published_names(),
+            }
+            for name in claim_scores()
+        ],
+        "training": {
+            name: {
+                "matrices": DATASETS[entry["dataset"]]["matrices"]["train"],
+                "steps": entry["training"]["steps"],
+            }
+            for name, entry in experiments.items()
+        },
+        "labels": {name: label(name) for name in published_names()},
+    }
+
+
+def get_timed_measurements(wildcards):
+    """Return the measurements that save time, with the scans that tell how much."""
+    timed = []
+    for name, entry in config["measurements"].items():
+        found = {
+            "name": name,
+            "task": entry["task"],
+            "calibration": f"results/scans/{entry['calibration']}.mdf",
+            "robot_time_s": entry.get("robot_time_s", 0.0),
+        }
+        if "factor" in entry:
+            timed.append(
+                found | {"factor": entry["factor"], "decimate": entry.get("decimate", False)}
+            )
+        elif entry["reference"]:
+            timed.append(found | {"reference": f"results/scans/{entry['reference']}.mdf"})
+    return timed
+
+
+def get_timed_scans(wildcards):
+    measurements = get_timed_measurements(wildcards)
+    return sorted(
+        {m[key] for m in measurements for key in ("calibration", "reference") if key in m}
+    )
+
+
+def get_twin_comparisons(wildcards):
+    """Return where methods on twins are compared with the same on single components."""
+    comparisons = []
+    for section in ("test_sets", "measurements"):
+        for name, entry in config[section].items():
+            for method in entry["methods"]:
+                if method not in TWINS or TWINS[method]["of"] not in entry["methods"]:
+                    continue
+                single = TWINS[method]["of"]
+                comparisons.append(
+                    {
+                        "place": name,
+                        "method": method,
+                        "label": label(method),
+                        "single": single,
+                        "single_label": label(single),
+                        "rows": (
+                            evaluations_of(name, [single, method])
+                            if section == "test_sets"
+                            else scores_of(name)
+                        ),
+                    }
+                )
+    return comparisons
+
+
+def get_twin_rows(wildcards):
+    comparisons = get_twin_comparisons(wildcards)
+    return sorted({path for comparison in comparisons for path in comparison["rows"]})
