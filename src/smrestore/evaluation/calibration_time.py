@@ -18,7 +18,7 @@ from smrestore.support.files import atomic_path
 STUDY_SIZE = (19, 19, 19)
 STUDY_CYCLE = math.lcm(102, 96, 99) / 2.5e6
 STUDY_AVERAGES = 100
-"""Not stated by the study: with them and without robot time its scan takes the 4.1 h it gives."""
+"""Not stated by the study. With this number and no robot time, its scan takes 4.1 h, as stated."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_calibration(path: str | Path, robot_time: float = 0.0) -> Calibration:
 def tabulate_calibration_times(
     measurements: Sequence[Mapping[str, object]], *, csv: str | Path, markdown: str | Path
 ) -> None:
-    """Write what each restored calibration took, and what it stands for would take.
+    """Write how long each restored calibration took, and how long the one it replaces would take.
 
     Parameters
     ----------

@@ -40,9 +40,9 @@ def degrade_with_twins(
 
     The twins are those of an equilibrium model with coils of equal sensitivity at all frequencies:
     the image of bin k' is that of bin k times k' / k. Noise comes from the same run of frames of
-    the pool, at the frequency of each twin, and is scaled by the one factor that gives the
-    component itself the standard deviation ``sigma``: what a twin is worth follows from the
-    spectrum of the noise. Twins that the pool does not hold, and bin 0, are left out.
+    the pool, at the frequency of each twin. One factor scales it for all twins, such that the
+    component itself has the standard deviation ``sigma``. So the spectrum of the noise decides how
+    much a twin helps. Twins that the pool does not hold, and bin 0, are left out.
 
     Parameters
     ----------

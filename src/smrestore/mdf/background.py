@@ -129,21 +129,21 @@ def corrected_noise(
 ) -> np.ndarray:
     """Return the noise of components without their background, float64 (coil, frequency).
 
-    What the background frames drift is mostly subtracted from the components, so that their
-    standard deviation overstates the noise, several times in scans of many averages. Here each
-    background frame is compared with what frames of the runs before and after it interpolate to. Of
-    white noise of variance s^2, that difference has the variance s^2 (1 + w^2 + (1 - w)^2), with
-    the weight w of the later frame, and its squared magnitude over that the median s^2 ln 2. The
-    median leaves jumps out. Components have this noise and that of the background which is
-    subtracted from them.
+    Most of the drift between background frames is subtracted from the components. The standard
+    deviation of these frames therefore overstates the noise, several times in scans of many
+    averages. Here each background frame is compared with the interpolation between frames of the
+    runs before and after it. For white noise of variance s^2, the difference has the variance
+    s^2 (1 + w^2 + (1 - w)^2), where w is the weight of the later frame. Its squared magnitude,
+    divided by the factor of s^2, has the median s^2 ln 2, which jumps do not affect. Components
+    have this noise and that of the subtracted background.
 
     Parameters
     ----------
     background
-        How it is subtracted, see :func:`smrestore.mdf.read_system_matrix`. Drift stays where this
-        is not ``interpolate``, unless the file is flagged as corrected, or with two background
-        frames only: then the noise of a frame is :func:`background_std`. The other parameters are
-        those of :meth:`BackgroundFrames.read`.
+        How it is subtracted, see :func:`smrestore.mdf.read_system_matrix`. Drift stays in the
+        components if this is not ``interpolate`` and the file is not flagged as corrected. Then,
+        and if there are only two background frames, the noise of a frame is
+        :func:`background_std`. The other parameters are those of :meth:`BackgroundFrames.read`.
 
     Returns
     -------
@@ -211,8 +211,8 @@ def subtract_background(
         ``mean`` subtracts the mean background frame. ``interpolate`` replaces each run of
         consecutive background frames by its mean at its central time, interpolates linearly over
         the acquisition time between runs and stays constant before the first and after the last.
-        With one background frame every fixed number of frames this is the interpolation of
-        MPIFiles.jl; with blocks of them it is free of the steps which that one has.
+        With single background frames at a fixed distance this is the interpolation of MPIFiles.jl.
+        With blocks of them, that one has steps and this one has none.
     """
     runs = _Runs.of(background_times, correction)
     before, after, weight = runs.around(times)

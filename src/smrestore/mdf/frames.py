@@ -56,8 +56,8 @@ class FrameTable:
 
         Stored are B coefficients and E background frames in this order, which the mask counts
         (MDF 2.1 specification); decoded are O positions and E background frames. A permutation of
-        all O + E frames tells their times. Some writers store one of other length, which tells
-        nothing, and many none.
+        all O + E frames tells their times. Some writers store one of another length, which tells
+        nothing, and many store none.
         """
         mask = read_mask(fields, n_stored)
         if not np.array_equal(mask, np.arange(n_stored) >= n_coefficients):

@@ -1,4 +1,4 @@
-"""Where things are in an MDF file, and what is wrong with files that are none.
+"""Names of datasets in MDF files, and messages about files that are not MDF.
 
 Names, shapes and units follow the MDF 2.1 specification (Knopp et al., arXiv:1602.06072). Real
 files deviate in small ways (vectors of length 1 for scalars, absent flags): what can be read

@@ -1,4 +1,4 @@
-"""What a file may demand: readable data, and memory that the machine has."""
+"""Limits on what a file may demand: its data must be readable and fit into the memory."""
 
 import contextlib
 import math

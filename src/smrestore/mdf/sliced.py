@@ -34,10 +34,10 @@ def write_slice(source: str | Path, destination: str | Path, index: int) -> None
     """Write slice ``index`` along z, counted from 0, of a calibration scan as a calibration scan.
 
     The data stay as they are stored: only frames are left out, and those with a sample are sorted
-    (x fastest), with their order of acquisition in the frame permutation. Of the background frames
-    those runs remain that enclose a frame of the slice in time, which are all that interpolation of
-    the background of this slice uses. The signal-to-noise ratio of the source is that of the whole
-    grid and is left out.
+    (x fastest), with their order of acquisition in the frame permutation. Only those runs
+    of background frames remain that enclose a frame of the slice in time. The interpolation of the
+    background of this slice uses no others. The signal-to-noise ratio of the source is that of the
+    whole grid and is left out.
 
     Raises
     ------

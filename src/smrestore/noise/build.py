@@ -68,10 +68,10 @@ def build_noise_pool(
         with the square root of the averages.
     frame_range
         First frame and the one after the last, of each scan in the order of acquisition; all by
-        default. Counts background frames only where only these are used.
+        default. If only background frames are used, only these are counted.
     period
-        Drive-field period of frames that have several, or ``mean``, which counts as so many
-        averages more.
+        Drive-field period of frames that have several. The ``mean`` of all of them counts as that
+        many times the averages.
     spectral_leakage
         Of time signals, see :func:`smrestore.mdf.open_mdf`. The window over neighboring frames
         leaves half of the variance of white noise.

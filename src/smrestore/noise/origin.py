@@ -142,8 +142,8 @@ def check_disjoint(
 def warn_of_shared_scan(pool: str | Path, scan: str | Path) -> None:
     """Log a warning if frames of ``scan`` are in the noise pool that a network was trained with.
 
-    It is no error, because a calibration may be the only source of noise that there is; but its
-    restoration does not show how the network does on unseen noise.
+    This is no error, because a calibration may be the only source of noise. But its
+    restoration does not show how well the network restores with unseen noise.
     """
     with h5py.File(pool, "r") as file:
         training = read_origins(file)

@@ -1,4 +1,4 @@
-"""Noise by formula, for those who have no empty scan, in the form of a measured pool."""
+"""Noise that is drawn by a formula if there is no empty scan, in the form of a measured pool."""
 
 import hashlib
 from pathlib import Path
@@ -61,7 +61,7 @@ def build_parametric_pool(
         Bins to keep; all by default.
     drift, correlation_frames
         Standard deviation of the drift relative to that of the white noise, and the frames over
-        which it forgets; ``drift-white`` only.
+        which its correlation falls to 1/e; ``drift-white`` only.
 
     Raises
     ------

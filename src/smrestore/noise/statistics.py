@@ -90,7 +90,7 @@ def row_statistics(read: Read, n_rows: int, runs: Sequence[Run]) -> dict[str, np
     n_rows
         Number of components.
     runs
-        Frames by scan. A run has a mean of its own; what differs between runs is no drift.
+        Frames by scan. A run has a mean of its own; differences between runs are not drift.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Physics of magnetic particle imaging: particles and sequence in, system matrix out.
 
-Names are loaded when they are asked for (PEP 562): most of what needs a grid or a sequence
-simulates nothing, and should not wait for what simulation brings along.
+Names are loaded when they are asked for (PEP 562). Most code that needs a grid or a sequence does
+not simulate, and should not wait for the libraries of a simulation.
 """
 
 from importlib import import_module

@@ -33,7 +33,7 @@ class Places(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Flat float64 arrays that calculations take place in; vectors in them want to be aligned.
+    """Working memory: flat float64 arrays, which should be aligned for vectors.
 
     Attributes
     ----------

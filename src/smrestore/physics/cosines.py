@@ -1,7 +1,7 @@
 """Tensor products of cosine and sine transforms, for eight positions at a time.
 
-Matrix products beat an FFT up to about 100 nodes per axis, and an FFT has nothing for eight
-positions side by side.
+Matrix products beat an FFT up to about 100 nodes per axis, and no FFT handles eight positions side
+by side.
 """
 
 from typing import NamedTuple

@@ -97,7 +97,7 @@ def mirrors_of(particle: Particle, sequence: Sequence, receiver: Receiver) -> Mi
 
 
 def originals(static_field: np.ndarray, mirrors: Mirrors) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fewest places whose images are all positions asked for.
+    """Return the fewest places whose images include all positions that are asked for.
 
     Each position is an image of the same place whatever the others are. If a position is asked for
     twice, each has a place of its own.

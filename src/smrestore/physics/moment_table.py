@@ -81,7 +81,7 @@ def _to_powers(n: int) -> np.ndarray:
 def _to_cell() -> np.ndarray:
     """Return the matrix from values at the nodes (q, w) of a cell to its coefficients.
 
-    The Chebyshev series is cut off where TERMS says, which leaves the powers that it says.
+    TERMS says where the Chebyshev series is cut off, and so which powers are left.
     """
     chebyshev = np.polynomial.chebyshev
     to_series = np.linalg.inv(chebyshev.chebvander(_chebyshev(N_NODES), N_NODES - 1))

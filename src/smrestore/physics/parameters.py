@@ -158,8 +158,8 @@ def draw_cases(count: int, *, seed: int, dataset: str, split: str, **settings) -
     """Draw the cases of one split of a dataset.
 
     Case ``i`` depends on (seed, dataset, split, i) alone: more cases never change earlier ones, and
-    no two splits share a draw. A dataset of another model or refinement that is drawn under the
-    name of this one has the same parameters otherwise. ``settings`` are those of
+    no two splits share a draw. If another dataset is drawn under the name of this one, it has the
+    same parameters except for its own model and refinement. ``settings`` are those of
     :func:`draw_case`.
     """
     return [

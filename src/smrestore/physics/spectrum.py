@@ -8,8 +8,9 @@ evaluated once (:mod:`smrestore.physics.mirrors`). With cosine excitation the fi
 moment, is even in time: half of the samples determine the spectrum
 (:mod:`smrestore.physics.lattice`).
 
-All functions return i S rather than S, which is real in an equilibrium model with cosine excitation
-and is float64 then; with other phases, relaxation or a transfer function it is complex128.
+All functions but :func:`system_matrix` return i S instead of S. In an equilibrium model with cosine
+excitation i S is real, and float64. With other phases, relaxation or a transfer function it is
+complex128.
 """
 
 import functools
@@ -43,7 +44,7 @@ TRANSFORMS = ("fastest", "torus", "time")
 BLOCK_SAMPLES = 100_000
 """Evaluations of the moment in a block, the work that a thread takes at a time: milliseconds."""
 FFT_COPIES = 3
-"""Arrays of the size of the moment that exist at a time in an FFT; other transforms need one."""
+"""Arrays of the size of the moment that an FFT holds at a time; other transforms need one."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One scan out of a tar archive, whatever the archive tries."""
+"""One scan out of a tar archive, safely even if the archive is malicious."""
 
 import bz2
 import gzip

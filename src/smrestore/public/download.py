@@ -56,10 +56,10 @@ def download(
 ) -> Path:
     """Fetch a file unless it is there already.
 
-    A file that is there, and has the right hash if one is known, is used without asking any server;
-    so a file that was fetched by other means can be put in its place. An interrupted transfer is
-    continued from what has arrived, also by a later run, if the server can do that and the file is
-    still the same; otherwise it starts over.
+    A file that exists, and has the right hash if one is known, is used without asking any server.
+    So a file that was fetched by other means can be put in its place. An interrupted transfer
+    continues after the part that has arrived, also in a later run, if the server supports this and
+    the file is still the same. Otherwise it starts over.
 
     Parameters
     ----------

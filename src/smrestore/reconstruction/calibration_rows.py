@@ -26,11 +26,10 @@ class Rows:
         Drive-field period of the calibration that each row is of, (n,): numbers from 0, or all
         ``"mean"``.
     snr
-        Of the chosen rows in the degraded calibration, float64 (n,); NaN where no threshold asks
-        for it.
+        Of the chosen rows in the degraded calibration, float64 (n,); NaN if there is no threshold.
     background_std
         Standard deviation of the complex background of these rows, float64 (n,), in the unit of the
-        calibration; None where no weighting asks for it.
+        calibration; None if the weighting does not need it.
     mixing_order
         int (n, 3).
     """
@@ -50,9 +49,9 @@ class Rows:
 def select_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
     """Choose rows by the signal-to-noise ratio of the calibration as it was measured.
 
-    What no setting asks for is not computed: a calibration without background frames needs no
-    signal-to-noise ratio when the threshold is 0. Of several periods per frame, each has rows of
-    its own, one period after the other.
+    Only what the settings need is computed: if the threshold is 0, a calibration needs no
+    signal-to-noise ratio and no background frames. If frames have several periods, each has rows
+    of its own, one period after the other.
     """
     with mdf.open_mdf(calibration) as file:
         if settings.snr_threshold > 0:

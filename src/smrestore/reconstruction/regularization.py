@@ -62,7 +62,7 @@ def absolute_regularization(
 def relative_regularization(
     absolute: float, matrix: np.ndarray, weights: np.ndarray
 ) -> Regularization:
-    """Return the regularization whose absolute lambda is given; the inverse of the above.
+    """Return the regularization for an absolute lambda; the inverse of the function above.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ def read_problem(
     average_frames: int | None = None,
     empty: str | Path | None = None,
 ) -> PhantomProblem:
-    """Read of the scans what does not depend on the system matrix to reconstruct with.
+    """Read from the scans everything that does not depend on the system matrix.
 
     Parameters and errors are those of :func:`reconstruct_phantom`.
     """
@@ -155,8 +155,8 @@ def solve_problem(
 ) -> PhantomImages:
     """Reconstruct with one system matrix, MDF or the truth of a virtual scan.
 
-    That it belongs to the calibration is for :func:`smrestore.reconstruction.matching.check_matrix`
-    to say, before the problem is read.
+    Whether it belongs to the calibration is not checked here. Call
+    :func:`smrestore.reconstruction.matching.check_matrix` before the problem is read.
 
     Raises
     ------

@@ -161,8 +161,8 @@ def calibration_reading(
 ) -> dict[str, str | None]:
     """Return how calibrations are read, in the words of :func:`smrestore.mdf.read_system_matrix`.
 
-    Where spectral leakage is corrected, calibrations are as far as they can be: few are time
-    signals of several equal periods.
+    If spectral leakage is corrected, calibrations are corrected only if this is possible: few of
+    them are time signals of several equal periods.
     """
     return {
         "background": None if background == "none" else background,

@@ -1,4 +1,4 @@
-"""What a run rests on: scans, simulated matrices, noise pools, networks and software."""
+"""Inputs of a run: scans, simulated matrices, noise pools, networks and software."""
 
 import json
 import os
@@ -76,8 +76,8 @@ def describe_datasets(
     datasets
         Entries with all their settings.
     folder
-        Holds ``{dataset}/{split}/{batch}.h5``. Batches that were removed after use are missed in
-        the column that says what made them, and nowhere else.
+        Holds ``{dataset}/{split}/{batch}.h5``. Batches that were removed after use are missing only
+        from the column that says what made them.
     """
     records = []
     for name, entry in datasets.items():

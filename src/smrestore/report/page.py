@@ -203,7 +203,7 @@ def write_report(
     sections: Sequence[Section],
     run_times: pd.DataFrame | None = None,
 ) -> None:
-    """Write the report as one HTML file that needs nothing; it links to PDFs and tables as files.
+    """Write the report as one HTML file that opens by itself and links to PDFs and tables.
 
     Parameters
     ----------

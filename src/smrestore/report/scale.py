@@ -7,7 +7,7 @@ import pandas as pd
 from smrestore.report.page import flatten
 
 WITHOUT_SCALE = ("accelerator", "downloads")
-"""Keys that say where and how something runs, and not what."""
+"""Keys that say where and how a job runs, not what it computes."""
 COLUMNS = ["entry", "setting", "this run", "study"]
 
 

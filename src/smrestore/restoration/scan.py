@@ -33,7 +33,7 @@ def restore_components(
 ) -> np.ndarray:
     """Restore components: normalize each, apply the method, put its scale back.
 
-    The phase needs no care: methods keep that of what they see.
+    Methods keep the phase of what they see.
 
     Parameters
     ----------
@@ -92,16 +92,16 @@ def restore_scan(
 ) -> RestorationSummary:
     """Restore a calibration scan and write it as MDF, without changing the source.
 
-    The scan is read, restored and written block by block. Processed scans are read once; of a raw
-    scan (time signals) each block reads the signals of one receive channel, so that it is read as
-    often as its spectra exceed the memory.
+    The scan is read, restored and written block by block. A processed scan is read once. For a raw
+    scan (time signals), each block reads all signals of one receive channel. If its spectra exceed
+    the memory, a raw scan is therefore read several times.
 
     Frames of several drive-field periods, such as the patches of a multi-patch scan, are restored
     period by period: each period is a system matrix of its own over the same positions, with its
     own background and noise. The restored scan holds all of them.
 
-    A scan with fewer than two background frames tells the noise by its own roughness, with a
-    warning.
+    If a scan has fewer than two background frames, its noise is estimated from its own roughness,
+    with a warning.
 
     Parameters
     ----------

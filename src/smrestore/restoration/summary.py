@@ -26,8 +26,8 @@ class RestorationSummary:
         Standard deviation of the complex noise of the component, see
         :func:`smrestore.mdf.corrected_noise`.
     removed
-        sqrt(mean |measured - restored|^2) over that noise: 1 where a method takes away as much as
-        there is noise. NaN where the restored grid is another one.
+        sqrt(mean |measured - restored|^2) over that noise: 1 if a method takes away as much as
+        there is noise. NaN if the restored grid is another one.
     """
 
     snr_before: np.ndarray

@@ -27,7 +27,7 @@ class BackgroundSettings:
     low_order_drift
         How many times stronger the drift is at the lowest mixing orders.
     correlation_frames
-        Frames over which the drift forgets.
+        Frames over which the correlation of the drift falls to 1/e.
     jump_rate, jump_size
         Probability per frame that the background jumps, and the size in drift deviations.
     """

@@ -91,7 +91,8 @@ class Recording:
     sample
         int64 (N,): the sample in the bore during each frame, -1 for none.
     signal
-        Of these samples. It is called once for each block of frames, in the order of acquisition.
+        Returns the spectra of these samples. It is called once for each block of frames, in the
+        order of acquisition.
     """
 
     name: str

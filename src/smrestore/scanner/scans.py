@@ -39,7 +39,7 @@ class Scanner:
     name
         Its feedthrough and field deviations are drawn from the seed and this name.
     tracer, delta_sample, channels, fields, background
-        What it measures, with, and against.
+        Its tracer, delta sample, receive channels, deviations of the fields, and background.
     full_scale
         Largest voltage of the 16-bit converter in V.
     """
@@ -131,7 +131,7 @@ def scan_empty(
 ) -> None:
     """Measure an empty scan: ``frames`` single-average frames without a sample.
 
-    As in real files, the frames are not flagged as background: the file is one by its purpose.
+    As in real files, the frames are not flagged as background; the purpose of the file says it.
     Spectra are stored of the frequency bins ``frequencies``, or of those up to
     ``max_mixing_order``, and time signals if neither is given.
 
@@ -187,7 +187,7 @@ def scan_calibration(
         ``corrupted``, int64 (n, 3) in the order of acquisition.
     max_mixing_order
         Spectra of the frequencies up to it are stored, sorted as in processed files. If None, time
-        signals are, in the order of acquisition.
+        signals are stored in the order of acquisition.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the entry of a phantom shape must fulfil, for the configuration and for those without one.
+"""Checks of the entry of a phantom shape, for use with and without a configuration.
 
 The module imports nothing, so that a configuration is checked without the libraries of a scanner.
 """

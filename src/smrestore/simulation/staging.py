@@ -1,4 +1,4 @@
-"""Images that are simulated a part of their voxels at a time, and read a few at a time."""
+"""Images that are simulated in stages, some voxels at a time, and read a few images at a time."""
 
 import math
 import tempfile

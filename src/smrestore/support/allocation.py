@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
 
     A training step allocates and frees the same large arrays again and again. By default, glibc
     gives each back to the system, which clears every page before it hands it out again: a tenth to
-    a third of a step of small networks (``python benchmarks/training.py --allocation``). It costs
-    nothing but that the process stays as large as it was at its peak. Other C libraries are left as
+    a third of a step of small networks (``python benchmarks/training.py --allocation``). The only
+    cost is that the process stays as large as it was at its peak. Other C libraries are left as
     they are.
     """
     if not sys.platform.startswith("linux"):

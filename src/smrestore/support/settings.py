@@ -1,4 +1,4 @@
-"""Settings that say all about themselves: type, range, default, meaning.
+"""Settings that describe themselves: type, range, default, meaning.
 
 Sections of the configuration, options of networks, methods and tasks, and recipes of trainings are
 such models. From them come the checks, the schema for editors and the tables of the reference.

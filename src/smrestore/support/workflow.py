@@ -21,8 +21,8 @@ INTERRUPTED = 75
 def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
     """Run the body of a script: log to the rule's file and to stderr, fail with one clear line.
 
-    Libraries that are loaded use at most so many ``cores``; left to themselves, each job would take
-    all of them, and jobs side by side would be in each other's way.
+    Loaded libraries use at most this many ``cores``. Without this limit, each job would take all of
+    them, and jobs side by side would slow each other down.
 
     Errors that a user can act on end the job with their message alone; others keep their traceback
     in the log. The exit status is not zero in both cases, and :data:`INTERRUPTED` where work was
@@ -176,8 +176,8 @@ def code_id(script: str | Path, kept: Path | None = None) -> str:
     This module does not count: how jobs log and fail leaves their results as they are.
     Rules name it among their parameters, because Snakemake does not look into imported modules.
 
-    ``kept`` is a file for what is known of modules; parsing all of them takes seconds, which every
-    job on a cluster would spend.
+    ``kept`` is a file that keeps what is known of modules. Parsing all of them takes seconds, which
+    every job on a cluster would spend otherwise.
     """
     modules = _modules(kept)
     pending, seen = [Path(script)], {}

@@ -1,1 +1,1 @@
-"""How restored system matrices serve: components against the truth, images, tables and gains."""
+"""Quality of restored system matrices: components against the truth, images, tables and gains."""

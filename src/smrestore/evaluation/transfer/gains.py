@@ -55,9 +55,9 @@ def transfer_gains(
 ) -> list[Gain]:
     """Return the gains of methods over a baseline, by method and class.
 
-    Gains are differences of the same component. That of the test set is known at its noise levels;
-    it is interpolated linearly to the noise of each component of the scan, relative to its peak as
-    in the test set, and that of the first or last level beyond.
+    Gains are differences of the same component. The gain on the test set is known at its noise
+    levels. It is interpolated linearly to the noise of each component of the scan, relative to its
+    peak as in the test set. Beyond the first and last level, it stays at their values.
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ POINT = 1e-9
 def regridded(images: np.ndarray, source: CalibrationGrid, target: CalibrationGrid) -> np.ndarray:
     """Return the mean of piecewise constant images over each voxel of another grid.
 
-    An image has the value of a voxel everywhere within this voxel. Where a voxel of the target
-    lies partly outside of the source, the mean is over the part inside; where all of it does, the
-    value is 0. Along an axis on which the source has no extent it is constant.
+    An image has the value of a voxel everywhere within this voxel. If a voxel of the target
+    lies partly outside of the source, the mean is over the part inside. If it lies outside as a
+    whole, the value is 0. Along an axis without extent, the source is constant.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which rows of a system matrix are reconstructed with, and which are scored."""
+"""Rows of a system matrix that a reconstruction uses, and rows that are scored."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ def load_reconstruction_settings(entry: Mapping[str, object]) -> ReconstructionS
 def scored_rows(calibration: str | Path, settings: ReconstructionSettings) -> Rows:
     """Return the rows that are scored: what the settings allow, from an SNR of 1.5 on.
 
-    A reconstruction with a lower threshold has all of its rows scored. The signal-to-noise ratio is
-    known of every row, also where the settings do not ask for it.
+    If a reconstruction has a lower threshold, all of its rows are scored. The signal-to-noise ratio
+    is computed for every row, even if the settings do not need it.
     """
     threshold = min(settings.snr_threshold, SMALLEST_SNR)
     rows = select_rows(calibration, settings.replace(snr_threshold=threshold))

@@ -1,4 +1,4 @@
-"""The tables of a measurement: how the components and images of each method fare."""
+"""The tables of a measurement: quality of the components and images of each method."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def make_transfer_table(
     markdown: str | Path,
     classes: str | Path,
 ) -> None:
-    """Write what is known of each system matrix of a measurement.
+    """Write the scores of each system matrix of a measurement.
 
     Parameters
     ----------

@@ -180,7 +180,7 @@ def _wrap_title(title: str, width: float) -> str:
 def _extent_of(row: ComponentRow | ImageRow) -> Extent:
     """Return the field of view of the measurement, in which all panels of a row lie.
 
-    What ends earlier leaves a margin; coarse voxels that reach beyond are cut.
+    Smaller images leave a margin; coarse voxels that reach beyond are cut.
     """
     return next(panel.extent_mm for panel in row.panels if panel is not None)
 
