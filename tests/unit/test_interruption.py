@@ -26,7 +26,8 @@ RECIPE = {
         "sigma": [0.0, 0.3],
         "sigma_convention": "complex",
         "scale": [0.5, 1.0],
-        "steps": 240,
+        # After the last kill at row 8, seconds are left on a fast machine, too.
+        "steps": 960,
         "batch_size": 4,
         "learning_rate": 1e-3,
         "interval": 20,
