@@ -43,10 +43,7 @@ from torch import nn
 from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.evaluation.tables import TabulatedSet, compare, read_published, summarize
-from smrestore.methods import Method
-from smrestore.methods.classical import classical_method
-from smrestore.methods.network import NetworkMethod
-from smrestore.methods.options import Inference
+from smrestore.methods import load_method
 from smrestore.networks import build_network
 from smrestore.networks.weights import save_model
 from smrestore.noise import NoisePool, build_noise_pool
@@ -253,12 +250,10 @@ def evaluate_part(
 ) -> Path:
     """Evaluate a method on a part of the test set; return the file of its rows."""
     torch.set_num_threads(1)
-    method: Method = classical_method({"method": "dct-filter", "omega": 2.75})
-    if model is not None:
-        method = NetworkMethod.load(model, "denoising", Inference.checked(inference))
+    baseline = {"method": "dct-filter", "omega": 2.75} if model is None else None
     evaluate(
         test_set,
-        method,
+        load_method(baseline, model, "denoising", inference=inference),
         name,
         matrices=stores,
         noise_pool=pools[1],
@@ -395,8 +390,7 @@ class Trainer:
     flops: float = 0.0
 
     def __post_init__(self) -> None:
-        sizes = self.settings.network.plain()
-        network = build_network(sizes.pop("name"), 2, **sizes).to(self.device)
+        network = build_network(dimension=2, **self.settings.network.plain()).to(self.device)
         self.network = network.to(memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.network)
         self.rate = torch.tensor(0.0, device=self.device)

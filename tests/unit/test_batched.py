@@ -1,21 +1,26 @@
 """Pairs that are made in batches are those that are made one by one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from tiny_training import TRAINING
 
+from smrestore.methods.padding import random_offset
 from smrestore.noise import NoisePool, build_parametric_pool
 from smrestore.physics.parameters import SizeLimits, draw_cases
 from smrestore.simulation.batches import ComponentSelection, simulate_batch
 from smrestore.simulation.store import SystemMatrixStore
 from smrestore.support.errors import InputError
+from smrestore.support.seeds import generator
+from smrestore.tasks.degradation import complex_sigma
 from smrestore.training.batched import (
     DeviceData,
+    Draws,
     make_pairs,
     patch_of,
     random_draws,
-    sample_draws,
     size_groups,
 )
 from smrestore.training.data import TrainingPairs
@@ -43,6 +48,69 @@ def world(tmp_path_factory):
         frequencies=store.frequencies(),
     )
     return store, NoisePool(folder / "pool.h5")
+
+
+def sample_draws(pairs: TrainingPairs, numbers: Sequence[int]) -> Draws:
+    """Return what :class:`TrainingPairs` draws for the samples of these numbers, on the CPU."""
+    records = [_drawn(pairs, number) for number in numbers]
+    kinds = {"scale": "f4", "angle": "f4", "sigma": "f4", "noise_scale": "f4", "flipped": bool}
+    return Draws(
+        **{
+            name: torch.from_numpy(
+                np.array([record[name] for record in records], dtype=kinds.get(name, "i8"))
+            )
+            for name in records[0]
+        }
+    )
+
+
+def _drawn(pairs: TrainingPairs, index: int) -> dict[str, object]:
+    """Return the draws of one sample, in the order in which it takes them."""
+    settings, store = pairs.settings, pairs.store
+    number, level = pairs.start + index, None
+    if pairs.levels:
+        number, which = divmod(number, len(pairs.levels))
+        level = pairs.levels[which]
+    rng = generator(pairs.seed, pairs.purpose, number)
+    chosen = int(rng.integers(len(pairs.matrices)))
+    counts = [store.n_components(m) for m in pairs.matrices[: chosen + 1]]
+    component = sum(counts[:-1]) + int(rng.integers(counts[-1]))
+    stored = store.shape(pairs.matrices[chosen])
+    size = tuple(min(n, settings.patch) for n in stored)
+    crop = random_offset(size, stored, rng) if max(stored) > settings.patch else (0, 0, 0)
+    flipped = [False] * 3
+    if settings.flips:
+        flipped[: settings.dimension] = [rng.random() < 0.5 for _ in range(settings.dimension)]
+    scale, angle = rng.uniform(*settings.scale), 2 * np.pi * rng.random()
+    sigma = rng.uniform(*settings.sigma)
+    if rng.random() < settings.noise_free:
+        sigma = 0.0
+    sigma = complex_sigma(sigma if level is None else level, settings.sigma_convention)
+    frame, noise_scale = 0, 1.0
+    if sigma:
+        origins, first = pairs.pool.origins, 0
+        starts = [max(0, len(o.frames) - int(np.prod(size)) + 1) for o in origins]
+        frame = int(rng.integers(sum(starts)))
+        for origin, n_starts in zip(origins, starts, strict=True):
+            if frame < n_starts:
+                break
+            frame -= n_starts
+            first += len(origin.frames)
+        frame += first
+        noise_scale = np.sqrt(origin.averages / pairs.pool.averages)
+    patch = patch_of(settings)
+    offset = random_offset(size[: settings.dimension], patch[: settings.dimension], rng)
+    return {
+        "component": component,
+        "crop": crop,
+        "flipped": flipped,
+        "scale": scale,
+        "angle": angle,
+        "sigma": sigma,
+        "frame": frame,
+        "noise_scale": noise_scale,
+        "offset": (*offset, *[0] * (3 - settings.dimension)),
+    }
 
 
 @pytest.mark.parametrize("phase", ["raw", "canonical"])

@@ -5,6 +5,7 @@ once, and a function that checks what the section says about others.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
 
 import yaml
@@ -170,10 +171,12 @@ def read_configuration(paths: Iterable[str | Path]) -> dict[str, object]:
     InputError
         If a file is missing, is not YAML or holds no keys.
     """
-    merged: dict[str, object] = {}
-    for path in paths:
-        merged = _merged(merged, read_part(path))
-    return merged
+    return lay_over(map(read_part, paths))
+
+
+def lay_over(parts: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """Return configurations, each laid over those before it."""
+    return reduce(_merged, parts, {})
 
 
 def _merged(base: Mapping, overlay: Mapping) -> dict:

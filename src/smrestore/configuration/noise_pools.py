@@ -125,7 +125,7 @@ def _tag(value: object) -> str:
 
 
 NoisePool = union(
-    {f"{TAG}measured": MeasuredPool, f"{TAG}white": WhitePool, f"{TAG}drift-white": DriftPool},
+    {f"{TAG}measured": MeasuredPool, **{f"{TAG}{model}": pool for model, pool in _MODELS.items()}},
     _tag,
     _check_model,
 )

@@ -7,11 +7,11 @@ chosen of each is in :mod:`smrestore.methods.options`. Functions are loaded when
 """
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smrestore.support.errors import InputError
+from smrestore.support.lazy import load_names
 
 if TYPE_CHECKING:
     from smrestore.methods.biharmonic import inpaint_biharmonic
@@ -19,20 +19,17 @@ if TYPE_CHECKING:
     from smrestore.methods.cosine import dct_filter
     from smrestore.methods.spline import spline_upsample
 
-_MODULES = {
-    "Method": "classical",
-    "dct_filter": "cosine",
-    "inpaint_biharmonic": "biharmonic",
-    "spline_upsample": "spline",
-}
+__getattr__ = load_names(
+    __name__,
+    {
+        "Method": "classical",
+        "dct_filter": "cosine",
+        "inpaint_biharmonic": "biharmonic",
+        "spline_upsample": "spline",
+    },
+)
 
 __all__ = ["Method", "dct_filter", "inpaint_biharmonic", "load_method", "spline_upsample"]
-
-
-def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_method(

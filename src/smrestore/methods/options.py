@@ -4,6 +4,7 @@ A new classical method is one file with its function and one entry here. Nothing
 numerical libraries.
 """
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from smrestore.support.settings import (
@@ -32,9 +33,9 @@ class ClassicalOptions(Settings):
 
     tasks: ClassVar[tuple[str, ...]] = ()
 
+    @abstractmethod
     def build(self) -> "Method":
         """Return the method."""
-        raise NotImplementedError
 
 
 class DctFilter(ClassicalOptions):

@@ -4,6 +4,7 @@ A new network is one file with its class and one entry here. Nothing here import
 configuration is checked quickly.
 """
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -50,9 +51,9 @@ class NetworkOptions(Settings):
         return getattr(self, "mask_features", True)
 
     @staticmethod
+    @abstractmethod
     def architecture() -> "type[Network]":
         """Return the class of the network, which takes a dimension and these options."""
-        raise NotImplementedError
 
 
 def _mask_features(default: bool = False) -> object:

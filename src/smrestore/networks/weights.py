@@ -58,8 +58,7 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict[str, object]]:
             f"no readable weights ({error})", path=path, remedy="train the model again"
         ) from None
     settings = card["settings"]
-    sizes = dict(settings["network"])
-    network = build_network(sizes.pop("name"), settings["dimension"], **sizes)
+    network = build_network(dimension=settings["dimension"], **settings["network"])
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

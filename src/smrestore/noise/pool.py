@@ -45,11 +45,13 @@ class NoisePool:
         )
 
     @cached_property
-    def _noise(self) -> np.ndarray:
+    def noise(self) -> np.ndarray:
+        """Frames by channel and held frequency, complex64 (C, K, frames), on disk until read."""
         return memory_map(self._file["noise"])
 
     @cached_property
-    def _remove_level(self) -> bool:
+    def removes_level(self) -> bool:
+        """Whether the mean of each drawn run of frames is taken away."""
         return self._file.attrs["background_level"] == "remove"
 
     @cached_property
@@ -68,7 +70,7 @@ class NoisePool:
         return self._file["frequency"][()]
 
     @cached_property
-    def _place(self) -> np.ndarray:
+    def place(self) -> np.ndarray:
         """Row of each frequency bin of the complete spectrum, -1 for those not held."""
         place = np.full(int(self._file.attrs["n_frequencies"]), -1)
         place[self.frequencies] = np.arange(len(self.frequencies))
@@ -77,7 +79,7 @@ class NoisePool:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, held frequencies and frames."""
-        return self._noise.shape
+        return self.noise.shape
 
     def check_fits(
         self,
@@ -102,9 +104,9 @@ class NoisePool:
             If a grid has more voxels than any scan of the pool has frames, or the frequencies do
             not agree.
         """
-        if len(self._place) != n_frequencies:
+        if len(self.place) != n_frequencies:
             raise InputError(
-                f"{len(self._place)} frequencies, but the system matrices have {n_frequencies}",
+                f"{len(self.place)} frequencies, but the system matrices have {n_frequencies}",
                 path=self.path,
                 field="noise",
                 remedy="use an empty scan of the same sequence and bandwidth",
@@ -126,7 +128,7 @@ class NoisePool:
             )
 
     def _row(self, frequency: int) -> int:
-        row = self._place[frequency] if 0 <= frequency < len(self._place) else -1
+        row = self.place[frequency] if 0 <= frequency < len(self.place) else -1
         if row < 0:
             raise self._misses(frequency)
         return row
@@ -154,7 +156,7 @@ class NoisePool:
         count = int(np.prod(shape))
         starts = [max(0, len(origin.frames) - count + 1) for origin in self.origins]
         if not any(starts):
-            self.check_fits([shape], len(self._place))
+            self.check_fits([shape], len(self.place))
         chosen = int(rng.integers(sum(starts)))
         begin = 0
         for origin, n_starts in zip(self.origins, starts, strict=True):
@@ -163,9 +165,9 @@ class NoisePool:
             chosen -= n_starts
             begin += len(origin.frames)
         run = slice(begin + chosen, begin + chosen + count)
-        noise = np.array(self._noise[channel, self._row(frequency), run])
+        noise = np.array(self.noise[channel, self._row(frequency), run])
         scale = np.float32(np.sqrt(origin.averages / self.averages))
-        if self._remove_level:
+        if self.removes_level:
             noise -= noise.mean()
             noise *= scale
         elif scale != 1:

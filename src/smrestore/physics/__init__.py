@@ -4,8 +4,9 @@ Names are loaded when they are asked for (PEP 562). Most code that needs a grid 
 not simulate, and should not wait for the libraries of a simulation.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from smrestore.support.lazy import load_names
 
 if TYPE_CHECKING:
     from smrestore.physics.grid import CalibrationGrid
@@ -23,22 +24,25 @@ if TYPE_CHECKING:
         system_matrix,
     )
 
-_MODULES = {
-    "CalibrationGrid": "grid",
-    "Components": "spectrum",
-    "LocalFields": "spectrum",
-    "Particle": "particles",
-    "Receiver": "receiver",
-    "Sequence": "sequence",
-    "Simulation": "setup",
-    "component_values": "spectrum",
-    "format_order": "mixing",
-    "make_plan": "spectrum",
-    "mean_moment": "moment",
-    "mixing_orders": "mixing",
-    "system_matrix": "spectrum",
-    "total_order": "mixing",
-}
+__getattr__ = load_names(
+    __name__,
+    {
+        "CalibrationGrid": "grid",
+        "Components": "spectrum",
+        "LocalFields": "spectrum",
+        "Particle": "particles",
+        "Receiver": "receiver",
+        "Sequence": "sequence",
+        "Simulation": "setup",
+        "component_values": "spectrum",
+        "format_order": "mixing",
+        "make_plan": "spectrum",
+        "mean_moment": "moment",
+        "mixing_orders": "mixing",
+        "system_matrix": "spectrum",
+        "total_order": "mixing",
+    },
+)
 
 __all__ = [
     "CalibrationGrid",
@@ -56,9 +60,3 @@ __all__ = [
     "system_matrix",
     "total_order",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -4,8 +4,9 @@ Names are loaded when they are asked for (PEP 562): a configuration is checked w
 that reconstructions need.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from smrestore.support.lazy import load_names
 
 if TYPE_CHECKING:
     from smrestore.reconstruction.imaging import reconstruct, solve
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
     from smrestore.reconstruction.settings import ReconstructionSettings
     from smrestore.reconstruction.solver import kaczmarz
 
-_MODULES = {
-    "ReconstructionSettings": "settings",
-    "Regularization": "regularization",
-    "absolute_regularization": "regularization",
-    "kaczmarz": "solver",
-    "reconstruct": "imaging",
-    "relative_regularization": "regularization",
-    "row_energies": "rows",
-    "row_weights": "rows",
-    "select_rows": "rows",
-    "solve": "imaging",
-}
+__getattr__ = load_names(
+    __name__,
+    {
+        "ReconstructionSettings": "settings",
+        "Regularization": "regularization",
+        "absolute_regularization": "regularization",
+        "kaczmarz": "solver",
+        "reconstruct": "imaging",
+        "relative_regularization": "regularization",
+        "row_energies": "rows",
+        "row_weights": "rows",
+        "select_rows": "rows",
+        "solve": "imaging",
+    },
+)
 
 __all__ = [
     "ReconstructionSettings",
@@ -43,9 +47,3 @@ __all__ = [
     "select_rows",
     "solve",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

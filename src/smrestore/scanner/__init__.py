@@ -6,8 +6,9 @@ thermal noise, integer conversion. Names are loaded when they are asked for (PEP
 configuration is checked without the libraries that a scan needs.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from smrestore.support.lazy import load_names
 
 if TYPE_CHECKING:
     from smrestore.scanner.configured import (
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
         scan_phantom,
     )
 
-_MODULES = {
-    "Phantom": "phantoms",
-    "Scanner": "scans",
-    "load_calibration": "configured",
-    "load_grid": "configured",
-    "load_phantom": "phantoms",
-    "load_scanner": "configured",
-    "load_sequence": "configured",
-    "repeat_calibration": "scans",
-    "scan_calibration": "scans",
-    "scan_empty": "scans",
-    "scan_phantom": "scans",
-}
+__getattr__ = load_names(
+    __name__,
+    {
+        "Phantom": "phantoms",
+        "Scanner": "scans",
+        "load_calibration": "configured",
+        "load_grid": "configured",
+        "load_phantom": "phantoms",
+        "load_scanner": "configured",
+        "load_sequence": "configured",
+        "repeat_calibration": "scans",
+        "scan_calibration": "scans",
+        "scan_empty": "scans",
+        "scan_phantom": "scans",
+    },
+)
 
 __all__ = [
     "Phantom",
@@ -52,9 +56,3 @@ __all__ = [
     "scan_empty",
     "scan_phantom",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -151,15 +151,16 @@ class SystemMatrixStore:
         return groups
 
     @cached_property
-    def _index(self) -> list[dict[str, np.ndarray]]:
-        """Channel, frequency and mixing order of all components, read once."""
+    def index(self) -> list[dict[str, np.ndarray]]:
+        """Channel, frequency and mixing order of the components of each matrix, read once."""
         keys = ("channel", "frequency", "mixing_order")
         return [
             {key: self._file(path)[name][key][()] for key in keys} for path, name in self._groups
         ]
 
     @cached_property
-    def _components(self) -> list[np.ndarray | h5py.Dataset]:
+    def components(self) -> list[np.ndarray | h5py.Dataset]:
+        """Images of each matrix (components, Nx, Ny, Nz), on disk until they are read."""
         datasets = [self._file(path)[name]["components"] for path, name in self._groups]
         return [d if d.chunks else memory_map(d) for d in datasets]
 
@@ -169,11 +170,11 @@ class SystemMatrixStore:
 
     def n_components(self, matrix: int) -> int:
         """Return the number of components kept of a matrix."""
-        return len(self._index[matrix]["channel"])
+        return len(self.index[matrix]["channel"])
 
     def shape(self, matrix: int) -> tuple[int, int, int]:
         """Return the calibration grid size of a matrix."""
-        return self._components[matrix].shape[1:]
+        return self.components[matrix].shape[1:]
 
     def parameters(self, matrix: int) -> dict[str, object]:
         """Return the case a matrix was simulated from."""
@@ -190,22 +191,22 @@ class SystemMatrixStore:
 
     def frequencies(self) -> np.ndarray:
         """Return the frequency bins of all components kept of all matrices, ascending."""
-        return np.unique(np.concatenate([index["frequency"] for index in self._index]))
+        return np.unique(np.concatenate([index["frequency"] for index in self.index]))
 
     def read(self, matrix: int, component: int) -> Component:
         """Read one component by the indices of its matrix and within the matrix."""
-        index = self._index[matrix]
+        index = self.index[matrix]
         return Component(
             matrix=self._groups[matrix][1],
             channel=int(index["channel"][component]),
             frequency=int(index["frequency"][component]),
             mixing_order=tuple(index["mixing_order"][component].tolist()),
-            image=self._components[matrix][component].astype(np.complex64),
+            image=self.components[matrix][component].astype(np.complex64),
         )
 
     def find(self, matrix: int, mixing_order: tuple[int, int, int], channel: int) -> int | None:
         """Return the index of the component of a mixing order and channel, None if not kept."""
-        index = self._index[matrix]
+        index = self.index[matrix]
         hits = np.flatnonzero(
             (index["channel"] == channel) & (index["mixing_order"] == mixing_order).all(axis=1)
         )
@@ -228,7 +229,7 @@ def verify_store(path: str | Path) -> None:
     store = SystemMatrixStore([path])
     for matrix, (_, name) in enumerate(store._groups):
         group = store._file(Path(path))[name]
-        components, norm = store._components[matrix], group["norm"][()]
+        components, norm = store.components[matrix], group["norm"][()]
         counts = {len(components), *(group[k].shape[0] for k in ("channel", "frequency", "norm"))}
         if len(counts) != 1 or store.shape(matrix) != tuple(group.attrs["size"]):
             fault = "shapes disagree"

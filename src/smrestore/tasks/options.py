@@ -3,6 +3,7 @@
 A new task is one file with its class, one entry here. Nothing here imports numerical libraries.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -27,9 +28,9 @@ class TaskOptions(Settings):
     """What all tasks have in common."""
 
     @staticmethod
+    @abstractmethod
     def task() -> "type[Task]":
         """Return the class of the task, which takes these options."""
-        raise NotImplementedError
 
     @property
     def spacing(self) -> int:

@@ -1,24 +1,21 @@
 """Training pairs as batched tensor operations, from stores and noise that lie in a GPU's memory.
 
-The same pairs as :class:`smrestore.training.data.TrainingPairs` makes one by one: with the draws of
-a sample (:func:`sample_draws`) they agree to rounding. :func:`random_draws` takes the same
-distributions from the generator of the device, without any transfer, so that a CUDA graph can hold
-it. For denoising without a first guess.
+The same pairs as :class:`smrestore.training.data.TrainingPairs` makes one by one: from the same
+draws they agree to rounding. :func:`random_draws` takes the same distributions from the generator
+of the device, without any transfer, so that a CUDA graph can hold it. For denoising without a first
+guess.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 
-from smrestore.methods.padding import random_offset
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import SystemMatrixStore
 from smrestore.support.errors import InputError
-from smrestore.support.seeds import generator
 from smrestore.tasks.degradation import complex_sigma
-from smrestore.training.data import Sample, TrainingPairs, select
+from smrestore.training.data import Sample, select
 from smrestore.training.settings import TrainingSettings
 
 Rectangle = tuple[int, int, int]
@@ -81,12 +78,12 @@ class DeviceData:
         _, n_frequencies, n_frames = pool.shape
         values, sizes, places, counts = [], [], [], []
         for matrix in select(store, settings).matrices:
-            index = store._index[matrix]
-            images = np.asarray(store._components[matrix][()])
+            index = store.index[matrix]
+            images = np.asarray(store.components[matrix][()])
             values.append(images.reshape(-1))
             counts.append(len(images))
             sizes.append(np.tile(images.shape[1:], (len(images), 1)))
-            rows = pool._place[index["frequency"]]
+            rows = pool.place[index["frequency"]]
             places.append((index["channel"] * n_frequencies + rows).astype(np.int64) * n_frames)
         size = np.concatenate(sizes).astype(np.int64)
         voxels = size.prod(axis=1)
@@ -100,15 +97,13 @@ class DeviceData:
             "place": np.concatenate(places),
             "first": np.cumsum(counts) - counts,
             "count": np.array(counts, dtype=np.int64),
-            "noise": np.asarray(pool._noise).reshape(-1),
+            "noise": np.asarray(pool.noise).reshape(-1),
             "run_first": np.cumsum(lengths) - lengths,
             "run_length": lengths,
             "run_scale": np.array(scales, dtype=np.float32),
         }
-        tensors = {
-            name: torch.tensor(array, device=device).contiguous() for name, array in arrays.items()
-        }
-        return cls(**tensors, remove_level=pool._remove_level)
+        tensors = {name: torch.tensor(array, device=device) for name, array in arrays.items()}
+        return cls(**tensors, remove_level=pool.removes_level)
 
     @property
     def grids(self) -> np.ndarray:
@@ -219,69 +214,6 @@ def random_draws(
     )
 
 
-def sample_draws(pairs: TrainingPairs, numbers: Sequence[int]) -> Draws:
-    """Return what :class:`TrainingPairs` draws for the samples of these numbers, on the CPU."""
-    records = [_drawn(pairs, number) for number in numbers]
-    kinds = {"scale": "f4", "angle": "f4", "sigma": "f4", "noise_scale": "f4", "flipped": bool}
-    return Draws(
-        **{
-            name: torch.from_numpy(
-                np.array([record[name] for record in records], dtype=kinds.get(name, "i8"))
-            )
-            for name in records[0]
-        }
-    )
-
-
-def _drawn(pairs: TrainingPairs, index: int) -> dict[str, object]:
-    """Return the draws of one sample, in the order in which it takes them."""
-    settings, store = pairs.settings, pairs.store
-    number, level = pairs.start + index, None
-    if pairs.levels:
-        number, which = divmod(number, len(pairs.levels))
-        level = pairs.levels[which]
-    rng = generator(pairs.seed, pairs.purpose, number)
-    chosen = int(rng.integers(len(pairs.matrices)))
-    counts = [store.n_components(m) for m in pairs.matrices[: chosen + 1]]
-    component = sum(counts[:-1]) + int(rng.integers(counts[-1]))
-    stored = store.shape(pairs.matrices[chosen])
-    size = tuple(min(n, settings.patch) for n in stored)
-    crop = random_offset(size, stored, rng) if max(stored) > settings.patch else (0, 0, 0)
-    flipped = [False] * 3
-    if settings.flips:
-        flipped[: settings.dimension] = [rng.random() < 0.5 for _ in range(settings.dimension)]
-    scale, angle = rng.uniform(*settings.scale), 2 * np.pi * rng.random()
-    sigma = rng.uniform(*settings.sigma)
-    if rng.random() < settings.noise_free:
-        sigma = 0.0
-    sigma = complex_sigma(sigma if level is None else level, settings.sigma_convention)
-    frame, noise_scale = 0, 1.0
-    if sigma:
-        origins, first = pairs.pool.origins, 0
-        starts = [max(0, len(o.frames) - int(np.prod(size)) + 1) for o in origins]
-        frame = int(rng.integers(sum(starts)))
-        for origin, n_starts in zip(origins, starts, strict=True):
-            if frame < n_starts:
-                break
-            frame -= n_starts
-            first += len(origin.frames)
-        frame += first
-        noise_scale = np.sqrt(origin.averages / pairs.pool.averages)
-    patch = patch_of(settings)
-    offset = random_offset(size[: settings.dimension], patch[: settings.dimension], rng)
-    return {
-        "component": component,
-        "crop": crop,
-        "flipped": flipped,
-        "scale": scale,
-        "angle": angle,
-        "sigma": sigma,
-        "frame": frame,
-        "noise_scale": noise_scale,
-        "offset": (*offset, *[0] * (3 - settings.dimension)),
-    }
-
-
 def make_pairs(
     data: DeviceData, draws: Draws, settings: TrainingSettings, patch: Rectangle
 ) -> Sample:
@@ -330,7 +262,7 @@ def make_pairs(
     if data.remove_level:
         noise = deviations
     else:
-        noise = (mean + per_sample(draws.noise_scale) * deviations.clone()) * inside
+        noise = (mean + per_sample(draws.noise_scale) * deviations) * inside
     noisy = (draws.sigma > 0) & (deviation > 0)
     strength = torch.where(noisy, draws.sigma / torch.where(noisy, deviation, 1), 0)
     degraded = truth + noise * per_sample(strength)

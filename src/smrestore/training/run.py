@@ -163,8 +163,7 @@ def set_up(
 ) -> Loop:
     """Build the network with fresh weights, and all that trains it."""
     torch.manual_seed(seed)
-    sizes = settings.network.plain()
-    network = build_network(sizes.pop("name"), settings.dimension, **sizes)
+    network = build_network(dimension=settings.dimension, **settings.network.plain())
     if settings.dimension == 2:
         # Convolutions in 2D run faster this way, on CPUs and with half precision on GPUs.
         network = network.to(memory_format=torch.channels_last)
