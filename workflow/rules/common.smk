@@ -21,11 +21,9 @@ except ConfigurationError as error:
 config.clear()
 config.update(completed)
 
-STORES = read_stores(config.get("downloads", {}).get("registry"))
-DATASETS = config["datasets"]
-SCAN_ENTRIES = config["scans"]
+STORES = read_stores(config["downloads"].get("registry"))
 # Methods that are applied to the mean of twin frequencies.
-TWINS = config.get("twin_methods", {})
+TWINS = config["twin_methods"]
 TWINS_USED = any(
     method in TWINS
     for section in ("test_sets", "measurements")
@@ -41,7 +39,7 @@ def repetitions(measurement):
     """Return a measurement once more for each of its realizations, by names of files."""
     entry = config["measurements"][measurement]
     found = {}
-    for scan in entry.get("realizations", []):
+    for scan in entry["realizations"]:
         found[f"{measurement}/{scan}"] = {**entry, "calibration": scan, "reference": None}
         if "prior" in entry:
             prior = f"{entry['prior']['measurement']}/{scan}"
@@ -87,7 +85,7 @@ wildcard_constraints:
 
 def batches(dataset, split):
     """Return the store files of a split."""
-    entry = DATASETS[dataset]
+    entry = config["datasets"][dataset]
     count = -(-entry["matrices"][split] // entry["batch_size"])
     return [f"results/system_matrices/{dataset}/{split}/{batch:03d}.h5" for batch in range(count)]
 
@@ -125,7 +123,7 @@ def variant_label(measurement, variant):
         return "Truth"
     if variant not in VARIANTS:
         return label(variant)
-    scan = SCAN_ENTRIES[entry["calibration" if variant == "measured" else "reference"]]
+    scan = config["scans"][entry["calibration" if variant == "measured" else "reference"]]
     if "averages" not in scan:
         return variant.capitalize()
     count = scan["averages"]
@@ -134,12 +132,12 @@ def variant_label(measurement, variant):
 
 def has_truth(scan):
     """Tell whether a scan comes with its truth."""
-    return SCAN_ENTRIES[scan]["source"] == "virtual"
+    return config["scans"][scan]["source"] == "virtual"
 
 
 def truth_of(scan):
     """Return the truth of a scan, nothing if nobody knows it; repeated scans share it."""
-    original = SCAN_ENTRIES[scan].get("repeats", scan)
+    original = config["scans"][scan].get("repeats", scan)
     return [f"results/scans/{original}.truth.h5"] if has_truth(scan) else []
 
 
@@ -179,13 +177,13 @@ def matrix_of(measurement, variant):
 
 PARAMETERS = [
     f"results/parameters/{dataset}/{split}.csv"
-    for dataset, entry in DATASETS.items()
+    for dataset, entry in config["datasets"].items()
     for split, count in entry["matrices"].items()
     if count
 ]
 SYSTEM_MATRICES = [
     path
-    for dataset, entry in DATASETS.items()
+    for dataset, entry in config["datasets"].items()
     for split in entry["matrices"]
     for path in batches(dataset, split)
 ]

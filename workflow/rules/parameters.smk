@@ -17,7 +17,9 @@ rule sample_parameters:
     params:
         code=code("sample_parameters"),
         seed=config["seed"],
-        matrices=lambda wildcards: DATASETS[wildcards.dataset]["matrices"][wildcards.split],
+        matrices=lambda wildcards: config["datasets"][wildcards.dataset]["matrices"][
+            wildcards.split
+        ],
         settings=get_draw_settings,
     script:
         "../scripts/sample_parameters.py"

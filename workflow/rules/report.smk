@@ -26,7 +26,7 @@ rule write_report:
         code=code("write_report"),
         config=config,
         labels={name: label(name) for name in [*config["baselines"], *config["experiments"]]},
-        datasets=DATASETS,
+        datasets=config["datasets"],
         # With files that the page tells of only as long as they are there.
         results=lambda wildcards, output: os.path.dirname(output[0]),
     script:

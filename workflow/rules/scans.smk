@@ -57,7 +57,8 @@ rule repeat_calibration:
     benchmark:
         "results/benchmarks/scans/{scan}.jsonl"
     wildcard_constraints:
-        scan="|".join(scan for scan in SCAN_ENTRIES if "repeats" in SCAN_ENTRIES[scan]) or "(?!)",
+        scan="|".join(scan for scan in config["scans"] if "repeats" in config["scans"][scan])
+        or "(?!)",
     conda:
         "../../envs/simulation.yaml"
     params:
@@ -124,6 +125,6 @@ rule fetch_scan:
         code=code("fetch_scan"),
         settings=lambda wildcards: config["scans"][wildcards.scan],
         store=get_store,
-        cache=config.get("downloads", {}).get("cache"),
+        cache=config["downloads"].get("cache"),
     script:
         "../scripts/fetch_scan.py"

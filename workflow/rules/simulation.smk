@@ -21,7 +21,7 @@ rule simulate_batch:
         code=code("simulate_batch"),
         seed=config["seed"],
         batches=lambda wildcards: len(batches(wildcards.dataset, wildcards.split)),
-        evaluator=lambda wildcards: DATASETS[wildcards.dataset]["evaluator"],
-        components=lambda wildcards: DATASETS[wildcards.dataset]["components"],
+        evaluator=lambda wildcards: config["datasets"][wildcards.dataset]["evaluator"],
+        components=lambda wildcards: config["datasets"][wildcards.dataset]["components"],
     script:
         "../scripts/simulate_batch.py"

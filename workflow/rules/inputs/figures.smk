@@ -69,7 +69,7 @@ def figure_images(figure):
 def figure_seen(figure):
     """Return what methods restore, nothing if this is the calibration as it was measured."""
     entry = figure_measurement(figure)
-    if not {"prior", "missing"} & set(entry) and not entry.get("decimate"):
+    if not {"prior", "missing"} & set(entry) and not entry["decimate"]:
         return []
     return [scan_to_restore(config["figures"][figure]["measurement"])]
 
@@ -78,7 +78,7 @@ def figure_seen_image(figure):
     """Return the images of what methods restore, nothing if voxels are missing in it."""
     entry = figure_measurement(figure)
     prior = entry.get("prior")
-    if not prior or "missing" in entry or entry.get("decimate"):
+    if not prior or "missing" in entry or entry["decimate"]:
         return []
     return [f"results/reconstructions/{prior['measurement']}.h5"]
 
@@ -106,7 +106,7 @@ def seen_label(figure):
         task = config["measurements"][entry["prior"]["measurement"]]["task"]
         done = {"denoising": "Denoised", "inpainting": "Inpainted"}.get(task, "Restored")
         words.append(f"{done} ({label(entry['prior']['method'])})")
-    if entry.get("decimate"):
+    if entry["decimate"]:
         words.append(f"Decimated (1 of {entry['factor']} per axis)")
     if "missing" in entry:
         words.append("Masked")

@@ -7,7 +7,7 @@ def get_pool_scans(wildcards):
 
 def get_pool_matrices(wildcards):
     """Return the stores that the frequencies of a pool are taken from, none for all frequencies."""
-    if config["noise_pools"][wildcards.pool].get("frequencies", "all") == "all":
+    if config["noise_pools"][wildcards.pool]["frequencies"] == "all":
         return []
     return needed_matrices(wildcards.pool)
 

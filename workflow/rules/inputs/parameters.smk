@@ -3,4 +3,4 @@
 
 def get_draw_settings(wildcards):
     keys = ("draws_of", "dimension", "model", "grid", "refinement", "sequence")
-    return {key: DATASETS[wildcards.dataset][key] for key in keys}
+    return {key: config["datasets"][wildcards.dataset][key] for key in keys}

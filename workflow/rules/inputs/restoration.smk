@@ -36,7 +36,7 @@ def get_rows_to_restore(wildcards):
     nothing else is looked at.
     """
     name = wildcards.measurement
-    if config["measurements"].get(name, {"restore": "needed"}).get("restore", "all") == "all":
+    if config["measurements"].get(name, {"restore": "needed"})["restore"] == "all":
         return None
     users = [e for e in MEASUREMENTS.values() if e.get("prior", {}).get("measurement") == name]
     return [entry["reconstruction"] for entry in (MEASUREMENTS[name], *users)]

@@ -3,7 +3,7 @@
 
 def get_scan_settings(wildcards):
     """Return a virtual scan with everything it names, so that only its own settings matter."""
-    scan = dict(SCAN_ENTRIES[wildcards.scan])
+    scan = dict(config["scans"][wildcards.scan])
     # The frequencies come with the inputs.
     scan.pop("frequencies", None)
     scan["scanner_name"] = scan["scanner"]

@@ -18,14 +18,14 @@ def get_table_settings(wildcards):
         "number": entry["number"],
         "caption": entry["caption"],
         "published_names": entry["published"],
-        "size_ranges": entry.get("size_ranges", []),
+        "size_ranges": entry["size_ranges"],
         "test_sets": [
             {"name": name, **{key: test_set[key] for key in keys if key in test_set}}
             for name, test_set in test_sets.items()
         ],
         "labels": {method: label(method) for method in methods},
         "alignments": {
-            method: config["baselines"][method].get("alignment", "aligned")
+            method: config["baselines"][method]["alignment"]
             for method in methods
             if config["baselines"].get(method, {}).get("method") == "spline"
         },
@@ -72,7 +72,7 @@ def get_claim_scores(wildcards):
 
 def scan_dimension(scan):
     """Return the driven axes of a virtual scan."""
-    sequence = config["sequences"][SCAN_ENTRIES[scan]["sequence"]]
+    sequence = config["sequences"][config["scans"][scan]["sequence"]]
     return sum(amplitude > 0 for amplitude in sequence["drive_amplitude_mT"])
 
 
@@ -87,7 +87,7 @@ def get_claim_settings(wildcards):
                 "dimension": config["test_sets"][name]["dimension"],
                 "test_set": name,
                 "published": entry["published"],
-                "size_ranges": entry.get("size_ranges", []),
+                "size_ranges": entry["size_ranges"],
             }
             for name, entry in claim_sets()
         ],
@@ -102,7 +102,7 @@ def get_claim_settings(wildcards):
         ],
         "training": {
             name: {
-                "matrices": DATASETS[entry["dataset"]]["matrices"]["train"],
+                "matrices": config["datasets"][entry["dataset"]]["matrices"]["train"],
                 "steps": entry["training"]["steps"],
             }
             for name, entry in experiments.items()
@@ -119,12 +119,10 @@ def get_timed_measurements(wildcards):
             "name": name,
             "task": entry["task"],
             "calibration": f"results/scans/{entry['calibration']}.mdf",
-            "robot_time_s": entry.get("robot_time_s", 0.0),
+            "robot_time_s": entry["robot_time_s"],
         }
         if "factor" in entry:
-            timed.append(
-                found | {"factor": entry["factor"], "decimate": entry.get("decimate", False)}
-            )
+            timed.append(found | {"factor": entry["factor"], "decimate": entry["decimate"]})
         elif entry["reference"]:
             timed.append(found | {"reference": f"results/scans/{entry['reference']}.mdf"})
     return timed
