@@ -6,37 +6,17 @@ harmonics of low degree around the center of the scanner, so that the deviations
 coils can make. The center itself keeps its ideal field.
 """
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from smrestore.physics import LocalFields, Sequence
+from smrestore.physics.harmonics import gradient, norms, solid_harmonics, values
 from smrestore.support.errors import InputError
 
-Polynomial = dict[tuple[int, int, int], float]
-"""Coefficient by the powers of x, y and z."""
-
-DEGREE_1: tuple[Polynomial, ...] = ({(1, 0, 0): 1}, {(0, 1, 0): 1}, {(0, 0, 1): 1})
-DEGREE_2: tuple[Polynomial, ...] = (
-    {(1, 1, 0): 1},
-    {(0, 1, 1): 1},
-    {(1, 0, 1): 1},
-    {(2, 0, 0): 1, (0, 2, 0): -1},
-    {(0, 0, 2): 2, (2, 0, 0): -1, (0, 2, 0): -1},
-)
-DEGREE_3: tuple[Polynomial, ...] = (
-    {(1, 1, 1): 1},
-    {(2, 0, 1): 1, (0, 2, 1): -1},
-    {(3, 0, 0): 1, (1, 2, 0): -3},
-    {(2, 1, 0): 3, (0, 3, 0): -1},
-    {(1, 0, 2): 4, (3, 0, 0): -1, (1, 2, 0): -1},
-    {(0, 1, 2): 4, (2, 1, 0): -1, (0, 3, 0): -1},
-    {(0, 0, 3): 2, (2, 0, 1): -3, (0, 2, 1): -3},
-)
-POTENTIALS = (*DEGREE_2, *DEGREE_3)
+POTENTIALS = (*solid_harmonics(2), *solid_harmonics(3))
 """Their gradients deviate linearly and quadratically; degree 1 would be a constant field."""
-AMPLITUDES = (*DEGREE_1, *DEGREE_2)
+AMPLITUDES = (*solid_harmonics(1), *solid_harmonics(2))
 """They vanish in the center, where drive fields are calibrated."""
 
 
@@ -113,12 +93,12 @@ class FieldImperfection:
         slope = np.sqrt(np.mean(np.square(sequence.gradient)))
         deviation = np.zeros_like(relative)
         for coefficient, potential in zip(self.selection, POTENTIALS, strict=True):
-            _, norm = _norms(_key(potential))
-            deviation += coefficient / norm * _gradient(potential, relative)
+            _, norm = norms(potential)
+            deviation += coefficient / norm * gradient(potential, relative)
         scale = np.ones_like(relative)
         for i, amplitude in enumerate(AMPLITUDES):
-            norm, _ = _norms(_key(amplitude))
-            scale += self.drive[:, i] / norm * _values(amplitude, relative)[:, None]
+            norm, _ = norms(amplitude)
+            scale += self.drive[:, i] / norm * values(amplitude, relative)[:, None]
         if scale.size and scale.min() <= 0:
             raise InputError(
                 f"a drive field is reversed at {1e3 * np.linalg.norm(positions, axis=1).max():.3g} "
@@ -128,46 +108,3 @@ class FieldImperfection:
             )
         static = sequence.static_field(positions) + slope * self.radius * deviation
         return LocalFields(static, scale)
-
-
-def _values(polynomial: Polynomial, points: np.ndarray) -> np.ndarray:
-    """Return a polynomial at points (..., 3), float64 (...)."""
-    result = np.zeros(points.shape[:-1])
-    for powers, coefficient in polynomial.items():
-        result += coefficient * np.prod(points ** np.array(powers), axis=-1)
-    return result
-
-
-def _gradient(polynomial: Polynomial, points: np.ndarray) -> np.ndarray:
-    """Return the gradient of a polynomial at points (..., 3), float64 (..., 3)."""
-    parts = []
-    for axis in range(3):
-        derivative: Polynomial = {}
-        for powers, coefficient in polynomial.items():
-            if powers[axis]:
-                lower = tuple(p - (i == axis) for i, p in enumerate(powers))
-                derivative[lower] = coefficient * powers[axis]
-        parts.append(_values(derivative, points))
-    return np.stack(parts, axis=-1)
-
-
-def _key(polynomial: Polynomial) -> tuple:
-    return tuple(polynomial.items())
-
-
-@functools.cache
-def _norms(key: tuple) -> tuple[float, float]:
-    """Return the root mean square of a polynomial and of its gradient over the unit sphere."""
-    polynomial = dict(key)
-    height, weight = np.polynomial.legendre.leggauss(8)
-    angle = 2 * np.pi * np.arange(16) / 16
-    ring = np.sqrt(1 - height**2)[:, None]
-    points = np.stack(
-        [ring * np.cos(angle), ring * np.sin(angle), np.tile(height[:, None], 16)], axis=-1
-    )
-    weights = weight[:, None] / 32
-
-    def rms(squares: np.ndarray) -> float:
-        return float(np.sqrt(np.sum(weights * squares)))
-
-    return rms(_values(polynomial, points) ** 2), rms((_gradient(polynomial, points) ** 2).sum(-1))

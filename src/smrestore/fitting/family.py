@@ -1,0 +1,196 @@
+"""What is fitted: the unknowns of tracer and fields, their scales, bounds and prior knowledge."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.physics.harmonics import gradient, norms, solid_harmonics, values
+from smrestore.physics.sequence import Sequence
+
+STATES = ("fluid", "immobilized", "langevin")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """One number that is fitted, as the fit sees it: with a Gaussian prior, and bounds.
+
+    Attributes
+    ----------
+    name, unit
+        For readers.
+    start, deviation
+        Mean and standard deviation of the prior.
+    lowest, highest
+        Bounds.
+    """
+
+    name: str
+    unit: str
+    start: float
+    deviation: float
+    lowest: float
+    highest: float
+
+
+_TRACER = {
+    # Magnetite tracers of MPI have cores of 15 to 30 nm (table 1 of Tsanda et al. 2026); priors are
+    # wide, so that data decide.
+    "core_diameter": Unknown("core diameter", "ln(nm)", np.log(21.0), 0.3, np.log(8), np.log(50)),
+    "spread": Unknown("diameter spread", "", 0.1, 0.1, 0.0, 0.4),
+    "anisotropy": Unknown("anisotropy", "ln(J/m^3)", np.log(1500), 1.0, np.log(30), np.log(3e4)),
+    "modulation": Unknown("spatial modulation", "", 1.0, 0.3, 0.0, 3.0),
+    "relaxation": Unknown("relaxation time", "us", 1.0, 2.0, 0.0, 20.0),
+    "polar": Unknown("polar angle of the easy axis", "rad", np.pi / 4, 1.5, -np.pi, np.pi),
+    "azimuth": Unknown("azimuth of the easy axis", "rad", np.pi / 4, 3.0, -2 * np.pi, 2 * np.pi),
+}
+_OF_STATE = {
+    "fluid": ("core_diameter", "spread", "anisotropy", "modulation", "relaxation"),
+    "immobilized": ("core_diameter", "spread", "anisotropy", "relaxation", "polar", "azimuth"),
+    "langevin": ("core_diameter", "spread", "relaxation"),
+}
+
+OFFSET_DEVIATION = 0.05
+"""Of the prior of the constant field, over the ideal field at the radius."""
+FIELD_DEVIATION = 0.03
+"""Of the prior of each other harmonic, in the same unit; drive fields relative to their amplitude."""
+FIELD_BOUND = 0.5
+
+
+@dataclass(frozen=True)
+class Family:
+    """The models among which the fit searches.
+
+    Attributes
+    ----------
+    state
+        ``fluid`` (easy axes follow the selection field), ``immobilized`` (one easy axis) or
+        ``langevin`` (no anisotropy).
+    selection_degree
+        Highest degree of the potentials that the selection field may deviate by; 0 for an ideal
+        field, 1 for an offset, 2 for linear deviations.
+    drive_degree
+        Highest degree of the harmonics by which drive fields vary in space; -1 for ideal ones.
+    driven
+        Axes with a drive field.
+    radius
+        Distance from the center in m at which the deviations are scaled.
+    core_sizes
+        Diameters that stand for the log-normal distribution.
+    """
+
+    state: str
+    selection_degree: int
+    drive_degree: int
+    driven: tuple[bool, bool, bool]
+    radius: float
+    core_sizes: int = 3
+
+    @functools.cached_property
+    def tracer_names(self) -> tuple[str, ...]:
+        """Keys of the unknowns of the tracer, which come first."""
+        return _OF_STATE[self.state]
+
+    @functools.cached_property
+    def unknowns(self) -> tuple[Unknown, ...]:
+        """All unknowns: of the tracer, the selection field, then each drive field."""
+        found = [_TRACER[name] for name in self.tracer_names]
+        for degree, number, _ in self._potentials:
+            deviation = OFFSET_DEVIATION if degree == 1 else FIELD_DEVIATION
+            found.append(
+                Unknown(
+                    f"selection field {degree}.{number}", "", 0.0, deviation,
+                    -FIELD_BOUND, FIELD_BOUND,
+                )
+            )  # fmt: skip
+        for axis in self.driven_axes:
+            for degree, number, _ in self._amplitudes:
+                found.append(
+                    Unknown(
+                        f"drive field {'xyz'[axis]} {degree}.{number}", "", 0.0, FIELD_DEVIATION,
+                        -FIELD_BOUND, FIELD_BOUND,
+                    )
+                )  # fmt: skip
+        return tuple(found)
+
+    @property
+    def driven_axes(self) -> list[int]:
+        """Numbers of the axes with a drive field."""
+        return [axis for axis, on in enumerate(self.driven) if on]
+
+    @functools.cached_property
+    def _potentials(self) -> list[tuple]:
+        return [
+            (degree, number, harmonic)
+            for degree in range(1, self.selection_degree + 1)
+            for number, harmonic in enumerate(solid_harmonics(degree), 1)
+        ]
+
+    @functools.cached_property
+    def _amplitudes(self) -> list[tuple]:
+        return [
+            (degree, number, harmonic)
+            for degree in range(self.drive_degree + 1)
+            for number, harmonic in enumerate(solid_harmonics(degree), 1)
+        ]
+
+    @property
+    def n_tracer(self) -> int:
+        """Unknowns of the tracer."""
+        return len(self.tracer_names)
+
+    @property
+    def n_selection(self) -> int:
+        """Unknowns of the selection field."""
+        return len(self._potentials)
+
+    @property
+    def n_drive(self) -> int:
+        """Unknowns of one drive field."""
+        return len(self._amplitudes)
+
+    def tracer(self, theta: np.ndarray) -> dict[str, float]:
+        """Return the numbers of the tracer by their keys."""
+        return dict(zip(self.tracer_names, theta[: self.n_tracer].tolist(), strict=True))
+
+    def bases(self, points: np.ndarray, sequence: Sequence) -> "FieldBases":
+        """Return the fields that the coefficients multiply, at points (n, 3) in m."""
+        relative = points / self.radius
+        slope = np.sqrt(np.mean(np.square(sequence.gradient)))
+        selection = np.empty((len(points), 3, self.n_selection))
+        for i, (_, _, harmonic) in enumerate(self._potentials):
+            shape = gradient(harmonic, relative) / norms(harmonic)[1]
+            selection[:, :, i] = slope * self.radius * shape
+        drive = np.empty((len(points), self.n_drive))
+        for i, (_, _, harmonic) in enumerate(self._amplitudes):
+            drive[:, i] = values(harmonic, relative) / norms(harmonic)[0]
+        return FieldBases(sequence.static_field(points), selection, drive)
+
+    def fields(self, theta: np.ndarray, bases: "FieldBases") -> tuple[np.ndarray, np.ndarray]:
+        """Return static field in T and drive scale at the points of ``bases``, (n, 3) each."""
+        first = self.n_tracer
+        static = bases.ideal + bases.selection @ theta[first : first + self.n_selection]
+        scale = np.ones_like(static)
+        for number, axis in enumerate(self.driven_axes):
+            start = first + self.n_selection + number * self.n_drive
+            scale[:, axis] += bases.drive @ theta[start : start + self.n_drive]
+        return static, np.maximum(scale, 0.05)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldBases:
+    """Fields at n points.
+
+    Attributes
+    ----------
+    ideal
+        Ideal static field, float64 (n, 3) in T.
+    selection
+        Fields of unit coefficients, float64 (n, 3, n_selection) in T.
+    drive
+        Relative drive field of unit coefficients, float64 (n, n_drive).
+    """
+
+    ideal: np.ndarray
+    selection: np.ndarray
+    drive: np.ndarray

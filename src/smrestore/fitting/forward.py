@@ -1,0 +1,244 @@
+"""The images of components that a model predicts, and their derivatives by the chain rule.
+
+The signal of a position depends on the unknowns through a few numbers alone: the static field
+(three), the scale of each drive field, and anisotropy and size of the particles. Derivatives by
+these cost one simulation each, and dozens of field coefficients follow from them by the chain rule.
+Two more are saved: with particle volume V, drive fields A and static field H,
+
+    V d/dV = sum_i H_i d/dH_i + sum_i A_i d/dA_i + (1 - q) K d/dK,
+
+because the moment depends on V H, V A and V K |H|^q, and d/dq = ln(|H| / H_max) K d/dK.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.fitting.family import Family
+from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.particles import Particle
+from smrestore.physics.sequence import Sequence
+from smrestore.physics.setup import Simulation
+from smrestore.physics.spectrum import Components, LocalFields, component_values
+
+STEP = 1e-3
+"""Of the finite differences, in units of the reduced field or of the logarithm of K."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """The forward model of one scan.
+
+    Attributes
+    ----------
+    sequence, grid
+        Of the scan. Anisotropy is scaled to the largest ideal selection field on the grid.
+    points, weights
+        Quadrature over the delta sample: float64 (n, 3) in m from its center, (n,) of sum 1.
+    """
+
+    sequence: Sequence
+    grid: CalibrationGrid
+    points: np.ndarray
+    weights: np.ndarray
+
+    def images(
+        self,
+        family: Family,
+        theta: np.ndarray,
+        positions: np.ndarray,
+        components: Components,
+        derivatives: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return images of components, up to a complex factor each, and their derivatives.
+
+        Parameters
+        ----------
+        family, theta
+            The model: float64 (U,).
+        positions
+            Centers of the delta sample, float64 (P, 3) in m.
+        components
+            S components.
+
+        Returns
+        -------
+        images
+            complex128 (P, S).
+        derivatives
+            complex128 (U, P, S), or None.
+        """
+        n = len(self.points)
+        points = (positions[:, None] + self.points).reshape(-1, 3)
+        bases = family.bases(points, self.sequence)
+        static, scale = family.fields(theta, bases)
+        frequency = self.sequence.frequencies[components.frequency]
+        shape = len(positions), len(components)
+        images = np.zeros(shape, np.complex128)
+        slopes = np.zeros((len(theta), *shape), np.complex128) if derivatives else None
+        for size in core_sizes(family, theta):
+            lag = 1 / (1 + 2j * np.pi * frequency * size.relaxation)
+
+            def simulate(static, scale, particle=size.particle):
+                return component_values(
+                    Simulation(particle, self.sequence, self.grid),
+                    components,
+                    points,
+                    fields=LocalFields(static, scale),
+                )
+
+            def averaged(per_point):
+                parts = per_point.reshape(shape[0], n, shape[1])
+                return np.einsum("n,pns->ps", self.weights, parts)
+
+            values = simulate(static, scale)
+            image = averaged(values) * lag
+            images += size.share * image
+            if not derivatives:
+                continue
+            by_field, by_scale, by_anisotropy = self._by_point(
+                family, simulate, size.particle, values, static, scale
+            )
+            weight = size.share * lag
+            first = family.n_tracer
+            mean = self.weights[:, None]
+            # Field coefficients: the chain rule at each point, averaged over the sample.
+            for i in range(family.n_selection):
+                total = sum(
+                    bases.selection[:, c, i, None] * by_field[c] for c in range(3)
+                )  # fmt: skip
+                slopes[first + i] += weight * averaged(total)
+            for number, axis in enumerate(family.driven_axes):
+                start = first + family.n_selection + number * family.n_drive
+                for i in range(family.n_drive):
+                    slopes[start + i] += weight * averaged(
+                        bases.drive[:, i, None] * by_scale[number]
+                    )
+            by_volume = sum(static[:, c, None] * by_field[c] for c in range(3)) + sum(
+                scale[:, axis, None] * by_scale[number]
+                for number, axis in enumerate(family.driven_axes)
+            )
+            tracer = family.tracer(theta)
+            exponent = tracer.get("modulation", 0.0) if family.state == "fluid" else 0.0
+            if by_anisotropy is not None:
+                by_volume = by_volume + (1 - exponent) * by_anisotropy
+            by_size = 3 * averaged(by_volume) * weight
+            index = {name: place for place, name in enumerate(family.tracer_names)}
+            # Relaxation grows with the volume relative to the median size, so the median drops out.
+            slopes[index["core_diameter"]] += by_size
+            by_lag = size.share * averaged(values) * (-2j * np.pi * frequency) * lag**2
+            slopes[index["spread"]] += size.node * by_size + size.share_slope * image
+            slopes[index["spread"]] += by_lag * 3 * size.node * size.relaxation
+            slopes[index["relaxation"]] += by_lag * size.relaxation_slope
+            if by_anisotropy is not None:
+                slopes[index["anisotropy"]] += weight * averaged(by_anisotropy)
+            if family.state == "fluid":
+                largest = np.linalg.norm(
+                    self.sequence.static_field(self.grid.positions().reshape(-1, 3)), axis=1
+                ).max()
+                logarithm = np.log(np.maximum(np.linalg.norm(static, axis=1), 1e-12) / largest)
+                slopes[index["modulation"]] += weight * averaged(
+                    logarithm[:, None] * by_anisotropy
+                )
+            for name in ("polar", "azimuth"):
+                if name in index:
+                    moved = theta.copy()
+                    moved[index[name]] += STEP
+                    turned = core_sizes(family, moved)[size.number].particle
+                    change = simulate(static, scale, turned) - values
+                    slopes[index[name]] += weight * averaged(change / STEP)
+            del mean
+        return images, slopes
+
+    def _by_point(self, family, simulate, particle, values, static, scale):
+        """Return derivatives by static field, drive scales and ln K, lists of (Pn, S)."""
+        step = STEP / particle.beta
+        by_field = []
+        for c in range(3):
+            moved = static.copy()
+            moved[:, c] += step
+            by_field.append((simulate(moved, scale) - values) / step)
+        by_scale = []
+        for axis in family.driven_axes:
+            own = step / self.sequence.drive_amplitude[axis]
+            moved = scale.copy()
+            moved[:, axis] += own
+            by_scale.append((simulate(static, moved) - values) / own)
+        if family.state == "langevin":
+            return by_field, by_scale, None
+        harder = dataclasses_replace_anisotropy(particle, np.exp(STEP))
+        return by_field, by_scale, (simulate(static, scale, harder) - values) / STEP
+
+
+def dataclasses_replace_anisotropy(particle: Particle, factor: float) -> Particle:
+    from dataclasses import replace
+
+    return replace(particle, anisotropy_constant=factor * particle.anisotropy_constant)
+
+
+@dataclass(frozen=True)
+class CoreSize:
+    """One of the sizes that stand for the distribution.
+
+    Attributes
+    ----------
+    number, node
+        Its number, and its place in standard deviations of the logarithm of the diameter.
+    particle
+        In equilibrium.
+    share, share_slope
+        Part of the magnetic moment, and its derivative by the spread.
+    relaxation, relaxation_slope
+        Debye time in s, and its derivative by the unknown, which is in us.
+    """
+
+    number: int
+    node: float
+    particle: Particle
+    share: float
+    share_slope: float
+    relaxation: float
+    relaxation_slope: float
+
+
+def core_sizes(family: Family, theta: np.ndarray) -> list[CoreSize]:
+    """Return the sizes: Gauss-Hermite nodes of the number distribution, weighted by volume."""
+    tracer = family.tracer(theta)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(family.core_sizes)
+    spread = tracer["spread"]
+    shares = weights * np.exp(3 * spread * nodes)
+    shares /= shares.sum()
+    slopes = 3 * shares * (nodes - shares @ nodes)
+    diameters = 1e-9 * np.exp(tracer["core_diameter"] + spread * nodes)
+    axis = (0.0, 0.0, 1.0)
+    if family.state == "immobilized":
+        polar, azimuth = tracer["polar"], tracer["azimuth"]
+        axis = (
+            float(np.sin(polar) * np.cos(azimuth)),
+            float(np.sin(polar) * np.sin(azimuth)),
+            float(np.cos(polar)),
+        )
+    sizes = []
+    for number, (node, diameter) in enumerate(zip(nodes.tolist(), diameters.tolist(), strict=True)):
+        growth = float(np.exp(3 * spread * node))
+        particle = Particle(
+            core_diameter=diameter,
+            anisotropy_constant=float(np.exp(tracer.get("anisotropy", -np.inf))),
+            state="immobilized" if family.state == "immobilized" else "fluid",
+            spatial_modulation=tracer.get("modulation", 1.0),
+            easy_axis=axis,
+            model="langevin" if family.state == "langevin" else "anisotropy",
+        )
+        slope = 1e-6 * growth
+        sizes.append(
+            CoreSize(
+                number,
+                node,
+                particle,
+                float(shares[number]),
+                float(slopes[number]),
+                tracer["relaxation"] * slope,
+                slope,
+            )
+        )
+    return sizes
