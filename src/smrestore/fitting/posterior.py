@@ -1,0 +1,183 @@
+"""Model and measurement: the posterior mean of both, with its variance.
+
+A true component is a s + e: its image in the model, and a misfit e. The misfit is smooth in space:
+a Gaussian process with covariance rho^2 E kappa(r - r'), where E is the mean square of a s over the
+measured positions and rho the relative misfit. The measured component has white noise of variance N
+besides, and drift, d^2 N kappa. With kappa = V diag(lambda) V^T at the measured positions, all are
+diagonal in the basis V, so each component costs two products with V.
+
+rho is found by maximum likelihood, for classes of components first and then for each of them with a
+prior around its class; d comes from components in which the model sees nothing. Nothing is assumed
+about where positions are: they may be a part of the voxels, or others than the wanted ones.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MISFITS = np.geomspace(3e-4, 2.0, 24)
+"""Relative misfits rho among which the likeliest is taken."""
+DRIFTS = np.array([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
+"""Drift d in units of the noise, likewise."""
+LENGTHS = (0.7, 1.2, 2.0, 3.5)
+"""Correlation lengths of the misfit in voxels, likewise."""
+CLASS_WIDTH = 0.7
+"""Standard deviation of ln rho in a class."""
+UNSEEN = 0.01
+"""Energy of the model over that of the noise below which a component shows drift alone."""
+LARGEST = 7000
+"""Measured positions that the covariance is decomposed for at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """The decomposed covariance at measured positions.
+
+    Attributes
+    ----------
+    vectors, strength
+        V, float64 (M, M), and lambda (M,).
+    across
+        Covariance between wanted and measured positions times V, float64 (P, M).
+    """
+
+    vectors: np.ndarray
+    strength: np.ndarray
+    across: np.ndarray
+
+    @classmethod
+    def at(cls, measured: np.ndarray, wanted: np.ndarray, length: float) -> "Basis":
+        """Decompose the covariance between positions (M, 3) and (P, 3), in units of voxels."""
+        strength, vectors = np.linalg.eigh(_covariance(measured, measured, length))
+        across = _covariance(wanted, measured, length) @ vectors
+        return cls(vectors, np.maximum(strength, 0), across)
+
+
+def _covariance(first: np.ndarray, second: np.ndarray, length: float) -> np.ndarray:
+    square = np.zeros((len(first), len(second)))
+    for axis in range(3):
+        square += (first[:, axis, None] - second[:, axis]) ** 2
+    return np.exp(square * (-0.5 / length**2))
+
+
+@dataclass(frozen=True, eq=False)
+class Misfit:
+    """How far the model is believed.
+
+    Attributes
+    ----------
+    length
+        Correlation length in voxels.
+    drift
+        d, in units of the noise.
+    of_class
+        rho of each class, by its number.
+    """
+
+    length: float
+    drift: float
+    of_class: dict[int, float]
+
+
+def _likelihoods(
+    power: np.ndarray, strength: np.ndarray, energy: np.ndarray, noise: np.ndarray, drift: float
+) -> np.ndarray:
+    """Return the log-likelihood of each misfit, float64 (K, len(MISFITS)); ``power`` (M, K)."""
+    result = np.empty((len(energy), len(MISFITS)))
+    for number, rho in enumerate(MISFITS):
+        spread = strength[:, None] * (rho**2 * energy + drift**2 * noise) + noise
+        result[:, number] = -np.sum(np.log(spread) + power / spread, axis=0)
+    return result
+
+
+def learn_misfit(
+    residual: np.ndarray,
+    energy: np.ndarray,
+    noise: np.ndarray,
+    classes: np.ndarray,
+    measured: np.ndarray,
+) -> Misfit:
+    """Learn length, drift and misfit by class.
+
+    Parameters
+    ----------
+    residual
+        Measured minus model, complex (M, K), of components that stand for all.
+    energy
+        Mean square of the model over the positions, float64 (K,).
+    noise
+        Variance of the noise, float64 (K,).
+    classes
+        int64 (K,).
+    measured
+        Positions in voxels, float64 (M, 3).
+    """
+    unseen = energy < UNSEEN * noise
+    best: tuple[float, Misfit] | None = None
+    for length in LENGTHS:
+        strength, vectors = np.linalg.eigh(_covariance(measured, measured, length))
+        strength = np.maximum(strength, 0)
+        power = np.abs(vectors.T @ residual) ** 2
+        drift = 0.0
+        if unseen.any():
+            spreads = [(DRIFTS[i] ** 2 * strength + 1)[:, None] for i in range(len(DRIFTS))]
+            scaled = power[:, unseen] / noise[unseen]
+            drift = float(
+                DRIFTS[np.argmax([-np.sum(np.log(s) + scaled / s) for s in spreads])]
+            )  # fmt: skip
+        seen = ~unseen
+        total = _likelihoods(power[:, seen], strength, energy[seen], noise[seen], drift)
+        of_class, score = {}, 0.0
+        for number in np.unique(classes[seen]).tolist():
+            summed = total[classes[seen] == number].sum(axis=0)
+            of_class[number] = float(MISFITS[np.argmax(summed)])
+            score += summed.max()
+        if best is None or score > best[0]:
+            best = score, Misfit(length, drift, of_class)
+    return best[1]
+
+
+def combine(
+    measured: np.ndarray,
+    model_at_measured: np.ndarray,
+    model_at_wanted: np.ndarray,
+    noise: np.ndarray,
+    classes: np.ndarray,
+    basis: Basis,
+    misfit: Misfit,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the posterior mean of components and its mean standard deviation.
+
+    Parameters
+    ----------
+    measured, model_at_measured
+        complex (M, K).
+    model_at_wanted
+        complex (P, K).
+    noise
+        Variance of the noise, float64 (K,).
+    classes
+        int64 (K,).
+
+    Returns
+    -------
+    mean
+        complex (P, K).
+    deviation
+        Root mean square over the wanted positions, float64 (K,).
+    """
+    rotated = basis.vectors.T @ (measured - model_at_measured)
+    energy = np.mean(np.abs(model_at_measured) ** 2, axis=0)
+    tiny = np.finfo(float).tiny
+    noise, energy = np.maximum(noise, tiny), np.maximum(energy, tiny)
+    strength = basis.strength[:, None]
+    usual = np.array([misfit.of_class.get(c, max(misfit.of_class.values(), default=0.1))
+                      for c in classes.tolist()])  # fmt: skip
+    likelihood = _likelihoods(np.abs(rotated) ** 2, basis.strength, energy, noise, misfit.drift)
+    likelihood -= 0.5 * ((np.log(MISFITS) - np.log(usual)[:, None]) / CLASS_WIDTH) ** 2
+    variance = MISFITS[np.argmax(likelihood, axis=1)] ** 2 * energy
+    spread = strength * (variance + misfit.drift**2 * noise) + noise
+    gain = variance / spread
+    mean = model_at_wanted + basis.across @ (gain * rotated)
+    explained = np.mean(basis.across**2, axis=0) @ gain
+    return mean, np.sqrt(np.maximum(variance * (1 - explained), 0))

@@ -1,0 +1,344 @@
+"""From a calibration scan to a fitted model: what is read, chosen, fitted and held out."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from smrestore import mdf
+from smrestore.fitting.family import STATES, Family
+from smrestore.fitting.forward import Forward
+from smrestore.fitting.solve import Fit, Measured, factors, fit, granted_error, robust_weights
+from smrestore.mdf.system_matrix import calibration_of
+from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.mixing import mixing_orders, total_order
+from smrestore.physics.sequence import Sequence
+from smrestore.physics.spectrum import Components
+from smrestore.scanner.signal import DeltaSample
+from smrestore.support.errors import InputError
+from smrestore.support.progress import progress_bar
+
+logger = logging.getLogger(__name__)
+
+SEEN = 1.0
+"""Root mean square of a component over its noise from which on it is used for the fit."""
+COMPONENTS = 100
+FEWEST = 8
+"""Components that a fit needs at least."""
+POSITIONS = {2: 300, 3: 120}
+"""Positions that are used at most, by the number of driven axes; 1D as 2D."""
+FIRST_POSITIONS = 40
+"""Positions of the first fit, of the tracer alone."""
+BLOCKS = 4
+"""One of so many blocks of positions is held out at first."""
+DESCRIBED = 0.5
+"""Unexplained share of the signal, as an amplitude, above which a scan is not described."""
+DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
+"""Core diameters that the fit of the tracer starts from."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Choices of a fit.
+
+    Attributes
+    ----------
+    states
+        States of the particles that are tried; the one with the least misfit is taken.
+    selection_degree, drive_degree
+        As in :class:`smrestore.fitting.family.Family`.
+    components, positions
+        How many are used at most; None for a number that suits the dimension.
+    """
+
+    states: tuple[str, ...] = STATES
+    selection_degree: int = 3
+    drive_degree: int = 2
+    components: int = COMPONENTS
+    positions: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A fitted model of one scan.
+
+    Attributes
+    ----------
+    forward, family
+        What was fitted.
+    result
+        Unknowns and their covariance.
+    channels
+        Receive channels that are described: those along driven axes.
+    held_out
+        Relative misfit (amplitude, noise removed) at positions that were held out, by class of
+        mixing order, and ``all``.
+    outliers
+        Positions (indices into the measured ones) that were left out as unlike the others.
+    """
+
+    forward: Forward
+    family: Family
+    result: Fit
+    channels: tuple[int, ...]
+    held_out: dict[str, float]
+    outliers: tuple[int, ...]
+
+    def images(self, positions: np.ndarray, components: Components) -> np.ndarray:
+        """Return images up to a factor, complex128 (P, S), see :meth:`Forward.images`."""
+        return self.forward.images(self.family, self.result.theta, positions, components)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationData:
+    """A calibration scan as the fit sees it.
+
+    Attributes
+    ----------
+    sequence, grid
+        Of the scan; positions are the voxels of ``grid`` in ``voxels``, int64 (P,).
+    components
+        All stored components of the channels along driven axes.
+    images, noise
+        complex64 (P, S), and the standard deviation of their complex noise, float64 (S,).
+    sample
+        Edge lengths of the delta sample in m.
+    """
+
+    sequence: Sequence
+    grid: CalibrationGrid
+    voxels: np.ndarray
+    components: Components
+    images: np.ndarray
+    noise: np.ndarray
+    sample: tuple[float, float, float]
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Centers of the delta sample, float64 (P, 3) in m."""
+        return self.grid.positions().reshape(-1, 3)[self.voxels]
+
+    def forward(self, points: int = 2) -> Forward:
+        """Return the forward model of the scan."""
+        return Forward(self.sequence, self.grid, *DeltaSample(self.sample, points).quadrature())
+
+
+def read_calibration(
+    path: str | Path,
+    missing: np.ndarray | None = None,
+    *,
+    background: str | None = "interpolate",
+    period: int | None = None,
+) -> CalibrationData:
+    """Read what a fit needs of a calibration scan.
+
+    Parameters
+    ----------
+    missing
+        Voxels that are not used, bool (Nx, Ny, Nz).
+
+    Raises
+    ------
+    InputError
+        If the file is no calibration scan, or a value is not finite.
+    """
+    with mdf.open_mdf(path, period=period) as file:
+        calibration = calibration_of(file)
+        sequence, grid, stored = file.sequence(), file.grid(), file.frequency_indices
+        sample = calibration.delta_sample_size or (0.0, 0.0, 0.0)
+        n_channels = file.acquisition.n_channels
+    channels = [c for c in range(min(3, n_channels)) if sequence.driven[c]]
+    reading = {"channels": channels, "background": background, "period": period}
+    matrix = mdf.read_system_matrix(path, **reading)
+    noise = mdf.corrected_noise(path, **reading)
+    voxels = np.arange(grid.n_positions)
+    if missing is not None:
+        voxels = np.flatnonzero(~np.asarray(missing).ravel())
+    images = matrix.reshape(-1, grid.n_positions).T[voxels]
+    components = Components(np.repeat(channels, len(stored)), np.tile(stored, len(channels)))
+    return CalibrationData(
+        sequence, grid, voxels, components, images, noise.ravel(), tuple(map(float, sample))
+    )
+
+
+def choose_components(data: CalibrationData, count: int) -> np.ndarray:
+    """Return components to fit, int64 (n,): half of them the strongest, half spread over all seen.
+
+    Raises
+    ------
+    InputError
+        If too few are seen.
+    """
+    power = np.mean(np.abs(data.images) ** 2, axis=0, dtype=np.float64) - data.noise**2
+    ratio = np.sqrt(np.maximum(power, 0)) / np.maximum(data.noise, np.finfo(float).tiny)
+    frequency = data.sequence.frequencies[data.components.frequency]
+    # Feedthrough and its filters make what lies below the drive frequencies useless.
+    reached = total_order(mixing_orders(data.sequence))[data.components.frequency] >= 1
+    seen = np.flatnonzero((ratio > SEEN) & (frequency > 0) & reached)
+    if len(seen) < FEWEST:
+        raise InputError(
+            f"{len(seen)} components exceed their noise; a fit needs {FEWEST}",
+            remedy="use a scan of a delta sample, with more averages or a stronger tracer",
+        )
+    seen = seen[np.argsort(-ratio[seen], kind="stable")]
+    first = seen[: (count + 1) // 2]
+    rest = seen[len(first) :]
+    if len(rest):
+        rest = rest[np.unique(np.linspace(0, len(rest) - 1, count - len(first)).astype(int))]
+    return np.sort(np.concatenate([first, rest]))
+
+
+def spread_positions(positions: np.ndarray, count: int) -> np.ndarray:
+    """Return indices of ``count`` positions far from each other, int64, ascending.
+
+    Each is the one farthest from those before it (Gonzalez 1985, Theor. Comput. Sci. 38, 293).
+    """
+    if count >= len(positions):
+        return np.arange(len(positions))
+    extent = np.ptp(positions, axis=0)
+    scaled = positions / np.where(extent > 0, extent, 1)
+    chosen = [int(np.argmin(np.sum((scaled - scaled.mean(axis=0)) ** 2, axis=1)))]
+    distance = np.full(len(positions), np.inf)
+    for _ in range(count - 1):
+        distance = np.minimum(distance, np.sum((scaled - scaled[chosen[-1]]) ** 2, axis=1))
+        chosen.append(int(np.argmax(distance)))
+    return np.sort(np.array(chosen))
+
+
+def blocks_of(data: CalibrationData) -> np.ndarray:
+    """Return the block of each position, int64 (P,): compact parts of the grid, not voxels."""
+    index = np.stack(np.unravel_index(data.voxels, data.grid.size), axis=1)
+    size = np.array(data.grid.size)
+    parts = (index * np.minimum(4, size)) // size
+    return parts @ np.array([1, 2, 3]) % BLOCKS
+
+
+def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> FittedModel:  # noqa: B008
+    """Fit a model to a calibration scan.
+
+    First the tracer alone, from several starts and for each state, at few positions; then all
+    unknowns without the positions of one block, which tell how well the model predicts; then all.
+
+    Raises
+    ------
+    InputError
+        If components or positions are too few.
+    """
+    chosen = choose_components(data, settings.components)
+    everything = Measured(
+        data.positions, data.components, data.images, data.noise
+    )  # fmt: skip
+    n_driven = sum(data.sequence.driven)
+    most = settings.positions or POSITIONS[3 if n_driven == 3 else 2]
+    used = spread_positions(data.positions, most)
+    whole = everything.part(used, chosen)
+    forward = data.forward()
+    radius = float(np.linalg.norm(data.grid.positions().reshape(-1, 3), axis=1).max())
+    families = [
+        Family(state, settings.selection_degree, settings.drive_degree, data.sequence.driven, radius)
+        for state in settings.states
+    ]
+    n_unknowns = len(families[0].unknowns)
+    if 2 * len(used) < n_unknowns / 4 or len(used) < 6:
+        raise InputError(
+            f"{len(used)} positions are too few for {n_unknowns} unknowns",
+            remedy="measure more positions, or lower the degrees of the fields",
+        )
+    with progress_bar(desc="fit", unit="step") as bar:
+        start, family = _first_fit(forward, families, whole, bar.update)
+        logger.info("first fit: %s, misfit %.3g", family.state, start.misfit)
+        block = blocks_of(data)[used]
+        train = np.flatnonzero(block != 0) if len(used) >= 4 * BLOCKS else np.arange(len(used))
+        some = np.arange(len(chosen))
+        before = fit(
+            forward, family, whole.part(train, some), start.theta, steps=16, progress=bar.update
+        )
+        residual, images = _residual(forward, family, before, whole)
+        weights = robust_weights(residual)
+        test = np.setdiff1d(np.flatnonzero(weights), train)
+        held_out = _held_out(
+            data, whole, images, np.intersect1d(train, np.flatnonzero(weights)), test
+        )  # fmt: skip
+        result = fit(
+            forward, family, whole, before.theta, weights=weights, steps=12, progress=bar.update
+        )
+    model = FittedModel(
+        forward,
+        family,
+        result,
+        tuple(np.unique(data.components.channel).tolist()),
+        held_out,
+        tuple(used[weights == 0].tolist()),
+    )
+    logger.info("fit: misfit %.3g, held-out error %.3g", result.misfit, held_out["all"])
+    return model
+
+
+def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
+    """Fit the tracer alone with each family, from the best of some diameters."""
+    few = spread_positions(whole.positions, FIRST_POSITIONS)
+    few_components = np.arange(0, len(whole.noise), 2)
+    part = whole.part(few, few_components)
+    point = replace(forward, points=np.zeros((1, 3)), weights=np.ones(1))
+    best: tuple[float, Fit, Family] | None = None
+    for family in families:
+        free = np.arange(len(family.unknowns)) < family.n_tracer
+        starts = []
+        for diameter in DIAMETERS_NM:
+            theta = np.array([u.start for u in family.unknowns])
+            theta[0] = np.log(diameter)
+            images = point.images(family, theta, part.positions, part.components)[0]
+            factor, _ = factors(images, part.images, np.ones(len(few)))
+            error = granted_error(part)
+            cost = np.mean(np.log1p(np.abs((part.images - factor * images) / error) ** 2))
+            starts.append((cost, diameter, theta))
+        _, _, theta = min(starts, key=lambda s: s[0])
+        found = fit(point, family, part, theta, free=free, steps=14, progress=progress)
+        if best is None or found.cost < best[0]:
+            best = found.cost, found, family
+    return best[1], best[2]
+
+
+def _residual(forward, family, result, data) -> tuple[np.ndarray, np.ndarray]:
+    images, _ = forward.images(family, result.theta, data.positions, data.components)
+    factor, _ = factors(images, data.images, np.ones(len(data.positions)))
+    return (data.images - factor * images) / granted_error(data), images
+
+
+ORDER_LIMITS = (5, 9, 13)
+
+
+def order_class(total: np.ndarray) -> np.ndarray:
+    """Return the class of components by |n_x| + |n_y| + |n_z|, from 0 on."""
+    return np.searchsorted(ORDER_LIMITS, total, side="right")
+
+
+def _held_out(data, whole, images, train, test) -> dict[str, float]:
+    """Return the relative misfit at held-out positions, with factors of the others."""
+    names = ["order 1 to 4", "order 5 to 8", "order 9 to 12", "order 13 or more"]
+    if not len(test):
+        test = train
+    weights = np.zeros(len(whole.positions))
+    weights[train] = 1
+    factor, _ = factors(images, whole.images, weights)
+    error = np.mean(np.abs(whole.images[test] - factor * images[test]) ** 2, axis=0)
+    power = np.mean(np.abs(whole.images[test]) ** 2, axis=0)
+    noise = whole.noise**2
+    total = total_order(mixing_orders(data.sequence))[whole.components.frequency]
+    classes = order_class(total)
+
+    def misfit(part):
+        signal = np.maximum(power[part] - noise[part], 0).mean()
+        extra = np.maximum((error - noise)[part].mean(), 0)
+        return float(np.sqrt(extra / signal)) if signal > 0 else float("nan")
+
+    # Each component counts alike, strong or weak.
+    scale = np.maximum(power - noise, noise)
+    error, power, noise = error / scale, power / scale, noise / scale
+    found = {"all": misfit(np.arange(len(error)))}
+    for number, name in enumerate(names):
+        part = np.flatnonzero(classes == number)
+        if len(part):
+            found[name] = misfit(part)
+    return found
