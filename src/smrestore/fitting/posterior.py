@@ -14,6 +14,7 @@ about where positions are: they may be a part of the voxels, or others than the 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 MISFITS = np.geomspace(3e-4, 2.0, 24)
 """Relative misfits rho among which the likeliest is taken."""
@@ -25,32 +26,61 @@ CLASS_WIDTH = 0.7
 """Standard deviation of ln rho in a class."""
 UNSEEN = 0.01
 """Energy of the model over that of the noise below which a component shows drift alone."""
+BLIND = 1e-3
+"""Strength of the misfit, over the largest, below which residuals tell the noise."""
 LARGEST = 7000
 """Measured positions that the covariance is decomposed for at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """The decomposed covariance at measured positions.
+    """The basis in which misfit and noise are independent, at measured positions.
+
+    With the covariance of the noise Sigma = L L^T and that of the misfit kappa, both of unit size,
+    L^-1 kappa L^-T = V diag(lambda) V^T.
 
     Attributes
     ----------
-    vectors, strength
-        V, float64 (M, M), and lambda (M,).
+    project
+        V^T L^-1, float64 (M, M).
+    strength
+        lambda, float64 (M,).
     across
-        Covariance between wanted and measured positions times V, float64 (P, M).
+        Covariance between wanted and measured positions times L^-T V, float64 (P, M).
     """
 
-    vectors: np.ndarray
+    project: np.ndarray
     strength: np.ndarray
     across: np.ndarray
 
     @classmethod
-    def at(cls, measured: np.ndarray, wanted: np.ndarray, length: float) -> "Basis":
-        """Decompose the covariance between positions (M, 3) and (P, 3), in units of voxels."""
-        strength, vectors = np.linalg.eigh(_covariance(measured, measured, length))
-        across = _covariance(wanted, measured, length) @ vectors
-        return cls(vectors, np.maximum(strength, 0), across)
+    def at(
+        cls, measured: np.ndarray, wanted: np.ndarray, length: float, shares: np.ndarray | None
+    ) -> "Basis":
+        """Return the basis for positions (M, 3) and (P, 3) in units of voxels.
+
+        ``shares`` (M, R) of the background in the measured values as of
+        :func:`smrestore.mdf.background.background_shares`.
+        """
+        covariance = _covariance(measured, measured, length)
+        noise = np.eye(len(measured)) if shares is None else np.eye(len(measured)) + shares @ shares.T
+        triangle = np.linalg.cholesky(noise)
+        half = solve_triangular(triangle, covariance, lower=True)
+        white = solve_triangular(triangle, half.T, lower=True)
+        strength, vectors = np.linalg.eigh((white + white.T) / 2)
+        project = solve_triangular(triangle, vectors, lower=True, trans="T").T
+        across = _covariance(wanted, measured, length) @ project.T
+        return cls(project, np.maximum(strength, 0), across)
+
+    def noise(self, rotated: np.ndarray, prior: np.ndarray, weight: float) -> np.ndarray:
+        """Return the variance of the noise, float64 (K,).
+
+        Where the misfit has no strength, residuals are noise alone. They count beside the estimate
+        ``prior`` (K,), which is worth ``weight`` residuals.
+        """
+        alone = self.strength < BLIND * self.strength.max()
+        found = np.sum(np.abs(rotated[alone]) ** 2, axis=0) + weight * prior
+        return found / (np.count_nonzero(alone) + weight)
 
 
 def _covariance(first: np.ndarray, second: np.ndarray, length: float) -> np.ndarray:
@@ -96,6 +126,8 @@ def learn_misfit(
     noise: np.ndarray,
     classes: np.ndarray,
     measured: np.ndarray,
+    shares: np.ndarray | None,
+    weight: float,
 ) -> Misfit:
     """Learn length, drift and misfit by class.
 
@@ -113,11 +145,14 @@ def learn_misfit(
         Positions in voxels, float64 (M, 3).
     """
     unseen = energy < UNSEEN * noise
+    given = noise
     best: tuple[float, Misfit] | None = None
     for length in LENGTHS:
-        strength, vectors = np.linalg.eigh(_covariance(measured, measured, length))
-        strength = np.maximum(strength, 0)
-        power = np.abs(vectors.T @ residual) ** 2
+        basis = Basis.at(measured, measured[:0], length, shares)
+        strength = basis.strength
+        rotated = basis.project @ residual
+        power = np.abs(rotated) ** 2
+        noise = basis.noise(rotated, given, weight)
         drift = 0.0
         if unseen.any():
             spreads = [(DRIFTS[i] ** 2 * strength + 1)[:, None] for i in range(len(DRIFTS))]
@@ -145,6 +180,7 @@ def combine(
     classes: np.ndarray,
     basis: Basis,
     misfit: Misfit,
+    weight: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the posterior mean of components and its mean standard deviation.
 
@@ -166,7 +202,8 @@ def combine(
     deviation
         Root mean square over the wanted positions, float64 (K,).
     """
-    rotated = basis.vectors.T @ (measured - model_at_measured)
+    rotated = basis.project @ (measured - model_at_measured)
+    noise = basis.noise(rotated, noise, weight)
     energy = np.mean(np.abs(model_at_measured) ** 2, axis=0)
     tiny = np.finfo(float).tiny
     noise, energy = np.maximum(noise, tiny), np.maximum(energy, tiny)

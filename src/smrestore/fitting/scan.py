@@ -10,7 +10,7 @@ from smrestore import mdf
 from smrestore.fitting.family import STATES, Family
 from smrestore.fitting.forward import Forward
 from smrestore.fitting.solve import Fit, Measured, factors, fit, granted_error, robust_weights
-from smrestore.mdf.system_matrix import calibration_of
+from smrestore.mdf.system_matrix import calibration_of, noise_shares
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.sequence import Sequence
@@ -32,6 +32,8 @@ FIRST_POSITIONS = 40
 """Positions of the first fit, of the tracer alone."""
 BLOCKS = 4
 """One of so many blocks of positions is held out at first."""
+CLEAR = 10.0
+"""Power over that of the noise of components that tell the held-out misfit."""
 DESCRIBED = 0.5
 """Unexplained share of the signal, as an amplitude, above which a scan is not described."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
@@ -104,6 +106,8 @@ class CalibrationData:
         complex64 (P, S), and the standard deviation of their complex noise, float64 (S,).
     sample
         Edge lengths of the delta sample in m.
+    shares
+        Of the background in each position, float64 (P, R), or None.
     """
 
     sequence: Sequence
@@ -113,6 +117,7 @@ class CalibrationData:
     images: np.ndarray
     noise: np.ndarray
     sample: tuple[float, float, float]
+    shares: np.ndarray | None = None
 
     @property
     def positions(self) -> np.ndarray:
@@ -148,6 +153,7 @@ def read_calibration(
         sequence, grid, stored = file.sequence(), file.grid(), file.frequency_indices
         sample = calibration.delta_sample_size or (0.0, 0.0, 0.0)
         n_channels = file.acquisition.n_channels
+        shares = noise_shares(file, background)
     channels = [c for c in range(min(3, n_channels)) if sequence.driven[c]]
     reading = {"channels": channels, "background": background, "period": period}
     matrix = mdf.read_system_matrix(path, **reading)
@@ -158,8 +164,9 @@ def read_calibration(
     images = matrix.reshape(-1, grid.n_positions).T[voxels]
     components = Components(np.repeat(channels, len(stored)), np.tile(stored, len(channels)))
     return CalibrationData(
-        sequence, grid, voxels, components, images, noise.ravel(), tuple(map(float, sample))
-    )
+        sequence, grid, voxels, components, images, noise.ravel(), tuple(map(float, sample)),
+        None if shares is None else shares[voxels],
+    )  # fmt: skip
 
 
 def choose_components(data: CalibrationData, count: int) -> np.ndarray:
@@ -333,7 +340,10 @@ def _held_out(data, whole, images, train, test) -> dict[str, float]:
         extra = np.maximum((error - noise)[part].mean(), 0)
         return float(np.sqrt(extra / signal)) if signal > 0 else float("nan")
 
-    # Each component counts alike, strong or weak.
+    # Each component that stands out of the noise counts alike, strong or weak.
+    clear = power > CLEAR * noise
+    if clear.any():
+        error, power, noise, classes = (x[clear] for x in (error, power, noise, classes))
     scale = np.maximum(power - noise, noise)
     error, power, noise = error / scale, power / scale, noise / scale
     found = {"all": misfit(np.arange(len(error)))}

@@ -228,6 +228,25 @@ def subtract_background(
             spectra[channel, part] -= estimate.astype(np.complex64)
 
 
+def background_shares(
+    times: np.ndarray, background_times: np.ndarray, correction: str
+) -> np.ndarray:
+    """Return the share of each run of background frames in the subtraction, float64 (O, R).
+
+    Shares are divided by the square root of the number of frames of a run, so that white noise of
+    unit variance in each frame leaves the covariance ``I + W W^T`` in the components, with the
+    shares W: positions between the same background frames share their noise. Parameters as in
+    :func:`subtract_background`.
+    """
+    runs = _Runs.of(background_times, correction)
+    before, after, weight = runs.around(times)
+    shares = np.zeros((len(times), len(runs.counts)))
+    rows = np.arange(len(times))
+    np.add.at(shares, (rows, before), (1 - weight) / np.sqrt(runs.counts[before]))
+    np.add.at(shares, (rows, after), weight / np.sqrt(runs.counts[after]))
+    return shares
+
+
 @dataclass(frozen=True, eq=False)
 class _Runs:
     """Runs of consecutive background frames, each of which counts as its mean.

@@ -6,6 +6,7 @@ import numpy as np
 
 from smrestore.mdf.background import (
     BACKGROUND_CORRECTIONS,
+    background_shares,
     background_spectra,
     subtract_background,
 )
@@ -98,6 +99,21 @@ def matrix_of(
         correction = background if file.times_are_known else "mean"
         _correct(file, matrix, times, channels, stored, correction)
     return matrix.reshape(*matrix.shape[:2], *calibration.size)
+
+
+def noise_shares(file: MdfFile, background: str | None = "interpolate") -> np.ndarray | None:
+    """Return the shares of background frames in each voxel, float64 (P, R), [x, y, z] flattened.
+
+    See :func:`smrestore.mdf.background.background_shares`. None if nothing is subtracted, or if the
+    times of the frames are not known.
+    """
+    frames = file.frames
+    if background is None or not len(frames.background) or not file.times_are_known:
+        return None
+    voxels = calibration_of(file).voxels(acquired=not file.flags.frame_permutation)
+    times = np.empty(len(voxels), np.int64)
+    times[voxels] = file.acquisition_index[frames.foreground]
+    return background_shares(times, file.acquisition_index[frames.background], background)
 
 
 def calibration_of(file: MdfFile) -> Calibration:
