@@ -24,7 +24,17 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--model", type=Path, metavar="WEIGHTS", help="weights of a trained network")
     how.add_argument(
-        "--method", help="classical method: dct-filter, spline (finer grids), biharmonic (missing)"
+        "--method",
+        help="classical method: dct-filter, spline (finer grids), biharmonic (missing); or physics "
+        "fitted to the scan: model, model-and-measurement",
+    )
+    parser.add_argument(
+        "--save-fit", type=Path, metavar="JSON", help="fitted methods: write the fitted model"
+    )
+    parser.add_argument(
+        "--allow-misfit",
+        action="store_true",
+        help="fitted methods: restore scans, too, that the model does not describe",
     )
     parser.add_argument(
         "--omega", type=float, default=2.75, help="threshold of dct-filter (default: %(default)s)"
@@ -96,6 +106,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         from tabulate import tabulate
 
         from smrestore.methods import load_method
+        from smrestore.restoration.modelled import METHODS, restore_by_model
         from smrestore.restoration.scan import restore_scan
         from smrestore.restoration.summary import WITH_SIGNAL
         from smrestore.tasks.configured import configured_task
@@ -125,20 +136,31 @@ def add_command(commands: argparse._SubParsersAction) -> None:
             "within_noise": arguments.within_noise if limited else None,
             "ensemble": arguments.ensemble,
         }
-        method = load_method(baseline, arguments.model, task.name, inference=inference)
-        name = arguments.method or str(arguments.model)
         background = None if arguments.background == "none" else arguments.background
-        summary = restore_scan(
-            arguments.scan,
-            arguments.output,
-            method,
-            name=name,
-            task=task,
-            background_factor=arguments.sigma_factor if baseline else None,
-            twins=arguments.twins,
-            background=background,
-            spectral_leakage=arguments.spectral_leakage,
-        )
+        name = arguments.method or str(arguments.model)
+        if arguments.method in METHODS:
+            summary = restore_by_model(
+                arguments.scan,
+                arguments.output,
+                arguments.method,
+                task=task,
+                background=background,
+                allow_misfit=arguments.allow_misfit,
+                save=arguments.save_fit,
+            )
+        else:
+            method = load_method(baseline, arguments.model, task.name, inference=inference)
+            summary = restore_scan(
+                arguments.scan,
+                arguments.output,
+                method,
+                name=name,
+                task=task,
+                background_factor=arguments.sigma_factor if baseline else None,
+                twins=arguments.twins,
+                background=background,
+                spectral_leakage=arguments.spectral_leakage,
+            )
         print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
         print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
         print("magnitude over the roughness between voxels. It tells smoothness, not truth.")

@@ -10,7 +10,7 @@ Two more are saved: with particle volume V, drive fields A and static field H,
 because the moment depends on V H, V A and V K |H|^q, and d/dq = ln(|H| / H_max) K d/dK.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,14 +101,13 @@ class Forward:
             )
             weight = size.share * lag
             first = family.n_tracer
-            mean = self.weights[:, None]
             # Field coefficients: the chain rule at each point, averaged over the sample.
             for i in range(family.n_selection):
                 total = sum(
                     bases.selection[:, c, i, None] * by_field[c] for c in range(3)
                 )  # fmt: skip
                 slopes[first + i] += weight * averaged(total)
-            for number, axis in enumerate(family.driven_axes):
+            for number in range(len(family.driven_axes)):
                 start = first + family.n_selection + number * family.n_drive
                 for i in range(family.n_drive):
                     slopes[start + i] += weight * averaged(
@@ -137,9 +136,7 @@ class Forward:
                     self.sequence.static_field(self.grid.positions().reshape(-1, 3)), axis=1
                 ).max()
                 logarithm = np.log(np.maximum(np.linalg.norm(static, axis=1), 1e-12) / largest)
-                slopes[index["modulation"]] += weight * averaged(
-                    logarithm[:, None] * by_anisotropy
-                )
+                slopes[index["modulation"]] += weight * averaged(logarithm[:, None] * by_anisotropy)
             for name in ("polar", "azimuth"):
                 if name in index:
                     moved = theta.copy()
@@ -147,7 +144,6 @@ class Forward:
                     turned = core_sizes(family, moved)[size.number].particle
                     change = simulate(static, scale, turned) - values
                     slopes[index[name]] += weight * averaged(change / STEP)
-            del mean
         return images, slopes
 
     def _by_point(self, family, simulate, particle, values, static, scale):
@@ -166,14 +162,8 @@ class Forward:
             by_scale.append((simulate(static, moved) - values) / own)
         if family.state == "langevin":
             return by_field, by_scale, None
-        harder = dataclasses_replace_anisotropy(particle, np.exp(STEP))
+        harder = replace(particle, anisotropy_constant=np.exp(STEP) * particle.anisotropy_constant)
         return by_field, by_scale, (simulate(static, scale, harder) - values) / STEP
-
-
-def dataclasses_replace_anisotropy(particle: Particle, factor: float) -> Particle:
-    from dataclasses import replace
-
-    return replace(particle, anisotropy_constant=factor * particle.anisotropy_constant)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,9 @@ class Basis:
         :func:`smrestore.mdf.background.background_shares`.
         """
         covariance = _covariance(measured, measured, length)
-        noise = np.eye(len(measured)) if shares is None else np.eye(len(measured)) + shares @ shares.T
+        noise = (
+            np.eye(len(measured)) if shares is None else np.eye(len(measured)) + shares @ shares.T
+        )
         triangle = np.linalg.cholesky(noise)
         half = solve_triangular(triangle, covariance, lower=True)
         white = solve_triangular(triangle, half.T, lower=True)

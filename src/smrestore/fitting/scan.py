@@ -1,7 +1,9 @@
 """From a calibration scan to a fitted model: what is read, chosen, fitted and held out."""
 
+import json
 import logging
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,13 @@ from smrestore.physics.sequence import Sequence
 from smrestore.physics.spectrum import Components
 from smrestore.scanner.signal import DeltaSample
 from smrestore.support.errors import InputError
+from smrestore.support.files import atomic_path
 from smrestore.support.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
+BLOCK_BYTES = 1 << 26
+"""Memory of the images that are simulated at a time."""
 SEEN = 1.0
 """Root mean square of a component over its noise from which on it is used for the fit."""
 COMPONENTS = 100
@@ -71,8 +76,6 @@ class FittedModel:
         What was fitted.
     result
         Unknowns and their covariance.
-    channels
-        Receive channels that are described: those along driven axes.
     held_out
         Relative misfit (amplitude, noise removed) at positions that were held out, by class of
         mixing order, and ``all``.
@@ -83,13 +86,71 @@ class FittedModel:
     forward: Forward
     family: Family
     result: Fit
-    channels: tuple[int, ...]
     held_out: dict[str, float]
     outliers: tuple[int, ...]
 
     def images(self, positions: np.ndarray, components: Components) -> np.ndarray:
-        """Return images up to a factor, complex128 (P, S), see :meth:`Forward.images`."""
-        return self.forward.images(self.family, self.result.theta, positions, components)[0]
+        """Return images up to a factor, complex64 (P, S), see :meth:`Forward.images`."""
+        images = np.empty((len(positions), len(components)), np.complex64)
+        step = max(1, BLOCK_BYTES // (16 * len(self.forward.points) * len(components)))
+        for start in range(0, len(positions), step):
+            some = slice(start, start + step)
+            images[some] = self.forward.images(
+                self.family, self.result.theta, positions[some], components
+            )[0]
+        return images
+
+    def table(self) -> list[dict[str, object]]:
+        """Return a row for each unknown: name, value, standard error, and whether at a bound."""
+        errors = np.sqrt(np.diag(self.result.covariance))
+        rows = []
+        for unknown, value, error in zip(
+            self.family.unknowns, self.result.theta.tolist(), errors.tolist(), strict=True
+        ):
+            kind = unknown.unit
+            if kind.startswith("ln("):
+                kind, value = kind[3:-1], float(np.exp(value))
+                error *= value
+            lowest, highest = unknown.lowest, unknown.highest
+            if unknown.unit.startswith("ln("):
+                lowest, highest = np.exp(lowest), np.exp(highest)
+            rows.append(
+                {
+                    "unknown": unknown.name,
+                    "value": value,
+                    "standard error": error,
+                    "unit": kind,
+                    "at bound": bool(value <= lowest or value >= highest),
+                }
+            )
+        return rows
+
+    def correlations(self, above: float = 0.95) -> list[tuple[str, str, float]]:
+        """Return pairs of unknowns that the data hardly tell apart, and their correlation."""
+        deviation = np.sqrt(np.diag(self.result.covariance))
+        matrix = self.result.covariance / np.maximum(np.outer(deviation, deviation), 1e-300)
+        names = [u.name for u in self.family.unknowns]
+        pairs = np.argwhere(np.triu(np.abs(matrix) > above, 1))
+        return [(names[i], names[j], float(matrix[i, j])) for i, j in pairs]
+
+    def save(self, path: str | Path, source: str) -> None:
+        """Write the model as JSON: what was fitted to ``source``, and how well it predicts."""
+        family, result = self.family, self.result
+        content = {
+            "source": source,
+            "software": f"smrestore {version('smrestore')}",
+            "state": family.state,
+            "selection_degree": family.selection_degree,
+            "drive_degree": family.drive_degree,
+            "radius_m": family.radius,
+            "unknowns": self.table(),
+            "strong_correlations": self.correlations(),
+            "misfit": result.misfit,
+            "held_out_error": self.held_out,
+            "positions_left_out": self.outliers,
+        }
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +162,7 @@ class CalibrationData:
     sequence, grid
         Of the scan; positions are the voxels of ``grid`` in ``voxels``, int64 (P,).
     components
-        All stored components of the channels along driven axes.
+        All stored components of the channels along x, y and z.
     images, noise
         complex64 (P, S), and the standard deviation of their complex noise, float64 (S,).
     sample
@@ -124,6 +185,14 @@ class CalibrationData:
         """Centers of the delta sample, float64 (P, 3) in m."""
         return self.grid.positions().reshape(-1, 3)[self.voxels]
 
+    def without(self, unused: np.ndarray | None) -> "CalibrationData":
+        """Return the scan without the voxels marked in ``unused``, bool (Nx, Ny, Nz)."""
+        if unused is None:
+            return self
+        kept = ~unused.ravel()[self.voxels]
+        shares = None if self.shares is None else self.shares[kept]
+        return replace(self, voxels=self.voxels[kept], images=self.images[kept], shares=shares)
+
     def forward(self, points: int = 2) -> Forward:
         """Return the forward model of the scan."""
         return Forward(self.sequence, self.grid, *DeltaSample(self.sample, points).quadrature())
@@ -131,17 +200,11 @@ class CalibrationData:
 
 def read_calibration(
     path: str | Path,
-    missing: np.ndarray | None = None,
     *,
     background: str | None = "interpolate",
     period: int | None = None,
 ) -> CalibrationData:
     """Read what a fit needs of a calibration scan.
-
-    Parameters
-    ----------
-    missing
-        Voxels that are not used, bool (Nx, Ny, Nz).
 
     Raises
     ------
@@ -154,18 +217,16 @@ def read_calibration(
         sample = calibration.delta_sample_size or (0.0, 0.0, 0.0)
         n_channels = file.acquisition.n_channels
         shares = noise_shares(file, background)
-    channels = [c for c in range(min(3, n_channels)) if sequence.driven[c]]
+    channels = list(range(min(3, n_channels)))
     reading = {"channels": channels, "background": background, "period": period}
     matrix = mdf.read_system_matrix(path, **reading)
     noise = mdf.corrected_noise(path, **reading)
     voxels = np.arange(grid.n_positions)
-    if missing is not None:
-        voxels = np.flatnonzero(~np.asarray(missing).ravel())
-    images = matrix.reshape(-1, grid.n_positions).T[voxels]
+    images = matrix.reshape(-1, grid.n_positions).T
     components = Components(np.repeat(channels, len(stored)), np.tile(stored, len(channels)))
     return CalibrationData(
         sequence, grid, voxels, components, images, noise.ravel(), tuple(map(float, sample)),
-        None if shares is None else shares[voxels],
+        shares,
     )  # fmt: skip
 
 
@@ -182,7 +243,9 @@ def choose_components(data: CalibrationData, count: int) -> np.ndarray:
     frequency = data.sequence.frequencies[data.components.frequency]
     # Feedthrough and its filters make what lies below the drive frequencies useless.
     reached = total_order(mixing_orders(data.sequence))[data.components.frequency] >= 1
-    seen = np.flatnonzero((ratio > SEEN) & (frequency > 0) & reached)
+    # Across the driven axes, signals come from deviations of the fields alone.
+    driven = np.array(data.sequence.driven)[data.components.channel]
+    seen = np.flatnonzero((ratio > SEEN) & (frequency > 0) & reached & driven)
     if len(seen) < FEWEST:
         raise InputError(
             f"{len(seen)} components exceed their noise; a fit needs {FEWEST}",
@@ -221,7 +284,7 @@ def blocks_of(data: CalibrationData) -> np.ndarray:
     return parts @ np.array([1, 2, 3]) % BLOCKS
 
 
-def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> FittedModel:  # noqa: B008
+def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> FittedModel:
     """Fit a model to a calibration scan.
 
     First the tracer alone, from several starts and for each state, at few positions; then all
@@ -233,9 +296,7 @@ def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> Fi
         If components or positions are too few.
     """
     chosen = choose_components(data, settings.components)
-    everything = Measured(
-        data.positions, data.components, data.images, data.noise
-    )  # fmt: skip
+    everything = Measured(data.positions, data.components, data.images, data.noise)
     n_driven = sum(data.sequence.driven)
     most = settings.positions or POSITIONS[3 if n_driven == 3 else 2]
     used = spread_positions(data.positions, most)
@@ -243,7 +304,9 @@ def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> Fi
     forward = data.forward()
     radius = float(np.linalg.norm(data.grid.positions().reshape(-1, 3), axis=1).max())
     families = [
-        Family(state, settings.selection_degree, settings.drive_degree, data.sequence.driven, radius)
+        Family(
+            state, settings.selection_degree, settings.drive_degree, data.sequence.driven, radius
+        )
         for state in settings.states
     ]
     n_unknowns = len(families[0].unknowns)
@@ -274,7 +337,6 @@ def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> Fi
         forward,
         family,
         result,
-        tuple(np.unique(data.components.channel).tolist()),
         held_out,
         tuple(used[weights == 0].tolist()),
     )

@@ -138,7 +138,9 @@ def fit(
         )
 
     def evaluate(theta, derivatives):
-        return forward.images(family, theta, data.positions, data.components, derivatives)
+        # Far out, moments overflow. Such a trial has no finite cost, and the step is shortened.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            return forward.images(family, theta, data.positions, data.components, derivatives)
 
     theta, damping, tried = start.copy(), 1e-3, 0
     while True:

@@ -188,7 +188,7 @@ def restore_scan(
         mdf.write_restored(
             source,
             destination,
-            _RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block),
+            RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block),
             description=f"restored by {name} ({task.name})",
             grid=plan.grid,
             background_corrected=plan.corrected or background is not None,
@@ -198,7 +198,7 @@ def restore_scan(
 
 
 @dataclass(eq=False)
-class _RestoredMatrix:
+class RestoredMatrix:
     """A system matrix that is restored while it is read, in ascending order, like an array.
 
     Attributes

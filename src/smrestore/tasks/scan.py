@@ -35,6 +35,10 @@ class ScanTask:
         """Return the grid of the restored components."""
         return measured
 
+    def unused(self, size: tuple[int, int, int]) -> np.ndarray | None:
+        """Return the voxels of a scan whose values are not used, bool of ``size``, or None."""
+        return None
+
     def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
         """Return what the method sees of a component, and the magnitude it was divided by.
 
@@ -85,6 +89,12 @@ class DecimatedScan(ScanTask):
 
     factor: int
 
+    def unused(self, size: tuple[int, int, int]) -> np.ndarray:
+        """See :meth:`ScanTask.unused`."""
+        unused = np.ones(size, dtype=bool)
+        decimate(unused, self.factor)[:] = False
+        return unused
+
     def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
         """See :meth:`ScanTask.prepare`."""
         normalized, factor = unit_maximum(decimate(image, self.factor))
@@ -112,6 +122,16 @@ class InpaintedScan(ScanTask):
                 remedy="give a mask that marks some of them",
             )
 
+    def unused(self, size: tuple[int, int, int]) -> np.ndarray:
+        """See :meth:`ScanTask.unused`."""
+        if self.missing.shape != tuple(size):
+            raise InputError(
+                f"the mask is of {self.missing.shape} voxels, the scan of {tuple(size)}",
+                field="missing",
+                remedy="give a mask of the scan's own grid",
+            )
+        return self.missing
+
     def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
         """See :meth:`ScanTask.prepare`.
 
@@ -120,12 +140,7 @@ class InpaintedScan(ScanTask):
         InputError
             If the mask is of another grid.
         """
-        if self.missing.shape != image.shape:
-            raise InputError(
-                f"the mask is of {self.missing.shape} voxels, the scan of {image.shape}",
-                field="missing",
-                remedy="give a mask of the scan's own grid",
-            )
+        self.unused(image.shape)
         normalized, factor = unit_maximum(np.where(self.missing, np.complex64(0), image))
         return Degraded(normalized, sigma / factor, self.missing), factor
 

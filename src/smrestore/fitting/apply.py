@@ -1,0 +1,113 @@
+"""All components of a scan from its fitted model, alone or with what was measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.fitting.posterior import LARGEST, Basis, Misfit, combine, learn_misfit
+from smrestore.fitting.receive import smooth_factors
+from smrestore.fitting.scan import CalibrationData, FittedModel, order_class
+from smrestore.fitting.solve import factors
+from smrestore.physics.mixing import mixing_orders, total_order
+from smrestore.support.errors import InputError
+
+BATCH = 512
+"""Components that are combined at a time."""
+EMPTY = 1e-12
+"""Energy of a model image over the largest below which the component holds none of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Components at the wanted positions.
+
+    Attributes
+    ----------
+    images
+        complex64 (P, S), in the units of the scan.
+    deviation
+        Expected root mean square error of each, float64 (S,); that of the factors and of what the
+        misfit and the noise leave unknown.
+    misfit
+        How far the model was believed, None where the model stands alone.
+    """
+
+    images: np.ndarray
+    deviation: np.ndarray
+    misfit: Misfit | None
+
+
+def predict(
+    data: CalibrationData, model: FittedModel, wanted: np.ndarray, *, with_measurement: bool
+) -> Prediction:
+    """Return all components of a scan at wanted positions.
+
+    Parameters
+    ----------
+    data
+        The scan that the model was fitted to.
+    wanted
+        float64 (P, 3) in m.
+    with_measurement
+        Whether the measured values have a say besides the factors, see
+        :mod:`smrestore.fitting.posterior`.
+
+    Raises
+    ------
+    InputError
+        If there are more measured positions than the covariance can be decomposed for.
+    """
+    used = np.setdiff1d(np.arange(len(data.voxels)), model.outliers)
+    if with_measurement and len(used) > LARGEST:
+        raise InputError(
+            f"{len(used)} measured positions are too many to be combined with a model",
+            remedy=f"use the model alone, or {LARGEST} positions at most",
+        )
+    measured = data.images[used]
+    shares = None if data.shares is None else data.shares[used]
+    # The noise of components holds that of the subtracted background.
+    shared = 0.0 if shares is None else float(np.mean(np.sum(shares**2, axis=1)))
+    noise = data.noise**2 / (1 + shared)
+    at_measured = model.images(data.positions[used], data.components)
+    at_wanted = model.images(wanted, data.components)
+    factor, variance = _factors(data, at_measured, measured)
+    deviation = np.sqrt(variance * np.mean(np.abs(at_wanted) ** 2, axis=0))
+    at_measured *= factor.astype(np.complex64)
+    at_wanted *= factor.astype(np.complex64)
+    if not with_measurement:
+        return Prediction(at_wanted, deviation, None)
+    total = total_order(mixing_orders(data.sequence))[data.components.frequency]
+    classes = order_class(total) + 8 * data.components.channel
+    voxel = np.where(data.grid.voxel > 0, data.grid.voxel, 1.0)
+    places = data.positions[used] / voxel, wanted / voxel
+    energy = np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
+    noisy = noise > 0
+    weight = max(1.0, 0.5 * ((0 if shares is None else shares.shape[1]) - 2))
+    misfit = learn_misfit(
+        (measured - at_measured)[:, noisy], energy[noisy], noise[noisy], classes[noisy],
+        places[0], shares, weight,
+    )  # fmt: skip
+    basis = Basis.at(*places, misfit.length, shares)
+    for start in range(0, len(noise), BATCH):
+        some = slice(start, start + BATCH)
+        at_wanted[:, some], unknown = combine(
+            measured[:, some], at_measured[:, some], at_wanted[:, some],
+            noise[some], classes[some], basis, misfit, weight,
+        )  # fmt: skip
+        deviation[some] = np.hypot(deviation[some], unknown)
+    return Prediction(at_wanted, deviation, misfit)
+
+
+def _factors(
+    data: CalibrationData, images: np.ndarray, measured: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factor of each component and its variance, (S,) each."""
+    factor, energy = factors(images, measured, np.ones(len(images)))
+    holds = energy > EMPTY * energy.max(initial=0.0)
+    variance = np.divide(data.noise**2, energy, out=np.full(len(energy), np.inf), where=holds)
+    factor = np.where(holds, factor, 0)
+    frequency = data.sequence.frequencies[data.components.frequency]
+    for channel in np.unique(data.components.channel):
+        own = (data.components.channel == channel) & holds
+        factor[own], variance[own] = smooth_factors(frequency[own], factor[own], variance[own])
+    return factor, np.where(holds, variance, 0.0)
