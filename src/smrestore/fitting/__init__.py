@@ -1,1 +1,1 @@
-"""Physics fitted to a scan: tracer and fields from a calibration, images of all components from them."""
+"""Physics fitted to a scan: tracer and fields from a calibration, then all its components."""

@@ -53,7 +53,7 @@ _OF_STATE = {
 OFFSET_DEVIATION = 0.05
 """Of the prior of the constant field, over the ideal field at the radius."""
 FIELD_DEVIATION = 0.03
-"""Of the prior of each other harmonic, in the same unit; drive fields relative to their amplitude."""
+"""Of the prior of each other harmonic in the same unit, of drive fields over their amplitude."""
 FIELD_BOUND = 0.5
 
 

@@ -7,7 +7,7 @@ w_k (m_k - a_k s_k) with a_k = <s_k, m_k> / <s_k, s_k>, so that the receive chai
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -137,17 +137,19 @@ def fit(
             np.sum(((theta - prior) / deviation)[free] ** 2)
         )
 
-    def evaluate(theta, derivatives):
+    # Directions need less accuracy than residuals: those of a point cost an eighth.
+    point = replace(forward, points=np.zeros((1, 3)), weights=np.ones(1))
+
+    def evaluate(theta, model=forward, *, derivatives=False):
         # Far out, moments overflow. Such a trial has no finite cost, and the step is shortened.
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            return forward.images(family, theta, data.positions, data.components, derivatives)
+            return model.images(family, theta, data.positions, data.components, derivatives)
 
-    theta, damping, tried = start.copy(), 1e-3, 0
+    theta, damping, tried = start.copy(), 1e-3, 1
+    residual, factor = residuals(evaluate(theta)[0])
+    cost = cost_of(residual, theta)
     while True:
-        images, slopes = evaluate(theta, True)
-        tried += 1
-        residual, factor = residuals(images)
-        cost = cost_of(residual, theta)
+        images, slopes = evaluate(theta, point, derivatives=True)
         slopes = slopes[free]
         energy = weights @ np.abs(images) ** 2
         shared = np.einsum("p,ps,ups->us", weights, images.conj(), slopes)
@@ -165,21 +167,20 @@ def fit(
             damped = normal + damping * np.diag(np.diag(normal))
             moved[free] += np.linalg.solve(damped, side)
             moved = np.clip(moved, lowest, highest)
-            trial, _ = residuals(evaluate(moved, False)[0])
+            trial, factor_there = residuals(evaluate(moved)[0])
             tried += 1
             if progress:
                 progress()
             new = cost_of(trial, moved)
             if new < cost:
                 fallen = (cost - new) / cost
-                theta, damping = moved, damping / 5
+                theta, damping, cost = moved, damping / 5, new
+                residual, factor = trial, factor_there
                 break
             damping *= 8
             if damping > 1e4:
                 break
         if fallen < CONVERGED or tried >= steps:
-            if fallen:
-                residual, cost = trial, new
             break
     count = max(np.count_nonzero(weights) * len(error), 1)
     misfit = np.sqrt(float(weights @ np.sum(np.abs(residual) ** 2, axis=1)) / count)
