@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from docstring_parser import parse
 from mdf_files import raw_signals, write_raw
 
-from smrestore.cli import main
+from smrestore.cli import COMMANDS, main
 from smrestore.physics.parameters import simulation_of
 from smrestore.physics.spectrum import system_matrix
 from smrestore.simulation.batches import ComponentSelection, simulate_batch
@@ -143,24 +145,63 @@ def test_check_lists_all_faults(
 
 def test_version_and_help(capsys: pytest.CaptureFixture) -> None:
     for option, text in (("--version", "smrestore 0."), ("--help", "simulate")):
-        with pytest.raises(SystemExit) as stop:
-            main([option])
-        assert stop.value.code == 0
+        assert main([option]) == 0
         assert text in capsys.readouterr().out
 
 
 def test_command_is_required(capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([])
-    assert stop.value.code == 2
+    assert main([]) == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [command.__name__.replace("_", "-") for command in COMMANDS])
+def test_help_explains_every_argument(capsys: pytest.CaptureFixture, name: str) -> None:
+    assert main([name, "--help"]) == 0
+    command = next(item for item in COMMANDS if item.__name__ == name.replace("-", "_"))
+    text = capsys.readouterr().out
+    documented = {item.arg_name for item in parse(command.__doc__).params}
+    assert documented == set(signature(command).parameters)
+    assert all(argument.replace("_", "-") in text.lower() for argument in documented)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["magic"], 'Unknown command "magic"'),
+        (["simulate", "cases"], "OUTPUT requires an argument"),
+        (["simulate", "cases", "out", "other"], "other"),
+        (["simulate", "cases", "out", "--thread", "1"], "Did you mean --threads?"),
+        (["simulate", "cases", "out", "--threads", "0"], "--threads. Must be > 0"),
+        # Not rounded.
+        (["simulate", "cases", "out", "--threads", "1.5"], 'unable to convert "1.5" into int'),
+        (["simulate", "cases", "out", "--evaluator", "x"], 'Choose from: "table", "quadrature"'),
+        (["plot", "in", "out", "--mixing-order", "1", "2"], "--mixing-order requires 3"),
+        (["plot", "in", "out", "--frequency", "1", "--mixing-order", "1", "2", "0"], "exclusive"),
+        (["reconstruct", "a", "b", "c", "--period", "all"], 'unable to convert "all"'),
+        (["reconstruct", "a", "b", "c", "--channels"], "--channels requires at least 1"),
+        (["check"], "CONFIGURATION: no file is given"),
+    ],
+)
+def test_wrong_arguments(capsys: pytest.CaptureFixture, arguments: list[str], message: str) -> None:
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("smrestore: error: ") and message in line
+
+
+def test_faults_of_the_program_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(path: Path) -> None:
+        raise ValueError("fault")
+
+    monkeypatch.setattr("smrestore.mdf.inspect_mdf", fault)
+    with pytest.raises(ValueError, match="fault"):
+        main(["inspect", "scan.mdf"])
 
 
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys, smrestore.cli as cli\n"
-        "try: cli.main(['--help'])\n"
-        "except SystemExit: pass\n"
+        "for name in [[], *([command.__name__.replace('_', '-')] for command in cli.COMMANDS)]:\n"
+        "    cli.main([*name, '--help'])\n"
         "heavy = {'numpy', 'torch', 'numba', 'pandas', 'h5py', 'pydantic', 'yaml'}\n"
         "sys.exit(' '.join(heavy & set(sys.modules)) or None)"
     )

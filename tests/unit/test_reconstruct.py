@@ -510,7 +510,7 @@ def test_command_errors_are_one_line(scans, tmp_path, capsys):
     path = tmp_path / "image.mdf"
     for options, message in (
         (["--channels", 7], "receive channels [7] are not distinct numbers from 0 to 2"),
-        (["--average", 0], "--average: is below 1"),
+        (["--average", 0], "--average. Must be > 0"),
         (["--sweeps", 0], "sweeps: 0 is below 1. Give 1 or more"),
         (["--band", 700, 800], "no row of channels"),
     ):

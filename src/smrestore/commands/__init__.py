@@ -1,19 +1,5 @@
-"""The commands of ``smrestore``, one module each.
+"""The commands of ``smrestore``, one module with one function each.
 
-A module adds its command with its arguments, and says what runs. Libraries are imported when a
-command runs, because some take seconds, and ``--help`` must not.
+The signature and docstring of the function are the command line and its help. Libraries are
+imported when a command runs, because some take seconds, and ``--help`` must not.
 """
-
-from smrestore.commands import (
-    check,
-    inspect,
-    models,
-    plot,
-    propose_mask,
-    reconstruct,
-    restore,
-    simulate,
-)
-
-COMMANDS = (simulate, plot, inspect, propose_mask, restore, reconstruct, models, check)
-"""In the order of the help."""

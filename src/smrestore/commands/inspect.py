@@ -1,52 +1,50 @@
 """``smrestore inspect``: describe an MDF file."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from smrestore.support.errors import InputError
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the command with its arguments."""
-    parser = commands.add_parser(
-        "inspect",
-        help="describe an MDF file",
-        description="Describe an MDF file: what was measured, how it is stored, and what is "
-        "unusual. docs/mdf.md explains each line.",
-    )
-    parser.add_argument("file", type=Path, help="MDF file")
-    parser.add_argument(
-        "--pictures", type=Path, metavar="FOLDER", help="draw components of a calibration scan"
-    )
-    parser.add_argument(
-        "--component",
-        type=int,
-        nargs=2,
-        action="append",
-        metavar=("CHANNEL", "FREQUENCY"),
-        help="component to draw, counted from 0; may be repeated (default: those of the highest "
-        "signal-to-noise ratio in each channel)",
-    )
-    parser.add_argument(
-        "--period", type=int, default=0, help="drive-field period to draw (default: %(default)s)"
-    )
+def inspect(
+    file: Path,
+    /,
+    *,
+    pictures: Path | None = None,
+    component: Annotated[
+        list[tuple[int, int]] | None, Parameter(metavar="CHANNEL FREQUENCY")
+    ] = None,
+    period: int = 0,
+) -> None:
+    """Describe an MDF file.
 
-    def run(arguments: argparse.Namespace) -> None:
-        from smrestore.mdf import inspect_mdf
+    Says what was measured, how it is stored, and what is unusual. docs/mdf.md explains each line.
 
-        if arguments.component and arguments.pictures is None:
-            raise InputError(
-                "there is no folder for the pictures",
-                field="--component",
-                remedy="give --pictures FOLDER too",
-            )
-        print(inspect_mdf(arguments.file).text())
-        if arguments.pictures is not None:
-            from smrestore.figures.scan_view import plot_scan
+    Parameters
+    ----------
+    file
+        MDF file.
+    pictures
+        Folder to draw components of a calibration scan in.
+    component
+        Component to draw, counted from 0; may be repeated. If left out, those of the highest
+        signal-to-noise ratio in each channel.
+    period
+        Drive-field period to draw.
+    """
+    from smrestore.mdf import inspect_mdf
 
-            for picture in plot_scan(
-                arguments.file, arguments.pictures, arguments.component, arguments.period
-            ):
-                print(picture)
+    if component and pictures is None:
+        raise InputError(
+            "there is no folder for the pictures",
+            field="--component",
+            remedy="give --pictures FOLDER too",
+        )
+    print(inspect_mdf(file).text())
+    if pictures is not None:
+        from smrestore.figures.scan_view import plot_scan
 
-    parser.set_defaults(run=run)
+        for picture in plot_scan(file, pictures, component, period):
+            print(picture)

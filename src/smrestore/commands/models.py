@@ -1,35 +1,26 @@
 """``smrestore models``: list trained networks."""
 
-import argparse
 from pathlib import Path
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the command with its arguments."""
-    parser = commands.add_parser(
-        "models",
-        help="list trained networks",
-        description="List the trained networks below a folder, and name those that cannot be used.",
-    )
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=Path("results/models"),
-        help="folder to search (default: %(default)s)",
-    )
+def models(folder: Path = Path("results/models"), /) -> None:
+    """List trained networks.
 
-    def run(arguments: argparse.Namespace) -> None:
-        from tabulate import tabulate
+    Names those that cannot be used, too.
 
-        from smrestore.networks.weights import list_models
+    Parameters
+    ----------
+    folder
+        Folder to search.
+    """
+    from tabulate import tabulate
 
-        rows, broken = list_models(arguments.folder)
-        if rows:
-            print(tabulate(rows, headers="keys", floatfmt=".2f"))
-        for fault in broken:
-            print(f"broken: {fault}")
-        if not rows and not broken:
-            print(f"{arguments.folder}: no trained networks")
+    from smrestore.networks.weights import list_models
 
-    parser.set_defaults(run=run)
+    rows, broken = list_models(folder)
+    if rows:
+        print(tabulate(rows, headers="keys", floatfmt=".2f"))
+    for fault in broken:
+        print(f"broken: {fault}")
+    if not rows and not broken:
+        print(f"{folder}: no trained networks")

@@ -1,40 +1,43 @@
 """``smrestore plot``: draw a component of a simulated system matrix."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+from cyclopts.validators import mutually_exclusive
+
+which = Parameter(group=Group("Component (at most one)", validator=mutually_exclusive))
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the command with its arguments."""
-    parser = commands.add_parser(
-        "plot",
-        help="draw a component of a simulated system matrix",
-        description="Draw a component of a system matrix store, or of complete system matrices: "
-        "its plane in 2D, in 3D the three planes through its strongest voxel.",
-    )
-    parser.add_argument("file", type=Path, help="HDF5 file of simulated system matrices")
-    parser.add_argument("output", type=Path, help="picture to write: .png, .pdf or .svg")
-    parser.add_argument("--matrix", help="name of the matrix (default: the first)")
-    parser.add_argument(
-        "--channel", type=int, default=0, help="receive channel, from 0 (default: %(default)s)"
-    )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--frequency", type=int, help="frequency bin, from 0 (default: the strongest component)"
-    )
-    which.add_argument(
-        "--mixing-order",
-        type=int,
-        nargs=3,
-        metavar=("X", "Y", "Z"),
-        help="multiples of the drive frequencies",
-    )
+def plot(
+    file: Path,
+    output: Path,
+    /,
+    *,
+    matrix: str | None = None,
+    channel: int = 0,
+    frequency: Annotated[int | None, which] = None,
+    mixing_order: Annotated[tuple[int, int, int] | None, which, Parameter(metavar="X Y Z")] = None,
+) -> None:
+    """Draw a component of a simulated system matrix.
 
-    def run(arguments: argparse.Namespace) -> None:
-        from smrestore.figures.component_view import ComponentChoice, plot_component
+    In 2D this is its plane, in 3D the three planes through its strongest voxel.
 
-        order = arguments.mixing_order and tuple(arguments.mixing_order)
-        choice = ComponentChoice(arguments.matrix, arguments.channel, arguments.frequency, order)
-        plot_component(arguments.file, arguments.output, choice)
+    Parameters
+    ----------
+    file
+        System matrix store, or complete system matrices (HDF5).
+    output
+        Picture to write: .png, .pdf or .svg.
+    matrix
+        Name of the matrix; the first if left out.
+    channel
+        Receive channel, from 0.
+    frequency
+        Frequency bin, from 0; that of the strongest component if left out.
+    mixing_order
+        Multiples of the drive frequencies.
+    """
+    from smrestore.figures.component_view import ComponentChoice, plot_component
 
-    parser.set_defaults(run=run)
+    plot_component(file, output, ComponentChoice(matrix, channel, frequency, mixing_order))

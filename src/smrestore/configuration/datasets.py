@@ -12,6 +12,7 @@ from smrestore.configuration.sequences import (
     check_sampling,
     simulated_axes,
 )
+from smrestore.support.choices import Evaluator
 from smrestore.support.faults import Key
 from smrestore.support.settings import (
     TAG,
@@ -29,7 +30,6 @@ from smrestore.support.settings import (
 )
 
 Model = Literal["anisotropy", "langevin"]
-Evaluator = Literal["table", "quadrature"]
 MODEL = (
     "equilibrium magnetization with uniaxial anisotropy, or without any; the latter for the "
     "ablation of the study"

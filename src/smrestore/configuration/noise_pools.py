@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.sequences import driven_axes, samples_of_cycle, simulated_axes
 from smrestore.configuration.setups import check_leakage, is_virtual
-from smrestore.reconstruction.settings import Leakage, Period
+from smrestore.reconstruction.settings import Period
+from smrestore.support.choices import Leakage
 from smrestore.support.faults import Key
 from smrestore.support.settings import (
     TAG,

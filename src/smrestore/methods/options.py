@@ -7,6 +7,7 @@ numerical libraries.
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from smrestore.support.choices import Ensemble
 from smrestore.support.settings import (
     Flag,
     Number,
@@ -119,7 +120,7 @@ AnyGuess = either(DctFilter, GuessedSpline, Biharmonic, by="method")
 class Inference(Settings):
     """How a trained network is used; a change repeats no training."""
 
-    ensemble: Annotated[vector(Literal["phases", "flips"], 0, 2), Once] = setting(
+    ensemble: Annotated[vector(Ensemble, 0, 2), Once] = setting(
         (),
         "transformed versions of a component that are restored, turned back and averaged. "
         "`phases`: turned by 90, 180 and 270 degrees; by 180 degrees only for networks of `phase: "

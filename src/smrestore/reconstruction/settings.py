@@ -1,10 +1,11 @@
 """Choices of a reconstruction, as they stand in a configuration."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import PlainValidator, WithJsonSchema, model_validator
 
+from smrestore.support.choices import Background, Leakage, Weighting
 from smrestore.support.errors import InputError
 from smrestore.support.settings import Count, Flag, Natural, Number, Once, Settings, setting, vector
 
@@ -27,7 +28,6 @@ Period = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "mean"}]}),
 ]
 """Type of a drive-field period of frames that have several, or their mean."""
-Leakage = Literal["ignore", "correct"]
 
 
 class ReconstructionSettings(Settings):
@@ -51,7 +51,7 @@ class ReconstructionSettings(Settings):
     channels: Annotated[vector(Count, 1, 100), Once] = setting(
         ..., "receive channels, counted from 0"
     )
-    weighting: Literal["none", "row-norm", "whitening"] = setting(
+    weighting: Weighting = setting(
         "none",
         "weights of the rows: none, 1 over the norm, or 1 over the background standard deviation. "
         "They come from the calibration as it was measured and are the same for every method",
@@ -76,7 +76,7 @@ class ReconstructionSettings(Settings):
         "first frame and end (not included) of the frames with a phantom whose mean is "
         "reconstructed; all if left out",
     )
-    background: Literal["interpolate", "mean", "none"] = setting(
+    background: Background = setting(
         "interpolate",
         "how the background of calibrations is subtracted, also before they are restored and "
         "shown: interpolated over the acquisition time, their mean, or not at all",

@@ -1,0 +1,13 @@
+"""Lists of choices that settings and the command line share.
+
+They stand apart from the models of the settings, because ``smrestore --help`` must not wait for
+pydantic.
+"""
+
+from typing import Literal
+
+Background = Literal["interpolate", "mean", "none"]
+Ensemble = Literal["phases", "flips"]
+Evaluator = Literal["table", "quadrature"]
+Leakage = Literal["ignore", "correct"]
+Weighting = Literal["none", "row-norm", "whitening"]
