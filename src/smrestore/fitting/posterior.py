@@ -22,7 +22,7 @@ DRIFTS = np.array([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
 """Drift d in units of the noise, likewise."""
 LENGTHS = (0.7, 1.2, 2.0, 3.5)
 """Correlation lengths of the misfit in voxels, likewise."""
-CLASS_WIDTH = 0.7
+CLASS_WIDTH = 0.4
 """Standard deviation of ln rho in a class."""
 UNSEEN = 0.01
 """Energy of the model over that of the noise below which a component shows drift alone."""

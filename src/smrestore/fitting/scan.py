@@ -39,6 +39,10 @@ BLOCKS = 4
 """One of so many blocks of positions is held out at first."""
 CLEAR = 10.0
 """Power over that of the noise of components that tell the held-out misfit."""
+DOUBTFUL = 0.1
+"""Relative deviation of a field from the header, or shift over the radius, that is reported."""
+ROUNDS = 4
+"""How often corrupted positions are looked for, each time with a fit to the others."""
 DESCRIBED = 0.5
 """Unexplained share of the signal, as an amplitude, above which a scan is not described."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
@@ -125,6 +129,30 @@ class FittedModel:
             )
         return rows
 
+    def doubts(self) -> list[str]:
+        """Return what a reader should check: fields far from the header, unknowns at a bound."""
+        found = []
+        step = 1e-3 * self.family.radius
+        points = np.concatenate([np.zeros((1, 3)), step * np.eye(3)])
+        bases = self.family.bases(points, self.forward.sequence)
+        static, scale = self.family.fields(self.result.theta, bases)
+        for axis in self.family.driven_axes:
+            header = self.forward.sequence.gradient[axis]
+            fitted = (static[1 + axis, axis] - static[0, axis]) / step
+            if abs(fitted - header) > DOUBTFUL * abs(header):
+                found.append(
+                    f"gradient along {'xyz'[axis]}: fitted {fitted:.3g} T/m, header {header:.3g}"
+                )
+            if abs(scale[0, axis] - 1) > DOUBTFUL:
+                found.append(
+                    f"drive field along {'xyz'[axis]}: fitted {scale[0, axis]:.3g} of the header's"
+                )
+            shift = -1e3 * (static[0, axis] - self.forward.sequence.offset[axis]) / fitted
+            if abs(shift) > 1e3 * DOUBTFUL * self.family.radius:
+                found.append(f"grid shifted along {'xyz'[axis]} by {shift:.3g} mm")
+        found += [f"{row['unknown']} at its bound" for row in self.table() if row["at bound"]]
+        return found
+
     def correlations(self, above: float = 0.95) -> list[tuple[str, str, float]]:
         """Return pairs of unknowns that the data hardly tell apart, and their correlation."""
         deviation = np.sqrt(np.diag(self.result.covariance))
@@ -147,6 +175,7 @@ class FittedModel:
             "strong_correlations": self.correlations(),
             "misfit": result.misfit,
             "held_out_error": self.held_out,
+            "doubts": self.doubts(),
             "positions_left_out": self.outliers,
         }
         with atomic_path(path) as temporary:
@@ -322,10 +351,18 @@ def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> Fi
         train = np.flatnonzero(block != 0) if len(used) >= 4 * BLOCKS else np.arange(len(used))
         some = np.arange(len(chosen))
         before = fit(
-            forward, family, whole.part(train, some), start.theta, steps=16, progress=bar.update
+            forward, family, whole.part(train, some), start.theta, steps=30, progress=bar.update
         )
-        residual, images = _residual(forward, family, before, whole)
-        weights = robust_weights(residual)
+        weights = np.ones(len(used))
+        for _ in range(ROUNDS):
+            residual, images = _residual(forward, family, before, whole, weights)
+            former, weights = weights, robust_weights(residual)
+            if np.array_equal(weights, former):
+                break
+            before = fit(
+                forward, family, whole.part(train, some), before.theta, weights=weights[train],
+                steps=8, progress=bar.update,
+            )  # fmt: skip
         test = np.setdiff1d(np.flatnonzero(weights), train)
         held_out = _held_out(
             data, whole, images, np.intersect1d(train, np.flatnonzero(weights)), test
@@ -369,9 +406,9 @@ def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
     return best[1], best[2]
 
 
-def _residual(forward, family, result, data) -> tuple[np.ndarray, np.ndarray]:
+def _residual(forward, family, result, data, weights) -> tuple[np.ndarray, np.ndarray]:
     images, _ = forward.images(family, result.theta, data.positions, data.components)
-    factor, _ = factors(images, data.images, np.ones(len(data.positions)))
+    factor, _ = factors(images, data.images, weights)
     return (data.images - factor * images) / granted_error(data), images
 
 

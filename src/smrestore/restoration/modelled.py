@@ -67,6 +67,8 @@ def restore_by_model(
             whole = read_calibration(source, **reading)
             data = whole.without(task.unused(whole.grid.size))
             model = fit_scan(data, settings)
+            for doubt in model.doubts():
+                logger.warning("%s: %s", source, doubt)
             _check(model, allow_misfit)
             if save is not None and period == 0:
                 model.save(save, Path(source).name)

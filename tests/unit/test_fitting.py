@@ -1,0 +1,364 @@
+"""Physics fitted to a scan: derivatives, receive factors, the posterior, and whole scans."""
+
+import copy
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_scanner import SCANNER, SEED
+
+from smrestore import mdf
+from smrestore.cli import main
+from smrestore.fitting.family import STATES, Family
+from smrestore.fitting.forward import Forward
+from smrestore.fitting.posterior import Basis, Misfit, combine, learn_misfit
+from smrestore.fitting.receive import smooth_factors
+from smrestore.fitting.scan import FitSettings, fit_scan, read_calibration, spread_positions
+from smrestore.fitting.solve import robust_weights
+from smrestore.mdf.background import background_shares, subtract_background
+from smrestore.metrics import psnr
+from smrestore.physics.grid import CalibrationGrid
+from smrestore.physics.harmonics import norms, solid_harmonics, values
+from smrestore.physics.sequence import Sequence
+from smrestore.physics.spectrum import Components
+from smrestore.restoration.modelled import restore_by_model
+from smrestore.scanner import load_scanner, scan_calibration, scan_empty
+from smrestore.scanner.signal import DeltaSample
+from smrestore.support.errors import InputError
+from smrestore.tasks.scan import scan_task
+
+# A short cycle: 17 and 16 periods of the drive fields instead of 102 and 96.
+SEQUENCE = Sequence(
+    drive_amplitude=(12e-3, 12e-3, 0.0),
+    gradient=(-1.0, -1.0, 2.0),
+    dividers=(16, 17, 99),
+    base_frequency=2.5e6 / 6,
+    sampling_rate=2.5e6,
+)
+GRID = CalibrationGrid((9, 8, 1), (0.027, 0.024, 0.0))
+SETTINGS = FitSettings(states=("fluid",), components=60)
+
+
+@pytest.fixture(scope="module")
+def scanner():
+    """Return a scanner with imperfect fields and a sample of some size."""
+    entry = copy.deepcopy(SCANNER)
+    entry["tracer"]["core_sizes"] = 5
+    entry["delta_sample"]["size_mm"] = [2.0, 2.0, 2.0]
+    entry["fields"] |= {"selection_deviation": 0.03, "drive_deviation": 0.03}
+    return load_scanner("fitted", entry)
+
+
+@pytest.fixture(scope="module")
+def scan(scanner, tmp_path_factory) -> Path:
+    """Return a calibration; its truth lies beside it."""
+    folder = tmp_path_factory.mktemp("fitting")
+    path = folder / "scan.mdf"
+    scan_calibration(path, folder / "truth.h5", scanner, SEQUENCE, GRID, averages=10, seed=SEED)
+    return path
+
+
+def quality(path: Path, scan: Path, missing: np.ndarray | None = None) -> float:
+    """Return the mean PSNR over the components along driven axes that exceed the noise."""
+    restored = mdf.read_system_matrix(path, channels=[0, 1])
+    noise = mdf.corrected_noise(scan, channels=[0, 1])
+    with h5py.File(scan.parent / "truth.h5") as file:
+        truth = file["system_matrix"][:2]
+    peak = np.abs(truth).max(axis=(2, 3, 4))
+    seen = np.argwhere(peak > noise)
+    return float(
+        np.mean(
+            [
+                psnr(restored[c, k] / peak[c, k], truth[c, k] / peak[c, k], valid=missing)
+                for c, k in seen
+            ]
+        )
+    )
+
+
+@given(degree=st.integers(0, 6))
+def test_harmonics_are_harmonic_and_orthogonal(degree):
+    harmonics = solid_harmonics(degree)
+    assert len(harmonics) == 2 * degree + 1
+    for harmonic in harmonics:
+        laplacian: dict[tuple, float] = {}
+        for powers, coefficient in harmonic.items():
+            assert sum(powers) == degree
+            for axis in range(3):
+                n = powers[axis]
+                if n >= 2:
+                    key = tuple(p - 2 * (i == axis) for i, p in enumerate(powers))
+                    laplacian[key] = laplacian.get(key, 0) + coefficient * n * (n - 1)
+        assert all(abs(value) < 1e-9 for value in laplacian.values())
+    height, weight = np.polynomial.legendre.leggauss(12)
+    angle = 2 * np.pi * np.arange(24) / 24
+    ring = np.sqrt(1 - height**2)[:, None]
+    points = np.stack(
+        [ring * np.cos(angle), ring * np.sin(angle), np.tile(height[:, None], 24)], axis=-1
+    )
+    table = np.array([values(h, points).ravel() / norms(h)[0] for h in harmonics])
+    gram = (table * np.repeat(weight / 48, 24)) @ table.T
+    np.testing.assert_allclose(gram, np.eye(len(table)), atol=1e-12)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_derivatives_agree_with_finite_differences(state):
+    family = Family(state, 3, 2, SEQUENCE.driven, 0.02, core_sizes=2)
+    forward = Forward(SEQUENCE, GRID, *DeltaSample((2e-3, 2e-3, 0.0), 2).quadrature())
+    rng = np.random.default_rng(0)
+    theta = np.array([u.start for u in family.unknowns])
+    theta += 0.01 * rng.normal(size=len(theta))
+    positions = GRID.positions().reshape(-1, 3)[::7]
+    components = Components(np.array([0, 0, 1, 1]), np.array([20, 51, 33, 66]))
+    _, slopes = forward.images(family, theta, positions, components, derivatives=True)
+    scale = np.linalg.norm(slopes) / len(theta)
+    for number in range(len(theta)):
+        step = 1e-4
+        ends = []
+        for sign in (1, -1):
+            moved = theta.copy()
+            moved[number] += sign * step
+            ends.append(forward.images(family, moved, positions, components)[0])
+        expected = (ends[0] - ends[1]) / (2 * step)
+        error = np.linalg.norm(slopes[number] - expected)
+        assert error < 0.01 * np.linalg.norm(expected) + 1e-4 * scale
+
+
+def test_smooth_factors_tell_weak_components_from_their_neighbours():
+    rng = np.random.default_rng(1)
+    frequency = np.linspace(20e3, 1.2e6, 300)
+    true = 1 / (1 - (frequency / 9e5) ** 2 + 1j * frequency / 1.35e6)
+    true = true * np.exp(-2j * np.pi * frequency * 2e-7)
+    deviation = np.where(np.arange(300) % 3, 1.0, 0.02)
+    noise = rng.normal(size=(2, 300)) * deviation / np.sqrt(2)
+    factor, variance = smooth_factors(frequency, true + noise[0] + 1j * noise[1], deviation**2)
+    weak = deviation == 1
+    error = np.abs(factor - true)[weak]
+    assert np.sqrt(np.mean(error**2)) < 0.05
+    assert 0.5 < np.sqrt(np.mean(error**2 / variance[weak])) < 2
+
+
+def test_a_factor_unlike_its_neighbours_stays_if_it_is_known():
+    frequency = np.linspace(20e3, 1.2e6, 100)
+    factor = np.ones(100, complex)
+    factor[50] = 1.5
+    found, _ = smooth_factors(frequency, factor, np.full(100, 1e-8))
+    np.testing.assert_allclose(found, factor, atol=1e-3)
+
+
+def test_shares_are_what_the_subtraction_does():
+    times = np.array([1, 2, 3, 6, 7, 8, 11, 12])
+    background_times = np.array([0, 4, 5, 9, 10, 13])
+    for correction in ("interpolate", "mean"):
+        shares = background_shares(times, background_times, correction)
+        response = np.empty((8, 6))
+        for frame in range(6):
+            spectra = np.zeros((1, 1, 8), np.complex64)
+            background = np.zeros((6, 1, 1), np.complex64)
+            background[frame] = 1
+            subtract_background(spectra, times, background, background_times, correction)
+            response[:, frame] = -spectra[0, 0].real
+        np.testing.assert_allclose(shares @ shares.T, response @ response.T, atol=1e-6)
+
+
+def drawn(rho: float, noise: float, seed: int = 0):
+    """Return truth, model and measurement of 60 components, as the posterior assumes them."""
+    rng = np.random.default_rng(seed)
+    places = np.stack(np.meshgrid(np.arange(9.0), np.arange(9.0), [0.0], indexing="ij"), -1)
+    places = places.reshape(-1, 3)
+    square = np.sum((places[:, None] - places) ** 2, axis=-1)
+    root = np.linalg.cholesky(np.exp(-0.5 * square / 2.0**2) + 1e-9 * np.eye(81))
+
+    def normal():
+        return (rng.normal(size=(81, 60)) + 1j * rng.normal(size=(81, 60))) / np.sqrt(2)
+
+    model = np.exp(2j * np.pi * rng.uniform(size=60)) * np.cos(places[:, :1] / 2 + places[:, 1:2])
+    energy = np.mean(np.abs(model) ** 2, axis=0)
+    truth = model + rho * np.sqrt(energy) * (root @ normal())
+    return truth, model, truth + noise * normal(), places
+
+
+@pytest.mark.parametrize(("rho", "noise"), [(0.02, 0.3), (0.3, 0.03), (0.1, 0.1), (0.0, 0.1)])
+def test_model_and_measurement_is_no_worse_than_either(rho, noise):
+    truth, model, measured, places = drawn(rho, noise)
+    classes, variance = np.zeros(60, dtype=int), np.full(60, noise**2)
+    energy = np.mean(np.abs(model) ** 2, axis=0)
+    misfit = learn_misfit(measured - model, energy, variance, classes, places, None, 5.0)
+    basis = Basis.at(places, places, misfit.length, None)
+    mean, deviation = combine(measured, model, model, variance, classes, basis, misfit, 5.0)
+
+    def error(images):
+        return float(np.sqrt(np.mean(np.abs(images - truth) ** 2)))
+
+    assert error(mean) <= 1.03 * min(error(model), error(measured)) + 0.04 * noise
+    if rho == 0.1:  # both have a say, and the expected error is the real one
+        assert error(mean) < 0.8 * min(error(model), error(measured))
+        assert 0.8 < np.sqrt(np.mean(deviation**2)) / error(mean) < 1.25
+
+
+def test_misfit_fills_positions_that_were_not_measured():
+    truth, model, measured, places = drawn(0.3, 0.01)
+    known = np.flatnonzero((places[:, :2] % 2 == 0).all(axis=1))
+    misfit = Misfit(2.0, 0.0, {0: 0.3})
+    basis = Basis.at(places[known], places, 2.0, None)
+    mean, _ = combine(
+        measured[known], model[known], model, np.full(60, 1e-4), np.zeros(60, int), basis, misfit,
+        5.0,
+    )  # fmt: skip
+    assert np.linalg.norm(mean - truth) < 0.5 * np.linalg.norm(model - truth)
+
+
+def test_positions_far_out_are_left_out():
+    residual = np.random.default_rng(2).normal(size=(50, 20)) + 0j
+    residual[[3, 17]] *= 30
+    assert np.flatnonzero(robust_weights(residual) == 0).tolist() == [3, 17]
+
+
+def test_spread_positions_are_spread():
+    positions = GRID.positions().reshape(-1, 3)
+    chosen = positions[spread_positions(positions, 8)]
+    distance = np.linalg.norm(chosen[:, None] - chosen, axis=-1) + np.eye(8)
+    assert distance.min() > 2 * GRID.voxel[0]
+
+
+def test_the_tracer_is_found(scan):
+    model = fit_scan(read_calibration(scan), SETTINGS)
+    found = {row["unknown"]: row["value"] for row in model.table()}
+    assert found["core diameter"] == pytest.approx(20, rel=0.03)
+    assert found["diameter spread"] == pytest.approx(0.1, abs=0.02)
+    assert found["anisotropy"] == pytest.approx(1500, rel=0.03)
+    assert found["spatial modulation"] == pytest.approx(1, abs=0.03)
+    assert model.held_out["all"] < 0.05
+    again = fit_scan(read_calibration(scan), SETTINGS)
+    np.testing.assert_array_equal(again.result.theta, model.result.theta)
+
+
+def test_all_tasks_by_the_fitted_model(scan, tmp_path):
+    missing = np.zeros(GRID.size, dtype=bool)
+    missing[2:4, 3:7] = True
+    for number, (task, least) in enumerate(
+        [
+            (scan_task("denoising"), 42),
+            (scan_task("inpainting", missing=missing), 42),
+            (scan_task("accelerated-calibration", factor=2, decimate=True), 35),
+        ]
+    ):
+        found = []
+        for method in ("model", "model-and-measurement"):
+            path = tmp_path / f"{number}-{method}.mdf"
+            restore_by_model(scan, path, method, task=task, settings=SETTINGS)
+            found.append(quality(path, scan))
+        measured = quality(scan, scan)
+        assert found[0] > max(least, measured + 8)
+        assert found[1] > found[0] - 0.5
+    assert quality(tmp_path / "1-model.mdf", scan, missing) > 38
+
+
+def test_corrupted_positions_are_found(scanner, tmp_path):
+    from smrestore.scanner.calibrations import Corruption
+
+    path = tmp_path / "scan.mdf"
+    scan_calibration(
+        path, tmp_path / "truth.h5", scanner, SEQUENCE, GRID, averages=100, seed=SEED,
+        corruption=Corruption("attenuated", 30, 6),
+    )  # fmt: skip
+    model = fit_scan(read_calibration(path), SETTINGS)
+    order = np.arange(30, 36)
+    x, y = order % 9, order // 9
+    expected = np.ravel_multi_index((x, y, np.zeros(6, int)), GRID.size)
+    assert sorted(model.outliers) == sorted(expected.tolist())
+
+
+def test_a_finer_grid(scan, tmp_path):
+    path = tmp_path / "fine.mdf"
+    task = scan_task("upsampling", factor=2)
+    restore_by_model(scan, path, "model-and-measurement", task=task, settings=SETTINGS)
+    with mdf.open_mdf(path) as file:
+        assert file.grid().size == (17, 15, 1)
+
+
+def test_by_command(scan, tmp_path, capsys):
+    path, fit = tmp_path / "restored.mdf", tmp_path / "fit.json"
+    arguments = ["restore", "denoising", str(scan), str(path), "--method", "model-and-measurement"]
+    assert main([*arguments, "--save-fit", str(fit)]) == 0
+    assert "restored by model-and-measurement" in capsys.readouterr().out
+    content = json.loads(fit.read_text())
+    assert content["state"] == "fluid"
+    assert content["source"] == scan.name
+    assert {"unknown", "value", "standard error", "unit", "at bound"} == set(content["unknowns"][0])
+
+
+def test_options_of_other_methods_are_refused(scan, tmp_path, capsys):
+    arguments = ["restore", "denoising", str(scan), str(tmp_path / "x.mdf"), "--method"]
+    assert main([*arguments, "model", "--twins"]) == 2
+    assert "--twins" in capsys.readouterr().err
+    assert main([*arguments, "dct-filter", "--allow-misfit"]) == 2
+    assert "--allow-misfit" in capsys.readouterr().err
+    assert not (tmp_path / "x.mdf").exists()
+
+
+def changed(scan: Path, folder: Path, edit) -> Path:
+    """Return a copy of a scan after ``edit`` of its HDF5 file."""
+    path = folder / "changed.mdf"
+    path.write_bytes(scan.read_bytes())
+    with h5py.File(path, "r+") as file:
+        edit(file)
+    return path
+
+
+def test_a_header_with_another_gradient_is_named(scan, tmp_path, caplog):
+    def edit(file):
+        file["acquisition/gradient"][...] *= 1.25
+
+    path = changed(scan, tmp_path, edit)
+    restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert "gradient along x: fitted -1" in caplog.text
+    assert "header -1.25" in caplog.text
+    assert quality(tmp_path / "x.mdf", scan) > 42
+
+
+def test_a_scan_that_the_model_does_not_describe_is_refused(scan, tmp_path):
+    def edit(file):
+        file["calibration/fieldOfViewCenter"][...] = [0.012, 0.0, 0.0]
+
+    path = changed(scan, tmp_path, edit)
+    with pytest.raises(InputError, match="of the signal at held-out positions unexplained"):
+        restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert not (tmp_path / "x.mdf").exists()
+    restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS, allow_misfit=True)
+    assert (tmp_path / "x.mdf").exists()
+
+
+def test_an_empty_calibration_has_no_components(scanner, tmp_path):
+    entry = copy.deepcopy(SCANNER)
+    for channel in entry["channels"]:
+        channel["sensitivity_uV_s"] = 1e-9
+    path = tmp_path / "empty.mdf"
+    scan_calibration(
+        path, tmp_path / "truth.h5", load_scanner("empty", entry), SEQUENCE, GRID, averages=1,
+        seed=SEED,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"components exceed their noise|unexplained"):
+        restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert not (tmp_path / "x.mdf").exists()
+
+
+def test_too_few_positions(scan, tmp_path):
+    missing = np.ones(GRID.size, dtype=bool)
+    missing[:5, 0] = False
+    with pytest.raises(InputError, match="5 positions are too few"):
+        restore_by_model(
+            scan, tmp_path / "x.mdf", "model", task=scan_task("inpainting", missing=missing),
+            settings=SETTINGS,
+        )  # fmt: skip
+
+
+def test_a_scan_without_a_sample_is_no_calibration(scanner, tmp_path):
+    path = tmp_path / "frames.mdf"
+    scan_empty(path, scanner, SEQUENCE, frames=4, seed=SEED)
+    with pytest.raises(InputError, match="calibration"):
+        restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
