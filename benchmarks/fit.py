@@ -1,0 +1,134 @@
+"""Fit the physics to virtual scans: seconds, and quality against the truth.
+
+First by the number of positions: mean PSNR of all components whose true peak exceeds half of the
+noise, as measured, by spline where every second voxel is used, by the model, and by model and
+measurement. The truth lies in the family that is fitted. Then, with ``--wrong``, families that do
+not hold the truth, by peak over noise. The scans are those of the default run, made by
+``snakemake results/scans/snake-calibration.mdf results/scans/resolution-calibration.mdf``.
+"""
+
+import argparse
+import itertools
+import resource
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+from tabulate import tabulate
+
+from smrestore.fitting.apply import predict
+from smrestore.fitting.scan import (
+    CalibrationData,
+    FitSettings,
+    fit_scan,
+    read_calibration,
+    spread_positions,
+)
+from smrestore.methods.spline import spline_upsample
+from smrestore.metrics import psnr
+
+POSITIONS = {"snake-calibration": (None, 60, 30, 15), "resolution-calibration": (None, 100, 50, 30)}
+SEEN = 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scans", type=Path, default=Path("results/scans"))
+    parser.add_argument("--scan", nargs="+", default=list(POSITIONS))
+    parser.add_argument("--wrong", action="store_true", help="fit families without the truth")
+    arguments = parser.parse_args()
+    if arguments.wrong:
+        rows = wrong_families(arguments.scans / "snake-calibration.mdf")
+        print(tabulate(rows, headers="keys", floatfmt=".1f"))
+        return
+    rows = []
+    for name in arguments.scan:
+        rows += of_scan(arguments.scans / f"{name}.mdf", POSITIONS[name])
+        print(tabulate(rows, headers="keys", floatfmt=".1f", missingval=""), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory {peak:.2f} GiB")
+
+
+def truth_of(path: Path, data: CalibrationData) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true components (S, Nx, Ny, Nz) and their peaks (S,)."""
+    with h5py.File(path.with_suffix(".truth.h5")) as file:
+        place = np.searchsorted(file["frequency"][:], data.components.frequency)
+        truth = file["system_matrix"][:][data.components.channel, place]
+    return truth, np.abs(truth).max(axis=(1, 2, 3))
+
+
+def wrong_families(path: Path) -> list[dict[str, object]]:
+    whole = read_calibration(path)
+    truth, peak = truth_of(path, whole)
+    ratio = np.where(whole.components.frequency > 0, peak / whole.noise, 0)
+    rows = []
+
+    def add(restored: np.ndarray, **names: object) -> None:
+        restored = restored.T.reshape(truth.shape)
+        row = dict(names)
+        for low, high in itertools.pairwise((0.5, 3, 10, 30, 100, np.inf)):
+            own = np.flatnonzero((ratio >= low) & (ratio < high))
+            row[f"{low:g} to {high:g}"] = np.mean(
+                [psnr(restored[k] / peak[k], truth[k] / peak[k]) for k in own]
+            )
+        rows.append(row)
+
+    add(whole.images, family="", held_out="", images="measured")
+    for name, settings in (
+        ("that of the truth", FitSettings(("fluid",))),
+        ("fields deviate linearly", FitSettings(("fluid",), 2, 1)),
+        ("ideal fields, grid may be shifted", FitSettings(("fluid",), 1, -1)),
+        ("no anisotropy", FitSettings(("langevin",))),
+    ):
+        model = fit_scan(whole, settings)
+        held_out = f"{100 * model.held_out['all']:.0f} %"
+        for both in (False, True):
+            found = predict(whole, model, whole.positions, with_measurement=both)
+            images = "model and measurement" if both else "model"
+            add(found.images, family=name, held_out=held_out, images=images)
+    return rows
+
+
+def of_scan(path: Path, counts: tuple[int | None, ...]) -> list[dict[str, object]]:
+    whole = read_calibration(path)
+    size = whole.grid.size
+    truth, peak = truth_of(path, whole)
+    seen = np.flatnonzero((peak > SEEN * whole.noise) & (whole.components.frequency > 0))
+
+    def quality(images: np.ndarray) -> float:
+        """Return the mean PSNR of images (S, Nx, Ny, Nz)."""
+        return float(np.mean([psnr(images[k] / peak[k], truth[k] / peak[k]) for k in seen]))
+
+    measured = whole.images.T.reshape(-1, *size)
+    rows = []
+    for count in counts:
+        unused = np.zeros(size, dtype=bool)
+        if count is not None:
+            unused[...] = True
+            unused.ravel()[spread_positions(whole.positions, count)] = False
+        data = whole.without(unused)
+        begin = time.perf_counter()
+        model = fit_scan(data, FitSettings(states=("fluid",)))
+        fitted = time.perf_counter() - begin
+        positions = whole.grid.positions().reshape(-1, 3)
+        found = {
+            name: predict(data, model, positions, with_measurement=both)
+            for name, both in (("model", False), ("model and measurement", True))
+        }
+        row = {"scan": path.stem, "positions": len(data.voxels), "fit in s": fitted}
+        if count is None:
+            row["measured in dB"] = quality(measured)
+            coarse = measured[:, ::2, ::2, ::2]
+            row["spline x2 in dB"] = quality(
+                np.stack([spline_upsample(c, 2, size) for c in coarse])
+            )
+        for name, prediction in found.items():
+            row[f"{name} in dB"] = quality(prediction.images.T.reshape(-1, *size))
+        row["held-out error in %"] = 100 * model.held_out["all"]
+        rows.append(row)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
