@@ -30,6 +30,7 @@ from smrestore.metrics import psnr
 
 POSITIONS = {"snake-calibration": (None, 60, 30, 15), "resolution-calibration": (None, 100, 50, 30)}
 SEEN = 0.5
+FLUID = FitSettings(states=("fluid",))
 
 
 def main() -> None:
@@ -76,10 +77,16 @@ def wrong_families(path: Path) -> list[dict[str, object]]:
 
     add(whole.images, family="", held_out="", images="measured")
     for name, settings in (
-        ("that of the truth", FitSettings(("fluid",))),
-        ("fields deviate linearly", FitSettings(("fluid",), 2, 1)),
-        ("ideal fields, grid may be shifted", FitSettings(("fluid",), 1, -1)),
-        ("no anisotropy", FitSettings(("langevin",))),
+        ("that of the truth", FLUID),
+        (
+            "fields deviate linearly",
+            FitSettings(states=("fluid",), selection_degree=2, drive_degree=1),
+        ),
+        (
+            "ideal fields, grid may be shifted",
+            FitSettings(states=("fluid",), selection_degree=1, drive_degree=-1),
+        ),
+        ("no anisotropy", FitSettings(states=("langevin",))),
     ):
         model = fit_scan(whole, settings)
         held_out = f"{100 * model.held_out['all']:.0f} %"
@@ -109,7 +116,7 @@ def of_scan(path: Path, counts: tuple[int | None, ...]) -> list[dict[str, object
             unused.ravel()[spread_positions(whole.positions, count)] = False
         data = whole.without(unused)
         begin = time.perf_counter()
-        model = fit_scan(data, FitSettings(states=("fluid",)))
+        model = fit_scan(data, FLUID)
         fitted = time.perf_counter() - begin
         positions = whole.grid.positions().reshape(-1, 3)
         found = {

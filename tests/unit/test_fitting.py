@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from typing import get_args
 
 import h5py
 import numpy as np
@@ -13,11 +14,12 @@ from tiny_scanner import SCANNER, SEED
 
 from smrestore import mdf
 from smrestore.cli import main
-from smrestore.fitting.family import STATES, Family
+from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
 from smrestore.fitting.posterior import Basis, Misfit, combine, learn_misfit
 from smrestore.fitting.receive import smooth_factors
-from smrestore.fitting.scan import FitSettings, fit_scan, read_calibration, spread_positions
+from smrestore.fitting.scan import fit_scan, read_calibration, spread_positions
+from smrestore.fitting.settings import FitSettings, State
 from smrestore.fitting.solve import robust_weights
 from smrestore.mdf.background import background_shares, subtract_background
 from smrestore.metrics import psnr
@@ -105,7 +107,7 @@ def test_harmonics_are_harmonic_and_orthogonal(degree):
     np.testing.assert_allclose(gram, np.eye(len(table)), atol=1e-12)
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", get_args(State))
 def test_derivatives_agree_with_finite_differences(state):
     family = Family(state, 3, 2, SEQUENCE.driven, 0.02, core_sizes=2)
     forward = Forward(SEQUENCE, GRID, *DeltaSample((2e-3, 2e-3, 0.0), 2).quadrature())

@@ -30,7 +30,9 @@ TWINS_USED = any(
     for entry in config[section].values()
     for method in entry["methods"]
 )
-METHODS = [*config["baselines"], *config["experiments"], *TWINS]
+# Physics fitted to a scan, which restores whole matrices.
+FITTED = config["fitted_methods"]
+METHODS = [*config["baselines"], *config["experiments"], *TWINS, *FITTED]
 VARIANTS = ("measured", "reference", "truth")
 SCANS_OF_A_MEASUREMENT = ("calibration", "reference", "truth", "phantom", "empty")
 
@@ -113,7 +115,8 @@ def training_pool_of(method):
 
 def label(method):
     """Return the name of a method for readers."""
-    return {**config["baselines"], **config["experiments"], **TWINS}[method]["label"]
+    entries = {**config["baselines"], **config["experiments"], **TWINS, **FITTED}
+    return entries[method]["label"]
 
 
 def variant_label(measurement, variant):

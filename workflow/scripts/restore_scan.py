@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from smrestore.configuration.methods import FittedMethod
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.reconstruction.settings import calibration_reading
+from smrestore.restoration.modelled import restore_by_model
 from smrestore.restoration.scan import restore_scan
 from smrestore.support.workflow import cores_of, job, optional
 from smrestore.tasks.configured import configured_task
@@ -16,6 +18,18 @@ def main(smk):
     if pool := optional(smk.input.training_pool):
         warn_of_shared_scan(pool, smk.input.scan)
     task = configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask))
+    reading = calibration_reading(**smk.params.reading)
+    if smk.params.fitted is not None:
+        settings = FittedMethod.model_validate(smk.params.fitted)
+        restore_by_model(
+            smk.input.scan,
+            smk.output[0],
+            settings.use,
+            task=task,
+            settings=settings,
+            background=reading["background"],
+        )
+        return
     chosen = None
     if smk.params.rows is not None:
         settings = [load_reconstruction_settings(entry) for entry in smk.params.rows]
@@ -34,7 +48,7 @@ def main(smk):
         background_factor=smk.params.background_factor,
         twins=smk.params.twins,
         chosen=chosen,
-        **calibration_reading(**smk.params.reading),
+        **reading,
     )
 
 

@@ -50,6 +50,7 @@ _CHECKS = {
     "baselines": methods.check_baseline,
     "experiments": experiments.check,
     "twin_methods": methods.check_twin_method,
+    "fitted_methods": methods.check_fitted_method,
     "test_sets": test_sets.check,
     "tables": tables.check,
     "measurements": measurements.check,

@@ -1,16 +1,18 @@
-"""Methods: classical ones, and those that work on the mean of twin frequencies."""
+"""Methods: classical ones, on the mean of twin frequencies, and physics fitted to a scan."""
 
 from pydantic import create_model
 
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.tasks import factor_of
+from smrestore.fitting.settings import FitSettings
 from smrestore.methods.options import CLASSICAL
+from smrestore.support.choices import Fitted
 from smrestore.support.faults import Key
 from smrestore.support.settings import Settings, Text, either, setting
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
-_METHOD_SECTIONS = ("baselines", "experiments", "twin_methods")
+_METHOD_SECTIONS = ("baselines", "experiments", "twin_methods", "fitted_methods")
 
 
 class Labelled(Settings):
@@ -46,6 +48,23 @@ class TwinMethod(Labelled):
     )
 
 
+class FittedMethod(FitSettings, Labelled):
+    """Physics that is fitted to a calibration scan and restores the matrix as a whole.
+
+    It sees the calibration as it was measured, also where a `prior` restores it first. Simulated
+    test sets have single components and cannot use it. See [fit.md](fit.md).
+    """
+
+    use: Fitted = setting(
+        "model-and-measurement", "images of the model alone, or joined with what was measured"
+    )
+
+
+def check_fitted_method(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check the name of a fitted method."""
+    check_method_name(entries, key)
+
+
 def check_baseline(entries: Entries, key: Key, entry: Entry) -> None:
     """Check the name of a classical method."""
     check_method_name(entries, key)
@@ -73,8 +92,16 @@ def check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | Non
     """Check that methods exist and are for this task, its factor and the dimension, if known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
-        sections = _METHOD_SECTIONS if entries.names("twin_methods") else _METHOD_SECTIONS[:2]
+        sections = [s for s in _METHOD_SECTIONS if s in _METHOD_SECTIONS[:2] or entries.names(s)]
         method = entries.refer(place, name, *sections, what="method")
+        if name in (entries.names("fitted_methods") or []):
+            if "calibration" not in entry:
+                entries.fault(
+                    place,
+                    f"{name!r} restores whole matrices, and a test set has single components",
+                    "use it in measurements",
+                )
+            continue
         if method and "of" in method:
             _check_twins(entries, place, method, entry)
             continue

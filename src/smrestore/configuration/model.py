@@ -9,7 +9,7 @@ from smrestore.configuration.experiments import Experiment
 from smrestore.configuration.figures import Figures
 from smrestore.configuration.grids import Grid
 from smrestore.configuration.measurements import Measurement
-from smrestore.configuration.methods import Baseline, TwinMethod
+from smrestore.configuration.methods import Baseline, FittedMethod, TwinMethod
 from smrestore.configuration.noise_pools import NoisePool
 from smrestore.configuration.phantoms import Phantom
 from smrestore.configuration.scanners import Scanner
@@ -63,6 +63,9 @@ class Configuration(Settings):
     experiments: _section(Experiment) = setting(..., "networks, one training each")
     twin_methods: dict[Name, TwinMethod] = setting(
         {}, "methods that work on components averaged with their twin frequencies"
+    )
+    fitted_methods: dict[Name, FittedMethod] = setting(
+        {}, "physics that is fitted to calibration scans"
     )
     test_sets: _section(TestSet) = setting(..., "simulated components with noise of known strength")
     tables: _section(Table) = setting(..., "tables of the study")

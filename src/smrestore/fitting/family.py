@@ -8,8 +8,6 @@ import numpy as np
 from smrestore.physics.harmonics import gradient, norms, solid_harmonics, values
 from smrestore.physics.sequence import Sequence
 
-STATES = ("fluid", "immobilized", "langevin")
-
 
 @dataclass(frozen=True)
 class Unknown:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from smrestore import mdf
-from smrestore.fitting.family import STATES, Family
+from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
+from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.fitting.solve import Fit, Measured, factors, fit, granted_error, robust_weights
 from smrestore.mdf.system_matrix import calibration_of, noise_shares
 from smrestore.physics.grid import CalibrationGrid
@@ -28,7 +29,6 @@ BLOCK_BYTES = 1 << 26
 """Memory of the images that are simulated at a time."""
 SEEN = 1.0
 """Root mean square of a component over its noise from which on it is used for the fit."""
-COMPONENTS = 100
 FEWEST = 8
 """Components that a fit needs at least."""
 POSITIONS = {2: 300, 3: 120}
@@ -47,27 +47,6 @@ DESCRIBED = 0.5
 """Unexplained share of the signal, as an amplitude, above which a scan is not described."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
 """Core diameters that the fit of the tracer starts from."""
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """Choices of a fit.
-
-    Attributes
-    ----------
-    states
-        States of the particles that are tried; the one with the least misfit is taken.
-    selection_degree, drive_degree
-        As in :class:`smrestore.fitting.family.Family`.
-    components, positions
-        How many are used at most; None for a number that suits the dimension.
-    """
-
-    states: tuple[str, ...] = STATES
-    selection_degree: int = 3
-    drive_degree: int = 2
-    components: int = COMPONENTS
-    positions: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +292,7 @@ def blocks_of(data: CalibrationData) -> np.ndarray:
     return parts @ np.array([1, 2, 3]) % BLOCKS
 
 
-def fit_scan(data: CalibrationData, settings: FitSettings = FitSettings()) -> FittedModel:
+def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> FittedModel:
     """Fit a model to a calibration scan.
 
     First the tracer alone, from several starts and for each state, at few positions; then all

@@ -2,21 +2,24 @@
 
 import logging
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from smrestore import mdf
 from smrestore.fitting.apply import predict
-from smrestore.fitting.scan import DESCRIBED, FitSettings, FittedModel, fit_scan, read_calibration
+from smrestore.fitting.scan import DESCRIBED, FittedModel, fit_scan, read_calibration
+from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.restoration.plan import plan_restoration
 from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix
 from smrestore.restoration.summary import RestorationSummary, summarize
+from smrestore.support.choices import Fitted
 from smrestore.support.errors import InputError
 from smrestore.tasks.scan import ScanTask, scan_task
 
 logger = logging.getLogger(__name__)
 
-METHODS = ("model", "model-and-measurement")
+METHODS = get_args(Fitted)
 """Methods that restore a matrix as a whole, with all its components at once."""
 
 
@@ -26,7 +29,7 @@ def restore_by_model(
     method: str,
     *,
     task: ScanTask | None = None,
-    settings: FitSettings = FitSettings(),  # noqa: B008
+    settings: FitSettings = DEFAULTS,
     background: str | None = "interpolate",
     allow_misfit: bool = False,
     save: str | Path | None = None,

@@ -9,5 +9,6 @@ from typing import Literal
 Background = Literal["interpolate", "mean", "none"]
 Ensemble = Literal["phases", "flips"]
 Evaluator = Literal["table", "quadrature"]
+Fitted = Literal["model", "model-and-measurement"]
 Leakage = Literal["ignore", "correct"]
 Weighting = Literal["none", "row-norm", "whitening"]

@@ -15,6 +15,9 @@ def scan_to_restore(measurement):
 
 
 def get_scan_to_restore(wildcards):
+    """Return what the method sees: a fit needs the noise of the scan as it was measured."""
+    if wildcards.method in FITTED:
+        return get_calibration(wildcards)
     return scan_to_restore(wildcards.measurement)
 
 

@@ -1,0 +1,45 @@
+"""Choices of a fit, without numerical libraries."""
+
+from typing import Annotated, Literal
+
+from smrestore.support.settings import Once, Settings, Whole, setting, vector
+
+State = Literal["fluid", "immobilized", "langevin"]
+
+
+class FitSettings(Settings):
+    """Which models are tried, and what they are fitted to. See [fit.md](fit.md)."""
+
+    states: Annotated[vector(State, 1, 3), Once] = setting(
+        ("fluid", "immobilized", "langevin"),
+        "states of the particles that are tried; the one with the least misfit is taken",
+        ours=True,
+    )
+    selection_degree: Whole = setting(
+        3,
+        "highest degree of the potentials that the selection field may deviate by; 0 for an ideal "
+        "field, 1 for an offset, 2 for linear deviations",
+        ours=True,
+        ge=0,
+        le=6,
+    )
+    drive_degree: Whole = setting(
+        2,
+        "highest degree of the harmonics by which drive fields vary in space; -1 for ideal ones",
+        ours=True,
+        ge=-1,
+        le=6,
+    )
+    components: Whole = setting(
+        100, "components that are fitted at most", ours=True, ge=10, le=2000
+    )
+    positions: Whole | None = setting(
+        None,
+        "positions that are fitted at most; 120 of a 3D sequence and 300 of others if not given",
+        ours=True,
+        ge=6,
+        le=5000,
+    )
+
+
+DEFAULTS = FitSettings()
