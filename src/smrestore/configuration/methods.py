@@ -92,16 +92,18 @@ def check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | Non
     """Check that methods exist and are for this task, its factor and the dimension, if known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
-        sections = [s for s in _METHOD_SECTIONS if s in _METHOD_SECTIONS[:2] or entries.names(s)]
-        method = entries.refer(place, name, *sections, what="method")
+        whole = "calibration" in entry
         if name in (entries.names("fitted_methods") or []):
-            if "calibration" not in entry:
+            if not whole:
                 entries.fault(
                     place,
                     f"{name!r} restores whole matrices, and a test set has single components",
                     "use it in measurements",
                 )
             continue
+        optional = ("twin_methods", "fitted_methods") if whole else ("twin_methods",)
+        sections = [*_METHOD_SECTIONS[:2], *(s for s in optional if entries.names(s))]
+        method = entries.refer(place, name, *sections, what="method")
         if method and "of" in method:
             _check_twins(entries, place, method, entry)
             continue
