@@ -11,11 +11,13 @@ import yaml
 from smrestore.configuration import (
     ConfigurationError,
     complete_configuration,
+    lay_over_base,
+    load_configuration,
     make_explicit,
     read_configuration,
-    read_part,
 )
 from smrestore.configuration.datasets import DrawnDataset
+from smrestore.configuration.files import read_part
 from smrestore.configuration.noise_pools import MeasuredPool
 from smrestore.configuration.origins import show_configuration
 from smrestore.configuration.reference import schema
@@ -401,6 +403,43 @@ class TestReading:
             read_configuration([path])
         assert "\n" not in str(error.value)
 
+    def test_the_base_lies_below_all_files(self, tmp_path: Path) -> None:
+        (tmp_path / "below").mkdir()
+        files = {
+            "below/base.yaml": "a: {x: 1, y: 1, z: 1}\n",
+            "first.yaml": "base: below/base.yaml\na: {y: 2, z: 2}\n",
+            "other/overlay.yaml": "a: {z: 3}\n",
+            "other/without.yaml": "base: null\n",
+        }
+        (tmp_path / "other").mkdir()
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        first, overlay, without = (tmp_path / name for name in list(files)[1:])
+        assert read_configuration([first, overlay]) == {"a": {"x": 1, "y": 2, "z": 3}}
+        assert read_configuration([first, without]) == {"a": {"y": 2, "z": 2}}
+        merged = {"base": "below/base.yaml", "a": {"y": 4}}
+        assert lay_over_base(merged, tmp_path) == {"a": {"x": 1, "y": 4, "z": 1}}
+
+    @pytest.mark.parametrize(
+        ("base", "line"),
+        [
+            ("none.yaml", "base: there is no file {folder}/none.yaml. Check the path"),
+            ("3", "base: 3 is not a text. Give the path of a file"),
+            ("first.yaml", "{folder}/first.yaml: base: a base has no base itself. Remove it"),
+        ],
+    )
+    def test_faulty_base(self, tmp_path: Path, base: str, line: str) -> None:
+        path = tmp_path / "first.yaml"
+        path.write_text(f"base: {base}\n")
+        with pytest.raises(InputError) as error:
+            read_configuration([path])
+        assert str(error.value) == line.format(folder=tmp_path)
+
+    def test_a_file_without_base_may_hold_all(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(FILE))
+        assert load_configuration([path], ROOT) == complete_configuration(FILE, ROOT)
+
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no such file"):
             read_configuration([tmp_path / "none.yaml"])
@@ -474,6 +513,7 @@ class TestCompletion:
         assert f"      patch: 32 # {ROOT}/config.yaml, dncnn" in entry
         assert f"    dataset: lissajous-2d-langevin # {ROOT}/config.yaml" in entry
         assert "      export: last # default" in entry
+        assert f"    size: [17, 15, 1] # {ROOT}/config/study.yaml" in text.splitlines()
 
     def test_the_schema_takes_all_files(self) -> None:
         jsonschema = pytest.importorskip("jsonschema")

@@ -16,7 +16,7 @@ from smrestore.figures.phantom_outlines import FROM_ABOVE, FROM_FRONT, bounds_of
 from smrestore.scanner.phantoms import load_phantom
 from smrestore.support.errors import InputError
 
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())["phantoms"]
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/study.yaml").read_text())["phantoms"]
 SHAPES = {
     "tube": {"points_mm": [[-8, 8, 0], [8, 8, 0], [8, -3, 4]], "radius_mm": 1.5},
     "rod": {"shape": "rod", "start_mm": [-5, 1, 0], "stop_mm": [6, -3, 4], "radius_mm": 2.0},

@@ -181,8 +181,9 @@ def test_damaged_inputs_leave_no_traceback_and_no_temporary_files(outcome):
             {"scans": {"own": {"source": "file", "kind": "empty", "path": "no/such.mdf"}}},
             "scans.own.path: no such file",
         ),
+        ({"base": "none.yaml"}, "base: there is no file"),
     ],
-    ids=["empty-section", "unknown-key", "short-virtual-scan", "missing-file"],
+    ids=["empty-section", "unknown-key", "short-virtual-scan", "missing-file", "missing-base"],
 )
 def test_faulty_configuration_is_named_by_its_key(empty_checkout, tmp_path, settings, fault):
     overlay = write_overlay(tmp_path / "overlay.yaml", settings)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from smrestore.configuration import ConfigurationError, complete_configuration
+from smrestore.configuration import complete_configuration, lay_over_base
 from smrestore.public.registry import read_stores
+from smrestore.support.errors import InputError
 from smrestore.support.workflow import code_id
 
 ROOT = Path(workflow.basedir)
@@ -14,8 +15,8 @@ ROOT = Path(workflow.basedir)
 KNOWN_CODE = Path(".snakemake/known-code.json")
 
 try:
-    completed = complete_configuration(config, Path.cwd())
-except ConfigurationError as error:
+    completed = complete_configuration(lay_over_base(config, ROOT), Path.cwd())
+except InputError as error:
     raise WorkflowError(str(error)) from None
 # From here on, the configuration is complete: entries say all that they leave out in the files.
 config.clear()

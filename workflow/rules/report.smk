@@ -15,6 +15,8 @@ rule write_report:
         captions=sorted((ROOT / "workflow/report").glob("*.rst")),
         # What is reduced is what differs from these.
         study=[ROOT / "config.yaml", ROOT / "config/paper.yaml"],
+        # Read below config.yaml.
+        base=ROOT / "config/study.yaml",
     output:
         "results/report.html",
     log:

@@ -42,6 +42,11 @@ class Downloads(Settings):
 class Configuration(Settings):
     """A run of the workflow."""
 
+    base: Text | None = setting(
+        None,
+        "file with further settings, over which all others are laid; relative to the folder of the "
+        "first configuration file, `config.yaml`",
+    )
     seed: Count = setting(2026, "global seed, from which all random draws derive")
     accelerator: Literal["auto", "gpu", "cpu"] = setting(
         "auto",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from smrestore.configuration import complete_configuration, lay_over, read_part
+from smrestore.configuration import complete_configuration
+from smrestore.configuration.files import lay_over, read_parts
 from smrestore.configuration.likeness import Explicit, make_explicit
 from smrestore.support.faults import Key
 
@@ -32,8 +33,8 @@ def show_configuration(paths: Sequence[str | Path], base_directory: str | Path) 
     InputError
         If a file cannot be read.
     """
-    read = [read_part(path) for path in paths]
-    parts, merged = dict(zip(map(str, paths), read, strict=True)), lay_over(read)
+    parts = read_parts(paths)
+    merged = lay_over(parts.values())
     complete = complete_configuration(merged, base_directory)
     explicit = make_explicit(merged)
     return "\n".join(_lines(complete, (), parts, explicit)) + "\n"
