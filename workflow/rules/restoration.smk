@@ -25,7 +25,7 @@ rule restore_scan:
         inference=get_inference,
         task=get_scan_task,
         background_factor=get_background_factor,
-        fitted=lambda wildcards: FITTED.get(wildcards.method),
+        fitted=get_fitted,
         twins=lambda wildcards: wildcards.method in TWINS,
         rows=get_rows_to_restore,
         reading=lambda wildcards: reading_of(wildcards.measurement),

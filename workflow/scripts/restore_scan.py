@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from smrestore.configuration.methods import FittedMethod
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
+from smrestore.fitting.settings import FitSettings
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.reconstruction.settings import calibration_reading
@@ -20,13 +20,12 @@ def main(smk):
     task = configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask))
     reading = calibration_reading(**smk.params.reading)
     if smk.params.fitted is not None:
-        settings = FittedMethod.model_validate(smk.params.fitted)
         restore_by_model(
             smk.input.scan,
             smk.output[0],
-            settings.use,
+            smk.params.fitted["use"],
             task=task,
-            settings=settings,
+            settings=FitSettings(**smk.params.fitted["settings"]),
             background=reading["background"],
         )
         return

@@ -65,6 +65,15 @@ def get_mask(wildcards):
     return mask_of(wildcards.measurement)
 
 
+def get_fitted(wildcards):
+    """Return what a fitted method does with its fit, and the settings of the fit; None of others."""
+    if wildcards.method not in FITTED:
+        return None
+    entry = FITTED[wildcards.method]
+    settings = {key: value for key, value in entry.items() if key not in ("label", "use")}
+    return {"use": entry["use"], "settings": settings}
+
+
 def get_background_factor(wildcards):
     """Return the factor of the background noise that classical methods are told; None of networks."""
     if single_method(wildcards.method) in config["baselines"]:
