@@ -19,7 +19,7 @@ from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.setup import Simulation
-from smrestore.physics.spectrum import Components, LocalFields, component_values
+from smrestore.physics.spectrum import Components, LocalFields, component_values, largest_field
 
 STEP = 1e-3
 """Of the finite differences, in units of the reduced field or of the logarithm of K."""
@@ -41,6 +41,10 @@ class Forward:
     grid: CalibrationGrid
     points: np.ndarray
     weights: np.ndarray
+
+    def of_point(self) -> "Forward":
+        """Return the model of a sample without extent."""
+        return replace(self, points=np.zeros((1, 3)), weights=np.ones(1))
 
     def images(
         self,
@@ -76,6 +80,10 @@ class Forward:
         shape = len(positions), len(components)
         images = np.zeros(shape, np.complex128)
         slopes = np.zeros((len(theta), *shape), np.complex128) if derivatives else None
+        first = family.n_tracer
+        index = {name: place for place, name in enumerate(family.tracer_names)}
+        # Only the anisotropy of fluid particles grows with the field.
+        exponent = family.tracer(theta).get("modulation", 0.0)
         for size in core_sizes(family, theta):
             lag = 1 / (1 + 2j * np.pi * frequency * size.relaxation)
 
@@ -92,7 +100,8 @@ class Forward:
                 return np.einsum("n,pns->ps", self.weights, parts)
 
             values = simulate(static, scale)
-            image = averaged(values) * lag
+            in_equilibrium = averaged(values)
+            image = in_equilibrium * lag
             images += size.share * image
             if not derivatives:
                 continue
@@ -100,12 +109,9 @@ class Forward:
                 family, simulate, size.particle, values, static, scale
             )
             weight = size.share * lag
-            first = family.n_tracer
             # Field coefficients: the chain rule at each point, averaged over the sample.
             for i in range(family.n_selection):
-                total = sum(
-                    bases.selection[:, c, i, None] * by_field[c] for c in range(3)
-                )  # fmt: skip
+                total = sum(bases.selection[:, c, i, None] * by_field[c] for c in range(3))
                 slopes[first + i] += weight * averaged(total)
             for number in range(len(family.driven_axes)):
                 start = first + family.n_selection + number * family.n_drive
@@ -117,24 +123,19 @@ class Forward:
                 scale[:, axis, None] * by_scale[number]
                 for number, axis in enumerate(family.driven_axes)
             )
-            tracer = family.tracer(theta)
-            exponent = tracer.get("modulation", 0.0) if family.state == "fluid" else 0.0
             if by_anisotropy is not None:
                 by_volume = by_volume + (1 - exponent) * by_anisotropy
             by_size = 3 * averaged(by_volume) * weight
-            index = {name: place for place, name in enumerate(family.tracer_names)}
             # Relaxation grows with the volume relative to the median size, so the median drops out.
             slopes[index["core_diameter"]] += by_size
-            by_lag = size.share * averaged(values) * (-2j * np.pi * frequency) * lag**2
+            by_lag = size.share * in_equilibrium * (-2j * np.pi * frequency) * lag**2
             slopes[index["spread"]] += size.node * by_size + size.share_slope * image
             slopes[index["spread"]] += by_lag * 3 * size.node * size.relaxation
             slopes[index["relaxation"]] += by_lag * size.relaxation_slope
             if by_anisotropy is not None:
                 slopes[index["anisotropy"]] += weight * averaged(by_anisotropy)
             if family.state == "fluid":
-                largest = np.linalg.norm(
-                    self.sequence.static_field(self.grid.positions().reshape(-1, 3)), axis=1
-                ).max()
+                largest = largest_field(self.sequence, self.grid)
                 logarithm = np.log(np.maximum(np.linalg.norm(static, axis=1), 1e-12) / largest)
                 slopes[index["modulation"]] += weight * averaged(logarithm[:, None] * by_anisotropy)
             for name in ("polar", "azimuth"):

@@ -12,7 +12,7 @@ from smrestore import mdf
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
 from smrestore.fitting.settings import DEFAULTS, FitSettings
-from smrestore.fitting.solve import Fit, Measured, factors, fit, granted_error, robust_weights
+from smrestore.fitting.solve import Fit, Measured, factors, fit, residuals, robust_weights
 from smrestore.mdf.system_matrix import calibration_of, noise_shares
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import mixing_orders, total_order
@@ -201,9 +201,9 @@ class CalibrationData:
         shares = None if self.shares is None else self.shares[kept]
         return replace(self, voxels=self.voxels[kept], images=self.images[kept], shares=shares)
 
-    def forward(self, points: int = 2) -> Forward:
+    def forward(self) -> Forward:
         """Return the forward model of the scan."""
-        return Forward(self.sequence, self.grid, *DeltaSample(self.sample, points).quadrature())
+        return Forward(self.sequence, self.grid, *DeltaSample(self.sample, 2).quadrature())
 
 
 def read_calibration(
@@ -334,7 +334,8 @@ def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> FittedM
         )
         weights = np.ones(len(used))
         for _ in range(ROUNDS):
-            residual, images = _residual(forward, family, before, whole, weights)
+            images, _ = forward.images(family, before.theta, whole.positions, whole.components)
+            residual, _ = residuals(images, whole, weights)
             former, weights = weights, robust_weights(residual)
             if np.array_equal(weights, former):
                 break
@@ -365,7 +366,7 @@ def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
     few = spread_positions(whole.positions, FIRST_POSITIONS)
     few_components = np.arange(0, len(whole.noise), 2)
     part = whole.part(few, few_components)
-    point = replace(forward, points=np.zeros((1, 3)), weights=np.ones(1))
+    point = forward.of_point()
     best: tuple[float, Fit, Family] | None = None
     for family in families:
         free = np.arange(len(family.unknowns)) < family.n_tracer
@@ -374,21 +375,13 @@ def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
             theta = np.array([u.start for u in family.unknowns])
             theta[0] = np.log(diameter)
             images = point.images(family, theta, part.positions, part.components)[0]
-            factor, _ = factors(images, part.images, np.ones(len(few)))
-            error = granted_error(part)
-            cost = np.mean(np.log1p(np.abs((part.images - factor * images) / error) ** 2))
-            starts.append((cost, diameter, theta))
-        _, _, theta = min(starts, key=lambda s: s[0])
+            residual, _ = residuals(images, part, np.ones(len(few)))
+            starts.append((np.mean(np.log1p(np.abs(residual) ** 2)), theta))
+        _, theta = min(starts, key=lambda start: start[0])
         found = fit(point, family, part, theta, free=free, steps=14, progress=progress)
         if best is None or found.cost < best[0]:
             best = found.cost, found, family
     return best[1], best[2]
-
-
-def _residual(forward, family, result, data, weights) -> tuple[np.ndarray, np.ndarray]:
-    images, _ = forward.images(family, result.theta, data.positions, data.components)
-    factor, _ = factors(images, data.images, weights)
-    return (data.images - factor * images) / granted_error(data), images
 
 
 ORDER_LIMITS = (5, 9, 13)

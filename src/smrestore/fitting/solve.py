@@ -7,7 +7,7 @@ w_k (m_k - a_k s_k) with a_k = <s_k, m_k> / <s_k, s_k>, so that the receive chai
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,8 +66,6 @@ class Fit:
         Sum of squared residuals and priors.
     misfit
         Root mean square residual in units of the granted error.
-    weights
-        Of the positions, float64 (P,): 0 for those that were left out.
     evaluations
         Steps that were tried.
     """
@@ -76,7 +74,6 @@ class Fit:
     covariance: np.ndarray
     cost: float
     misfit: float
-    weights: np.ndarray
     evaluations: int
 
 
@@ -93,6 +90,14 @@ def granted_error(data: Measured) -> np.ndarray:
     """Return the error of each component by noise and floor, float64 (S,)."""
     power = np.mean(np.abs(data.images) ** 2, axis=0) - data.noise**2
     return np.sqrt(data.noise**2 + FLOOR**2 * np.maximum(power, data.noise**2))
+
+
+def residuals(
+    images: np.ndarray, data: Measured, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residuals in units of the granted error, (P, S), and the factors, (S,)."""
+    factor, _ = factors(images, data.images, weights)
+    return (data.images - factor * images) / granted_error(data), factor
 
 
 def fit(
@@ -128,17 +133,13 @@ def fit(
     weights = np.ones(len(data.positions)) if weights is None else weights
     error = granted_error(data)
 
-    def residuals(images):
-        factor, _ = factors(images, data.images, weights)
-        return (data.images - factor * images) / error, factor
-
     def cost_of(residual, theta):
         return float(weights @ np.sum(np.abs(residual) ** 2, axis=1)) + float(
             np.sum(((theta - prior) / deviation)[free] ** 2)
         )
 
     # Directions need less accuracy than residuals: those of a point cost an eighth.
-    point = replace(forward, points=np.zeros((1, 3)), weights=np.ones(1))
+    point = forward.of_point()
 
     def evaluate(theta, model=forward, *, derivatives=False):
         # Far out, moments overflow. Such a trial has no finite cost, and the step is shortened.
@@ -146,7 +147,7 @@ def fit(
             return model.images(family, theta, data.positions, data.components, derivatives)
 
     theta, damping, tried = start.copy(), 1e-3, 1
-    residual, factor = residuals(evaluate(theta)[0])
+    residual, factor = residuals(evaluate(theta)[0], data, weights)
     cost = cost_of(residual, theta)
     while True:
         images, slopes = evaluate(theta, point, derivatives=True)
@@ -167,7 +168,7 @@ def fit(
             damped = normal + damping * np.diag(np.diag(normal))
             moved[free] += np.linalg.solve(damped, side)
             moved = np.clip(moved, lowest, highest)
-            trial, factor_there = residuals(evaluate(moved)[0])
+            trial, factor_there = residuals(evaluate(moved)[0], data, weights)
             tried += 1
             if progress:
                 progress()
@@ -187,7 +188,7 @@ def fit(
     covariance = np.zeros((len(unknowns),) * 2)
     # Residuals are complex: the variance of each part is half of misfit^2.
     covariance[np.ix_(free, free)] = np.linalg.inv(normal) * max(misfit**2, 1e-4) / 2
-    return Fit(theta, covariance, cost, float(misfit), weights, tried)
+    return Fit(theta, covariance, cost, float(misfit), tried)
 
 
 def robust_weights(residual: np.ndarray) -> np.ndarray:

@@ -191,10 +191,7 @@ def make_plan(
         mirrors, scale = NO_MIRRORS, fields.drive_scale
         static_field, images = fields.static_field, np.arange(len(positions))[:, None]
         amplitude = amplitude * scale
-    field_on_grid = sequence.static_field(_grid_corners(simulation.grid))
-    alpha, easy_axis = particle.anisotropy(
-        static_field, np.linalg.norm(field_on_grid, axis=-1).max()
-    )
+    alpha, easy_axis = particle.anisotropy(static_field, largest_field(sequence, simulation.grid))
     static_field = particle.beta * static_field
     counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
     n_images = mirrors.count(static_field)
@@ -263,10 +260,11 @@ def _torus_groups(counts: np.ndarray, alpha: np.ndarray) -> list[Group]:
     return groups
 
 
-def _grid_corners(grid: CalibrationGrid) -> np.ndarray:
-    """Return the outermost voxel centers (2, 2, 2, 3): the field is largest at one of them."""
+def largest_field(sequence: Sequence, grid: CalibrationGrid) -> float:
+    """Return the largest |H_S| on a grid in T; it is at one of the outermost voxel centers."""
     ends = [axis[[0, -1]] for axis in grid.axes()]
-    return np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
+    return np.linalg.norm(sequence.static_field(corners), axis=-1).max()
 
 
 def _samples_in_time(sequence: Sequence) -> int:
