@@ -7,6 +7,7 @@
 #   results/models/{experiment}/                           weights, card, history, curve
 #   results/evaluation/{test_set}/{method}.csv             one row per component
 #   results/tables/{table}.{csv,md,tex}                    ours beside the study's
+#   results/fits/{measurement}/{fit}.json                  physics fitted to calibration scans
 #   results/restored/{measurement}/{method}.mdf            restored calibration scans
 #   results/reconstructions/{measurement}.h5, .csv         images of the phantom
 #   results/figures/{figure}.{pdf,png}

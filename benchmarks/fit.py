@@ -88,7 +88,7 @@ def wrong_families(path: Path) -> list[dict[str, object]]:
         ),
         ("no anisotropy", FitSettings(states=("langevin",))),
     ):
-        model = fit_scan(whole, settings)
+        model = fit_scan(whole, settings).model
         held_out = f"{100 * model.held_out['all']:.0f} %"
         for both in (False, True):
             found = predict(whole, model, whole.positions, with_measurement=both)
@@ -116,7 +116,7 @@ def of_scan(path: Path, counts: tuple[int | None, ...]) -> list[dict[str, object
             unused.ravel()[spread_positions(whole.positions, count)] = False
         data = whole.without(unused)
         begin = time.perf_counter()
-        model = fit_scan(data, FLUID)
+        model = fit_scan(data, FLUID).model
         fitted = time.perf_counter() - begin
         positions = whole.grid.positions().reshape(-1, 3)
         found = {

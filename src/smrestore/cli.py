@@ -7,6 +7,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from smrestore.commands.check import check
+from smrestore.commands.fit import fit
 from smrestore.commands.inspect import inspect
 from smrestore.commands.models import models
 from smrestore.commands.plot import plot
@@ -16,7 +17,7 @@ from smrestore.commands.restore import restore
 from smrestore.commands.simulate import simulate
 from smrestore.support.errors import InputError
 
-COMMANDS = (simulate, plot, inspect, propose_mask, restore, reconstruct, models, check)
+COMMANDS = (simulate, plot, inspect, propose_mask, fit, restore, reconstruct, models, check)
 """In the order of the help."""
 
 

@@ -215,9 +215,11 @@ def test_twins_are_for_denoising_beside_the_same_method(whole: dict) -> None:
     assert "twin-dct-f" in methods
     assert faults(whole) == []
     methods.remove("dct-f")
-    whole["measurements"]["nested"]["methods"].append("twin-dct-f")
+    inpainting = whole["measurements"]["nested"]["methods"]
+    inpainting.append("twin-dct-f")
     assert [line for line in faults(whole) if "twins" in line] == [
-        "measurements.nested.methods[3]: twins cannot be used for inpainting. Use 'dct-f'",
+        f"measurements.nested.methods[{len(inpainting) - 1}]: twins cannot be used for inpainting. "
+        "Use 'dct-f'",
         f"measurements.snake.methods[{methods.index('twin-dct-f')}]: twins are compared with "
         "'dct-f', which is not among the methods. Add 'dct-f'",
     ]

@@ -109,7 +109,7 @@ def test_harmonics_are_harmonic_and_orthogonal(degree):
 
 @pytest.mark.parametrize("state", get_args(State))
 def test_derivatives_agree_with_finite_differences(state):
-    family = Family(state, 3, 2, SEQUENCE.driven, 0.02, core_sizes=2)
+    family = Family(state, 3, 2, 2, SEQUENCE.driven, 0.02, core_sizes=2)
     forward = Forward(SEQUENCE, GRID, *DeltaSample((2e-3, 2e-3, 0.0), 2).quadrature())
     rng = np.random.default_rng(0)
     theta = np.array([u.start for u in family.unknowns])
@@ -228,15 +228,15 @@ def test_spread_positions_are_spread():
 
 
 def test_the_tracer_is_found(scan):
-    model = fit_scan(read_calibration(scan), SETTINGS)
-    found = {row["unknown"]: row["value"] for row in model.table()}
+    fit = fit_scan(read_calibration(scan), SETTINGS)
+    found = {row["unknown"]: row["value"] for row in fit.table()}
     assert found["core diameter"] == pytest.approx(20, rel=0.03)
     assert found["diameter spread"] == pytest.approx(0.1, abs=0.02)
     assert found["anisotropy"] == pytest.approx(1500, rel=0.03)
     assert found["spatial modulation"] == pytest.approx(1, abs=0.03)
-    assert model.held_out["all"] < 0.05
+    assert fit.model.held_out["all"] < 0.05
     again = fit_scan(read_calibration(scan), SETTINGS)
-    np.testing.assert_array_equal(again.result.theta, model.result.theta)
+    np.testing.assert_array_equal(again.model.theta, fit.model.theta)
 
 
 def test_all_tasks_by_the_fitted_model(scan, tmp_path):
@@ -268,11 +268,11 @@ def test_corrupted_positions_are_found(scanner, tmp_path):
         path, tmp_path / "truth.h5", scanner, SEQUENCE, GRID, averages=100, seed=SEED,
         corruption=Corruption("attenuated", 30, 6),
     )  # fmt: skip
-    model = fit_scan(read_calibration(path), SETTINGS)
+    model = fit_scan(read_calibration(path), SETTINGS).model
     order = np.arange(30, 36)
     x, y = order % 9, order // 9
     expected = np.ravel_multi_index((x, y, np.zeros(6, int)), GRID.size)
-    assert sorted(model.outliers) == sorted(expected.tolist())
+    assert sorted(model.left_out) == sorted(expected.tolist())
 
 
 def test_a_finer_grid(scan, tmp_path):
@@ -289,9 +289,32 @@ def test_by_command(scan, tmp_path, capsys):
     assert main([*arguments, "--save-fit", str(fit)]) == 0
     assert "restored by model-and-measurement" in capsys.readouterr().out
     content = json.loads(fit.read_text())
-    assert content["state"] == "fluid"
+    assert content["periods"][0]["family"]["state"] == "fluid"
     assert content["source"] == scan.name
-    assert {"unknown", "value", "standard error", "unit", "at bound"} == set(content["unknowns"][0])
+    assert {"unknown", "value", "standard error", "unit", "at bound"} == set(
+        content["periods"][0]["unknowns"][0]
+    )
+
+
+def test_a_fit_is_kept_and_used_again(scan, tmp_path, capsys):
+    fit, now, later = (tmp_path / name for name in ("fit.json", "now.mdf", "later.mdf"))
+    assert main(["fit", str(scan), str(fit), "--states", "fluid"]) == 0
+    printed = capsys.readouterr().out
+    assert "core diameter" in printed
+    assert "rough in space" in printed
+    arguments = ["restore", "denoising", str(scan)]
+    assert main([*arguments, str(later), "--method", "model", "--fit", str(fit)]) == 0
+    restore_by_model(scan, now, "model", settings=FitSettings(states=("fluid",)))
+    np.testing.assert_array_equal(mdf.read_system_matrix(later), mdf.read_system_matrix(now))
+    content = json.loads(fit.read_text())
+    content["sequence"]["gradient"][0] *= 2
+    fit.write_text(json.dumps(content))
+    assert main([*arguments, str(tmp_path / "x.mdf"), "--method", "model", "--fit", str(fit)]) == 2
+    assert "another sequence" in capsys.readouterr().err
+    fit.write_text("{}")
+    assert main([*arguments, str(tmp_path / "x.mdf"), "--method", "model", "--fit", str(fit)]) == 2
+    assert "no fit of this version" in capsys.readouterr().err
+    assert not (tmp_path / "x.mdf").exists()
 
 
 def test_options_of_other_methods_are_refused(scan, tmp_path, capsys):
@@ -323,9 +346,23 @@ def test_a_header_with_another_gradient_is_named(scan, tmp_path, caplog):
     assert quality(tmp_path / "x.mdf", scan) > 42
 
 
-def test_a_scan_that_the_model_does_not_describe_is_refused(scan, tmp_path):
+def test_a_grid_off_by_a_centimeter_is_named(scan, tmp_path, caplog):
     def edit(file):
         file["calibration/fieldOfViewCenter"][...] = [0.012, 0.0, 0.0]
+
+    path = changed(scan, tmp_path, edit)
+    restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert "grid shifted along x by 12 mm" in caplog.text
+    assert quality(tmp_path / "x.mdf", scan) > 42
+
+
+def test_a_scan_that_the_model_does_not_describe_is_refused(scan, tmp_path):
+    def edit(file):
+        spectra = file["measurement/data"][()]
+        is_background = file["measurement/isBackgroundFrame"][()].astype(bool)
+        voxels = np.flatnonzero(~is_background)
+        spectra[voxels] = spectra[np.random.default_rng(0).permutation(voxels)]
+        file["measurement/data"][...] = spectra
 
     path = changed(scan, tmp_path, edit)
     with pytest.raises(InputError, match="of the signal at held-out positions unexplained"):
@@ -333,6 +370,15 @@ def test_a_scan_that_the_model_does_not_describe_is_refused(scan, tmp_path):
     assert not (tmp_path / "x.mdf").exists()
     restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS, allow_misfit=True)
     assert (tmp_path / "x.mdf").exists()
+
+
+def test_fields_out_of_reach_are_refused(scan, tmp_path):
+    def edit(file):
+        file["acquisition/gradient"][...] *= 1000
+
+    path = changed(scan, tmp_path, edit)
+    with pytest.raises(InputError, match="fields of the header are too strong"):
+        restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
 
 
 def test_an_empty_calibration_has_no_components(scanner, tmp_path):

@@ -84,6 +84,7 @@ wildcard_constraints:
     method="|".join(METHODS),
     table=names("tables"),
     measurement="|".join(MEASUREMENTS),
+    fit=names("fits"),
 
 
 def batches(dataset, split):

@@ -1,4 +1,5 @@
-# restoration: calibration scans -> restored calibration scans, MDF in and out
+# restoration: calibration scans -> restored calibration scans, MDF in and out, by methods for single
+# components or by physics that is fitted to a scan
 
 
 include: "inputs/restoration.smk"
@@ -17,6 +18,8 @@ rule restore_scan:
         "results/logs/restoration/{measurement}/{method}.log",
     benchmark:
         "results/benchmarks/restoration/{measurement}/{method}.jsonl"
+    wildcard_constraints:
+        method="|".join(set(METHODS) - set(FITTED)),
     conda:
         "../../envs/training.yaml"
     params:
@@ -25,9 +28,55 @@ rule restore_scan:
         inference=get_inference,
         task=get_scan_task,
         background_factor=get_background_factor,
-        fitted=get_fitted,
         twins=lambda wildcards: wildcards.method in TWINS,
         rows=get_rows_to_restore,
         reading=lambda wildcards: reading_of(wildcards.measurement),
     script:
         "../scripts/restore_scan.py"
+
+
+rule fit_scan:
+    input:
+        scan=get_calibration,
+        mask=get_mask,
+    output:
+        "results/fits/{measurement}/{fit}.json",
+    log:
+        "results/logs/fits/{measurement}/{fit}.log",
+    benchmark:
+        "results/benchmarks/fits/{measurement}/{fit}.jsonl"
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("fit_scan"),
+        task=get_scan_task,
+        settings=lambda wildcards: config["fits"][wildcards.fit],
+        reading=lambda wildcards: reading_of(wildcards.measurement),
+    script:
+        "../scripts/fit_scan.py"
+
+
+# A fit needs the noise of the scan as it was measured, also where a prior restores it first.
+rule restore_by_fit:
+    input:
+        scan=get_calibration,
+        fit=get_fit,
+        mask=get_mask,
+    output:
+        "results/restored/{measurement}/{method}.mdf",
+    log:
+        "results/logs/restoration/{measurement}/{method}.log",
+    benchmark:
+        "results/benchmarks/restoration/{measurement}/{method}.jsonl"
+    wildcard_constraints:
+        method="|".join(FITTED) or "(?!)",
+    conda:
+        "../../envs/simulation.yaml"
+    params:
+        code=code("restore_by_fit"),
+        task=get_scan_task,
+        use=lambda wildcards: FITTED[wildcards.method]["use"],
+        allow_misfit=lambda wildcards: FITTED[wildcards.method]["allow_misfit"],
+        reading=lambda wildcards: reading_of(wildcards.measurement),
+    script:
+        "../scripts/restore_by_fit.py"

@@ -3,11 +3,9 @@
 import numpy as np
 
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
-from smrestore.fitting.settings import FitSettings
 from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.reconstruction.settings import calibration_reading
-from smrestore.restoration.modelled import restore_by_model
 from smrestore.restoration.scan import restore_scan
 from smrestore.support.workflow import cores_of, job, optional
 from smrestore.tasks.configured import configured_task
@@ -19,16 +17,6 @@ def main(smk):
         warn_of_shared_scan(pool, smk.input.scan)
     task = configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask))
     reading = calibration_reading(**smk.params.reading)
-    if smk.params.fitted is not None:
-        restore_by_model(
-            smk.input.scan,
-            smk.output[0],
-            smk.params.fitted["use"],
-            task=task,
-            settings=FitSettings(**smk.params.fitted["settings"]),
-            background=reading["background"],
-        )
-        return
     chosen = None
     if smk.params.rows is not None:
         settings = [load_reconstruction_settings(entry) for entry in smk.params.rows]

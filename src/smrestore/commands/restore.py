@@ -32,6 +32,7 @@ def restore(
     within_noise: PositiveFloat = WITHIN_NOISE,
     ensemble: Annotated[tuple[Ensemble, ...], Parameter(consume_multiple=1)] = (),
     twins: bool = False,
+    fit: Path | None = None,
     save_fit: Path | None = None,
     allow_misfit: bool = False,
     background: Background = "interpolate",
@@ -74,8 +75,11 @@ def restore(
         mirrored ones need a network that was trained with them.
     twins
         Denoising: average each component with its twin frequencies first.
+    fit
+        Fitted methods: fit of smrestore fit, to this scan or another one of the same sequence and
+        tracer; the scan is fitted if it is not given.
     save_fit
-        Fitted methods: JSON file for the fitted model.
+        Fitted methods: JSON file for the fit.
     allow_misfit
         Fitted methods: restore scans, too, that the model does not describe.
     background
@@ -106,6 +110,7 @@ def restore(
     for option, wrong in (
         ("--twins", twins and fitted),
         ("--spectral-leakage", spectral_leakage == "correct" and fitted),
+        ("--fit", fit is not None and not fitted),
         ("--save-fit", save_fit is not None and not fitted),
         ("--allow-misfit", allow_misfit and not fitted),
     ):
@@ -137,6 +142,7 @@ def restore(
             output,
             method,
             task=scan_task,
+            fit=fit,
             background=reading["background"],
             allow_misfit=allow_misfit,
             save=save_fit,

@@ -4,11 +4,10 @@ from pydantic import create_model
 
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.tasks import factor_of
-from smrestore.fitting.settings import FitSettings
 from smrestore.methods.options import CLASSICAL
 from smrestore.support.choices import Fitted
 from smrestore.support.faults import Key
-from smrestore.support.settings import Settings, Text, either, setting
+from smrestore.support.settings import Flag, Settings, Text, either, setting
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
@@ -48,21 +47,24 @@ class TwinMethod(Labelled):
     )
 
 
-class FittedMethod(FitSettings, Labelled):
-    """Physics that is fitted to a calibration scan and restores the matrix as a whole.
+class FittedMethod(Labelled):
+    """A method that restores a matrix as a whole, by the physics fitted to its scan.
 
     It sees the calibration as it was measured, also where a `prior` restores it first. Simulated
     test sets have single components and cannot use it. See [fit.md](fit.md).
     """
 
+    fit: Text = setting(..., "entry of `fits`: what is fitted")
     use: Fitted = setting(
         "model-and-measurement", "images of the model alone, or joined with what was measured"
     )
+    allow_misfit: Flag = setting(False, "restore scans, too, that the model does not describe")
 
 
 def check_fitted_method(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check the name of a fitted method."""
+    """Check the name of a fitted method, and the fit that it uses."""
     check_method_name(entries, key)
+    entries.refer((*key, "fit"), entry["fit"], "fits", what="fit")
 
 
 def check_baseline(entries: Entries, key: Key, entry: Entry) -> None:

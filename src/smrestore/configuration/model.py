@@ -17,6 +17,7 @@ from smrestore.configuration.scans import AnyScan
 from smrestore.configuration.sequences import Sequence
 from smrestore.configuration.tables import Table
 from smrestore.configuration.test_sets import TestSet
+from smrestore.fitting.settings import FitSettings
 from smrestore.support.settings import Count, Name, Settings, Text, setting
 
 
@@ -69,8 +70,9 @@ class Configuration(Settings):
     twin_methods: dict[Name, TwinMethod] = setting(
         {}, "methods that work on components averaged with their twin frequencies"
     )
+    fits: dict[Name, FitSettings] = setting({}, "physics that is fitted to calibration scans")
     fitted_methods: dict[Name, FittedMethod] = setting(
-        {}, "physics that is fitted to calibration scans"
+        {}, "methods that restore matrices as a whole, by a fit"
     )
     test_sets: _section(TestSet) = setting(..., "simulated components with noise of known strength")
     tables: _section(Table) = setting(..., "tables of the study")

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smrestore.fitting.held_out import order_class
+from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import LARGEST, Basis, Misfit, combine, learn_misfit
 from smrestore.fitting.receive import smooth_factors
-from smrestore.fitting.scan import CalibrationData, FittedModel, order_class
+from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
 from smrestore.physics.mixing import mixing_orders, total_order
+from smrestore.physics.spectrum import Components
 from smrestore.support.errors import InputError
 
 BATCH = 512
@@ -57,7 +60,7 @@ def predict(
     InputError
         If there are more measured positions than the covariance can be decomposed for.
     """
-    used = np.setdiff1d(np.arange(len(data.voxels)), model.outliers)
+    used = np.flatnonzero(~np.isin(data.voxels, model.left_out))
     if with_measurement and len(used) > LARGEST:
         raise InputError(
             f"{len(used)} measured positions are too many to be combined with a model",
@@ -68,8 +71,7 @@ def predict(
     # The noise of components holds that of the subtracted background.
     shared = 0.0 if shares is None else float(np.mean(np.sum(shares**2, axis=1)))
     noise = data.noise**2 / (1 + shared)
-    at_measured = model.images(data.positions[used], data.components)
-    at_wanted = model.images(wanted, data.components)
+    at_measured, at_wanted = _both(model, data.positions[used], wanted, data.components)
     factor, variance = _factors(data, at_measured, measured)
     deviation = np.sqrt(variance * np.mean(np.abs(at_wanted) ** 2, axis=0))
     at_measured *= factor.astype(np.complex64)
@@ -96,6 +98,16 @@ def predict(
         )  # fmt: skip
         deviation[some] = np.hypot(deviation[some], unknown)
     return Prediction(at_wanted, deviation, misfit)
+
+
+def _both(
+    model: FittedModel, measured: np.ndarray, wanted: np.ndarray, components: Components
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images at measured and at wanted positions, each position simulated once."""
+    places, number = np.unique(np.concatenate([measured, wanted]), axis=0, return_inverse=True)
+    images = model.images(places, components)
+    number = number.reshape(-1)
+    return images[number[: len(measured)]], images[number[len(measured) :]]
 
 
 def _factors(

@@ -51,7 +51,8 @@ _OF_STATE = {
 OFFSET_DEVIATION = 0.05
 """Of the prior of the constant field, over the ideal field at the radius."""
 FIELD_DEVIATION = 0.03
-"""Of the prior of each other harmonic in the same unit, of drive fields over their amplitude."""
+"""Of the prior of each other harmonic in the same unit, of drive fields over their amplitude, and
+of the sensitivity of receive coils over that in the center."""
 FIELD_BOUND = 0.5
 
 
@@ -69,6 +70,8 @@ class Family:
         field, 1 for an offset, 2 for linear deviations.
     drive_degree
         Highest degree of the harmonics by which drive fields vary in space; -1 for ideal ones.
+    receive_degree
+        Highest degree of the harmonics by which receive coils vary in space; 0 for none.
     driven
         Axes with a drive field.
     radius
@@ -80,6 +83,7 @@ class Family:
     state: str
     selection_degree: int
     drive_degree: int
+    receive_degree: int
     driven: tuple[bool, bool, bool]
     radius: float
     core_sizes: int = 3
@@ -91,25 +95,30 @@ class Family:
 
     @functools.cached_property
     def unknowns(self) -> tuple[Unknown, ...]:
-        """All unknowns: of the tracer, the selection field, then each drive field."""
-        found = [_TRACER[name] for name in self.tracer_names]
-        for degree, number, _ in self._potentials:
-            deviation = OFFSET_DEVIATION if degree == 1 else FIELD_DEVIATION
-            found.append(
-                Unknown(
-                    f"selection field {degree}.{number}", "", 0.0, deviation,
-                    -FIELD_BOUND, FIELD_BOUND,
+        """All unknowns: of the tracer, the selection field, each drive field, each receive coil."""
+
+        def coefficient(name: str, deviation: float = FIELD_DEVIATION) -> Unknown:
+            return Unknown(name, "", 0.0, deviation, -FIELD_BOUND, FIELD_BOUND)
+
+        return (
+            *(_TRACER[name] for name in self.tracer_names),
+            *(
+                coefficient(
+                    f"selection field {degree}.{number}",
+                    OFFSET_DEVIATION if degree == 1 else FIELD_DEVIATION,
                 )
-            )  # fmt: skip
-        for axis in self.driven_axes:
-            for degree, number, _ in self._amplitudes:
-                found.append(
-                    Unknown(
-                        f"drive field {'xyz'[axis]} {degree}.{number}", "", 0.0, FIELD_DEVIATION,
-                        -FIELD_BOUND, FIELD_BOUND,
-                    )
-                )  # fmt: skip
-        return tuple(found)
+                for degree, number, _ in self._potentials
+            ),
+            *(
+                coefficient(f"{what} {'xyz'[axis]} {degree}.{number}")
+                for what, terms in (
+                    ("drive field", self._amplitudes),
+                    ("receive coil", self._sensitivities),
+                )
+                for axis in self.driven_axes
+                for degree, number, _ in terms
+            ),
+        )
 
     @property
     def driven_axes(self) -> list[int]:
@@ -118,19 +127,15 @@ class Family:
 
     @functools.cached_property
     def _potentials(self) -> list[tuple]:
-        return [
-            (degree, number, harmonic)
-            for degree in range(1, self.selection_degree + 1)
-            for number, harmonic in enumerate(solid_harmonics(degree), 1)
-        ]
+        return _terms(1, self.selection_degree)
 
     @functools.cached_property
     def _amplitudes(self) -> list[tuple]:
-        return [
-            (degree, number, harmonic)
-            for degree in range(self.drive_degree + 1)
-            for number, harmonic in enumerate(solid_harmonics(degree), 1)
-        ]
+        return _terms(0, self.drive_degree)
+
+    @functools.cached_property
+    def _sensitivities(self) -> list[tuple]:
+        return _terms(1, self.receive_degree)
 
     @property
     def n_tracer(self) -> int:
@@ -147,6 +152,11 @@ class Family:
         """Unknowns of one drive field."""
         return len(self._amplitudes)
 
+    @property
+    def n_receive(self) -> int:
+        """Unknowns of one receive coil."""
+        return len(self._sensitivities)
+
     def tracer(self, theta: np.ndarray) -> dict[str, float]:
         """Return the numbers of the tracer by their keys."""
         return dict(zip(self.tracer_names, theta[: self.n_tracer].tolist(), strict=True))
@@ -159,9 +169,7 @@ class Family:
         for i, (_, _, harmonic) in enumerate(self._potentials):
             shape = gradient(harmonic, relative) / norms(harmonic)[1]
             selection[:, :, i] = slope * self.radius * shape
-        drive = np.empty((len(points), self.n_drive))
-        for i, (_, _, harmonic) in enumerate(self._amplitudes):
-            drive[:, i] = values(harmonic, relative) / norms(harmonic)[0]
+        drive = _scaled(self._amplitudes, relative)
         return FieldBases(sequence.static_field(points), selection, drive)
 
     def fields(self, theta: np.ndarray, bases: "FieldBases") -> tuple[np.ndarray, np.ndarray]:
@@ -173,6 +181,44 @@ class Family:
             start = first + self.n_selection + number * self.n_drive
             scale[:, axis] += bases.drive @ theta[start : start + self.n_drive]
         return static, np.maximum(scale, 0.05)
+
+    def sensitivity_basis(self, positions: np.ndarray) -> np.ndarray:
+        """Return the relative sensitivity of unit coefficients, (P, n_receive), at (P, 3) in m."""
+        return _scaled(self._sensitivities, positions / self.radius)
+
+    def sensitivity(self, theta: np.ndarray, basis: np.ndarray) -> np.ndarray:
+        """Return the sensitivity of the coils along x, y and z over that in the center, (P, 3)."""
+        scale = np.ones((len(basis), 3))
+        for number, axis in enumerate(self.driven_axes):
+            scale[:, axis] += basis @ theta[self.of_coil(number)]
+        return scale
+
+    def of_coil(self, number: int) -> slice:
+        """Return where the coefficients of the receive coil along a driven axis are."""
+        start = self.n_tracer + self.n_selection + len(self.driven_axes) * self.n_drive
+        return slice(start + number * self.n_receive, start + (number + 1) * self.n_receive)
+
+    def extended(self, theta: np.ndarray, other: "Family") -> np.ndarray:
+        """Return ``theta`` as one of another family, at the prior where this one lacks it."""
+        known = dict(zip((u.name for u in self.unknowns), theta.tolist(), strict=True))
+        return np.array([known.get(u.name, u.start) for u in other.unknowns])
+
+
+def _terms(lowest: int, highest: int) -> list[tuple]:
+    """Return degree, number and harmonic of all from a lowest to a highest degree."""
+    return [
+        (degree, number, harmonic)
+        for degree in range(lowest, highest + 1)
+        for number, harmonic in enumerate(solid_harmonics(degree), 1)
+    ]
+
+
+def _scaled(terms: list[tuple], relative: np.ndarray) -> np.ndarray:
+    """Return harmonics of unit root mean square over the unit sphere at points (n, 3), (n, t)."""
+    found = np.empty((len(relative), len(terms)))
+    for i, (_, _, harmonic) in enumerate(terms):
+        found[:, i] = values(harmonic, relative) / norms(harmonic)[0]
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,11 @@ from smrestore.physics.particles import Particle
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.setup import Simulation
 from smrestore.physics.spectrum import Components, LocalFields, component_values, largest_field
+from smrestore.physics.torus import TOLERANCE
 
+LARGEST_ANISOTROPY, LARGEST_FIELD = 150.0, 400.0
+"""Energies in units of the thermal one, up to which moments are tabulated for a fit. Trials far
+out would ask for tables that fill the memory."""
 STEP = 1e-3
 """Of the finite differences, in units of the reduced field or of the logarithm of K."""
 
@@ -35,12 +39,15 @@ class Forward:
         Of the scan. Anisotropy is scaled to the largest ideal selection field on the grid.
     points, weights
         Quadrature over the delta sample: float64 (n, 3) in m from its center, (n,) of sum 1.
+    tolerance
+        Of the spectra, see :func:`smrestore.physics.torus.node_counts`.
     """
 
     sequence: Sequence
     grid: CalibrationGrid
     points: np.ndarray
     weights: np.ndarray
+    tolerance: float = TOLERANCE
 
     def of_point(self) -> "Forward":
         """Return the model of a sample without extent."""
@@ -68,7 +75,8 @@ class Forward:
         Returns
         -------
         images
-            complex128 (P, S).
+            complex128 (P, S); not a number where the model is out of reach, see
+            :data:`LARGEST_FIELD`.
         derivatives
             complex128 (U, P, S), or None.
         """
@@ -84,7 +92,11 @@ class Forward:
         index = {name: place for place, name in enumerate(family.tracer_names)}
         # Only the anisotropy of fluid particles grows with the field.
         exponent = family.tracer(theta).get("modulation", 0.0)
-        for size in core_sizes(family, theta):
+        sizes = core_sizes(family, theta)
+        if not all(self._reaches(size.particle, static, scale) for size in sizes):
+            images[:] = np.nan
+            return images, slopes
+        for size in sizes:
             lag = 1 / (1 + 2j * np.pi * frequency * size.relaxation)
 
             def simulate(static, scale, particle=size.particle):
@@ -93,6 +105,7 @@ class Forward:
                     components,
                     points,
                     fields=LocalFields(static, scale),
+                    tolerance=self.tolerance,
                 )
 
             def averaged(per_point):
@@ -145,7 +158,30 @@ class Forward:
                     turned = core_sizes(family, moved)[size.number].particle
                     change = simulate(static, scale, turned) - values
                     slopes[index[name]] += weight * averaged(change / STEP)
+        self._receive(family, theta, positions, components, images, slopes)
         return images, slopes
+
+    def _reaches(self, particle: Particle, static: np.ndarray, scale: np.ndarray) -> bool:
+        """Tell whether the moment can be tabulated for all fields."""
+        alpha, _ = particle.anisotropy(static, largest_field(self.sequence, self.grid))
+        drive = np.linalg.norm(np.array(self.sequence.drive_amplitude) * scale.max(axis=0))
+        field = np.linalg.norm(static, axis=1).max() + drive
+        return bool(np.max(alpha) <= LARGEST_ANISOTROPY and particle.beta * field <= LARGEST_FIELD)
+
+    def _receive(self, family, theta, positions, components, images, slopes) -> None:
+        """Apply the sensitivity of the coils at the center of the sample, in place."""
+        if not family.n_receive:
+            return
+        basis = family.sensitivity_basis(positions)
+        scale = family.sensitivity(theta, basis)[:, components.channel]
+        if slopes is not None:
+            slopes *= scale
+            for number, axis in enumerate(family.driven_axes):
+                own = components.channel == axis
+                slopes[family.of_coil(number)][:, :, own] = (
+                    basis.T[:, :, None] * images[None, :, own]
+                )
+        images *= scale
 
     def _by_point(self, family, simulate, particle, values, static, scale):
         """Return derivatives by static field, drive scales and ln K, lists of (Pn, S)."""

@@ -1,18 +1,19 @@
 """From a calibration scan to a fitted model: what is read, chosen, fitted and held out."""
 
-import json
 import logging
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from smrestore import mdf
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
+from smrestore.fitting.held_out import held_out_error
+from smrestore.fitting.model import FittedModel, ScanFit
 from smrestore.fitting.settings import DEFAULTS, FitSettings
-from smrestore.fitting.solve import Fit, Measured, factors, fit, residuals, robust_weights
+from smrestore.fitting.solve import Fit, Measured, fit, residuals, robust_weights
 from smrestore.mdf.system_matrix import calibration_of, noise_shares
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import mixing_orders, total_order
@@ -20,13 +21,15 @@ from smrestore.physics.sequence import Sequence
 from smrestore.physics.spectrum import Components
 from smrestore.scanner.signal import DeltaSample
 from smrestore.support.errors import InputError
-from smrestore.support.files import atomic_path
 from smrestore.support.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-BLOCK_BYTES = 1 << 26
-"""Memory of the images that are simulated at a time."""
+TOLERANCE = 1e-4
+"""Of the spectra that are fitted. What it leaves out is small against the error that is granted
+(:data:`smrestore.fitting.solve.FLOOR`). Predictions have the full accuracy."""
+SIMPLE = (3, 2, 0)
+"""Degrees of selection field, drive fields and receive coils that a fit begins with."""
 SEEN = 1.0
 """Root mean square of a component over its noise from which on it is used for the fit."""
 FEWEST = 8
@@ -37,128 +40,10 @@ FIRST_POSITIONS = 40
 """Positions of the first fit, of the tracer alone."""
 BLOCKS = 4
 """One of so many blocks of positions is held out at first."""
-CLEAR = 10.0
-"""Power over that of the noise of components that tell the held-out misfit."""
-DOUBTFUL = 0.1
-"""Relative deviation of a field from the header, or shift over the radius, that is reported."""
 ROUNDS = 4
 """How often corrupted positions are looked for, each time with a fit to the others."""
-DESCRIBED = 0.5
-"""Unexplained share of the signal, as an amplitude, above which a scan is not described."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
 """Core diameters that the fit of the tracer starts from."""
-
-
-@dataclass(frozen=True, eq=False)
-class FittedModel:
-    """A fitted model of one scan.
-
-    Attributes
-    ----------
-    forward, family
-        What was fitted.
-    result
-        Unknowns and their covariance.
-    held_out
-        Relative misfit (amplitude, noise removed) at positions that were held out, by class of
-        mixing order, and ``all``.
-    outliers
-        Positions (indices into the measured ones) that were left out as unlike the others.
-    """
-
-    forward: Forward
-    family: Family
-    result: Fit
-    held_out: dict[str, float]
-    outliers: tuple[int, ...]
-
-    def images(self, positions: np.ndarray, components: Components) -> np.ndarray:
-        """Return images up to a factor, complex64 (P, S), see :meth:`Forward.images`."""
-        images = np.empty((len(positions), len(components)), np.complex64)
-        step = max(1, BLOCK_BYTES // (16 * len(self.forward.points) * len(components)))
-        for start in range(0, len(positions), step):
-            some = slice(start, start + step)
-            images[some] = self.forward.images(
-                self.family, self.result.theta, positions[some], components
-            )[0]
-        return images
-
-    def table(self) -> list[dict[str, object]]:
-        """Return a row for each unknown: name, value, standard error, and whether at a bound."""
-        errors = np.sqrt(np.diag(self.result.covariance))
-        rows = []
-        for unknown, value, error in zip(
-            self.family.unknowns, self.result.theta.tolist(), errors.tolist(), strict=True
-        ):
-            kind = unknown.unit
-            if kind.startswith("ln("):
-                kind, value = kind[3:-1], float(np.exp(value))
-                error *= value
-            lowest, highest = unknown.lowest, unknown.highest
-            if unknown.unit.startswith("ln("):
-                lowest, highest = np.exp(lowest), np.exp(highest)
-            rows.append(
-                {
-                    "unknown": unknown.name,
-                    "value": value,
-                    "standard error": error,
-                    "unit": kind,
-                    "at bound": bool(value <= lowest or value >= highest),
-                }
-            )
-        return rows
-
-    def doubts(self) -> list[str]:
-        """Return what a reader should check: fields far from the header, unknowns at a bound."""
-        found = []
-        step = 1e-3 * self.family.radius
-        points = np.concatenate([np.zeros((1, 3)), step * np.eye(3)])
-        bases = self.family.bases(points, self.forward.sequence)
-        static, scale = self.family.fields(self.result.theta, bases)
-        for axis in self.family.driven_axes:
-            header = self.forward.sequence.gradient[axis]
-            fitted = (static[1 + axis, axis] - static[0, axis]) / step
-            if abs(fitted - header) > DOUBTFUL * abs(header):
-                found.append(
-                    f"gradient along {'xyz'[axis]}: fitted {fitted:.3g} T/m, header {header:.3g}"
-                )
-            if abs(scale[0, axis] - 1) > DOUBTFUL:
-                found.append(
-                    f"drive field along {'xyz'[axis]}: fitted {scale[0, axis]:.3g} of the header's"
-                )
-            shift = -1e3 * (static[0, axis] - self.forward.sequence.offset[axis]) / fitted
-            if abs(shift) > 1e3 * DOUBTFUL * self.family.radius:
-                found.append(f"grid shifted along {'xyz'[axis]} by {shift:.3g} mm")
-        found += [f"{row['unknown']} at its bound" for row in self.table() if row["at bound"]]
-        return found
-
-    def correlations(self, above: float = 0.95) -> list[tuple[str, str, float]]:
-        """Return pairs of unknowns that the data hardly tell apart, and their correlation."""
-        deviation = np.sqrt(np.diag(self.result.covariance))
-        matrix = self.result.covariance / np.maximum(np.outer(deviation, deviation), 1e-300)
-        names = [u.name for u in self.family.unknowns]
-        pairs = np.argwhere(np.triu(np.abs(matrix) > above, 1))
-        return [(names[i], names[j], float(matrix[i, j])) for i, j in pairs]
-
-    def save(self, path: str | Path, source: str) -> None:
-        """Write the model as JSON: what was fitted to ``source``, and how well it predicts."""
-        family, result = self.family, self.result
-        content = {
-            "source": source,
-            "software": f"smrestore {version('smrestore')}",
-            "state": family.state,
-            "selection_degree": family.selection_degree,
-            "drive_degree": family.drive_degree,
-            "radius_m": family.radius,
-            "unknowns": self.table(),
-            "strong_correlations": self.correlations(),
-            "misfit": result.misfit,
-            "held_out_error": self.held_out,
-            "doubts": self.doubts(),
-            "positions_left_out": self.outliers,
-        }
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,11 +177,12 @@ def blocks_of(data: CalibrationData) -> np.ndarray:
     return parts @ np.array([1, 2, 3]) % BLOCKS
 
 
-def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> FittedModel:
+def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> ScanFit:
     """Fit a model to a calibration scan.
 
     First the tracer alone, from several starts and for each state, at few positions; then all
-    unknowns without the positions of one block, which tell how well the model predicts; then all.
+    unknowns without the positions of one block, which tell how well the model predicts, with higher
+    degrees of the fields if they predict better; then all.
 
     Raises
     ------
@@ -309,56 +195,106 @@ def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> FittedM
     most = settings.positions or POSITIONS[3 if n_driven == 3 else 2]
     used = spread_positions(data.positions, most)
     whole = everything.part(used, chosen)
-    forward = data.forward()
-    radius = float(np.linalg.norm(data.grid.positions().reshape(-1, 3), axis=1).max())
-    families = [
-        Family(
-            state, settings.selection_degree, settings.drive_degree, data.sequence.driven, radius
-        )
-        for state in settings.states
-    ]
+    forward = replace(data.forward(), tolerance=TOLERANCE)
+    families = [_family(data, settings, state, *SIMPLE) for state in settings.states]
     n_unknowns = len(families[0].unknowns)
     if 2 * len(used) < n_unknowns / 4 or len(used) < 6:
         raise InputError(
             f"{len(used)} positions are too few for {n_unknowns} unknowns",
             remedy="measure more positions, or lower the degrees of the fields",
         )
+    block = blocks_of(data)[used]
+    train = np.flatnonzero(block != 0) if len(used) >= 4 * BLOCKS else np.arange(len(used))
+    total = total_order(mixing_orders(data.sequence))[whole.components.frequency]
     with progress_bar(desc="fit", unit="step") as bar:
         start, family = _first_fit(forward, families, whole, bar.update)
         logger.info("first fit: %s, misfit %.3g", family.state, start.misfit)
-        block = blocks_of(data)[used]
-        train = np.flatnonzero(block != 0) if len(used) >= 4 * BLOCKS else np.arange(len(used))
-        some = np.arange(len(chosen))
-        before = fit(
-            forward, family, whole.part(train, some), start.theta, steps=30, progress=bar.update
-        )
-        weights = np.ones(len(used))
-        for _ in range(ROUNDS):
-            images, _ = forward.images(family, before.theta, whole.positions, whole.components)
-            residual, _ = residuals(images, whole, weights)
-            former, weights = weights, robust_weights(residual)
-            if np.array_equal(weights, former):
-                break
-            before = fit(
-                forward, family, whole.part(train, some), before.theta, weights=weights[train],
-                steps=8, progress=bar.update,
-            )  # fmt: skip
-        test = np.setdiff1d(np.flatnonzero(weights), train)
-        held_out = _held_out(
-            data, whole, images, np.intersect1d(train, np.flatnonzero(weights)), test
-        )  # fmt: skip
+
+        def without_block(family: Family, theta: np.ndarray) -> _Trial:
+            return _fit_without(forward, family, whole, train, theta, total, bar.update)
+
+        best = without_block(family, start.theta)
+        richer = _family(data, settings, family.state)
+        if len(richer.unknowns) > n_unknowns:
+            trial = without_block(richer, family.extended(best.theta, richer))
+            logger.info(
+                "held-out error %.3g; %.3g with higher degrees of the fields",
+                best.held_out["all"],
+                trial.held_out["all"],
+            )
+            if trial.loss < best.loss:
+                best = trial
         result = fit(
-            forward, family, whole, before.theta, weights=weights, steps=12, progress=bar.update
+            forward, best.family, whole, best.theta, weights=best.weights, steps=12,
+            progress=bar.update,
+        )  # fmt: skip
+    left_out = _unlike_others(data, everything, chosen, forward, best.family, result.theta)
+    model = FittedModel(data.forward(), best.family, result.theta, best.held_out, left_out)
+    logger.info("fit: misfit %.3g, held-out error %.3g", result.misfit, best.held_out["all"])
+    return ScanFit(model, result)
+
+
+def _family(data: CalibrationData, settings: FitSettings, state: str, *most: int) -> Family:
+    """Return the family of the settings, with degrees of the fields up to ``most``."""
+    degrees = settings.selection_degree, settings.drive_degree, settings.receive_degree
+    if most:
+        degrees = tuple(map(min, degrees, most))
+    radius = float(np.linalg.norm(data.grid.positions().reshape(-1, 3), axis=1).max())
+    return Family(state, *degrees, data.sequence.driven, radius)
+
+
+class _Trial(NamedTuple):
+    """A fit without one block of positions.
+
+    Attributes
+    ----------
+    weights
+        Of all positions, 0 for corrupted ones.
+    loss
+        What is predicted wrongly in the block.
+    held_out
+        The same, for readers.
+    """
+
+    family: Family
+    theta: np.ndarray
+    weights: np.ndarray
+    loss: float
+    held_out: dict[str, float]
+
+
+def _fit_without(forward, family, whole, train, theta, total, progress) -> _Trial:
+    """Fit a family to the positions of ``train``, find corrupted ones, and predict the others."""
+    some = np.arange(len(whole.noise))
+    part = whole.part(train, some)
+    before = fit(forward, family, part, theta, steps=30, progress=progress)
+    weights = np.ones(len(whole.positions))
+    for _ in range(ROUNDS):
+        images, _ = forward.images(family, before.theta, whole.positions, whole.components)
+        residual, _ = residuals(images, whole, weights)
+        former, weights = weights, robust_weights(residual)
+        if np.array_equal(weights, former):
+            break
+        before = fit(
+            forward, family, part, before.theta, weights=weights[train], steps=8, progress=progress
         )
-    model = FittedModel(
-        forward,
-        family,
-        result,
-        held_out,
-        tuple(used[weights == 0].tolist()),
-    )
-    logger.info("fit: misfit %.3g, held-out error %.3g", result.misfit, held_out["all"])
-    return model
+    intact = np.flatnonzero(weights)
+    inside, test = np.intersect1d(train, intact), np.setdiff1d(intact, train)
+    loss, held_out = held_out_error(whole, images, inside, test, total)
+    return _Trial(family, before.theta, weights, loss, held_out)
+
+
+def _unlike_others(data, everything, chosen, forward, family, theta) -> tuple[int, ...]:
+    """Return the voxels whose values the model explains far worse than those of others."""
+    all_positions = everything.part(np.arange(len(data.voxels)), chosen)
+    images, _ = forward.images(family, theta, all_positions.positions, all_positions.components)
+    weights = np.ones(len(data.voxels))
+    for _ in range(ROUNDS):
+        residual, _ = residuals(images, all_positions, weights)
+        former, weights = weights, robust_weights(residual)
+        if np.array_equal(weights, former):
+            break
+    return tuple(data.voxels[weights == 0].tolist())
 
 
 def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
@@ -382,44 +318,3 @@ def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
         if best is None or found.cost < best[0]:
             best = found.cost, found, family
     return best[1], best[2]
-
-
-ORDER_LIMITS = (5, 9, 13)
-
-
-def order_class(total: np.ndarray) -> np.ndarray:
-    """Return the class of components by |n_x| + |n_y| + |n_z|, from 0 on."""
-    return np.searchsorted(ORDER_LIMITS, total, side="right")
-
-
-def _held_out(data, whole, images, train, test) -> dict[str, float]:
-    """Return the relative misfit at held-out positions, with factors of the others."""
-    names = ["order 1 to 4", "order 5 to 8", "order 9 to 12", "order 13 or more"]
-    if not len(test):
-        test = train
-    weights = np.zeros(len(whole.positions))
-    weights[train] = 1
-    factor, _ = factors(images, whole.images, weights)
-    error = np.mean(np.abs(whole.images[test] - factor * images[test]) ** 2, axis=0)
-    power = np.mean(np.abs(whole.images[test]) ** 2, axis=0)
-    noise = whole.noise**2
-    total = total_order(mixing_orders(data.sequence))[whole.components.frequency]
-    classes = order_class(total)
-
-    def misfit(part):
-        signal = np.maximum(power[part] - noise[part], 0).mean()
-        extra = np.maximum((error - noise)[part].mean(), 0)
-        return float(np.sqrt(extra / signal)) if signal > 0 else float("nan")
-
-    # Each component that stands out of the noise counts alike, strong or weak.
-    clear = power > CLEAR * noise
-    if clear.any():
-        error, power, noise, classes = (x[clear] for x in (error, power, noise, classes))
-    scale = np.maximum(power - noise, noise)
-    error, power, noise = error / scale, power / scale, noise / scale
-    found = {"all": misfit(np.arange(len(error)))}
-    for number, name in enumerate(names):
-        part = np.flatnonzero(classes == number)
-        if len(part):
-            found[name] = misfit(part)
-    return found

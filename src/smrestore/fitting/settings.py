@@ -1,10 +1,9 @@
 """Choices of a fit, without numerical libraries."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
+from smrestore.support.choices import State
 from smrestore.support.settings import Once, Settings, Whole, setting, vector
-
-State = Literal["fluid", "immobilized", "langevin"]
 
 
 class FitSettings(Settings):
@@ -16,7 +15,7 @@ class FitSettings(Settings):
         ours=True,
     )
     selection_degree: Whole = setting(
-        3,
+        5,
         "highest degree of the potentials that the selection field may deviate by; 0 for an ideal "
         "field, 1 for an offset, 2 for linear deviations",
         ours=True,
@@ -24,10 +23,19 @@ class FitSettings(Settings):
         le=6,
     )
     drive_degree: Whole = setting(
-        2,
+        4,
         "highest degree of the harmonics by which drive fields vary in space; -1 for ideal ones",
         ours=True,
         ge=-1,
+        le=6,
+    )
+    receive_degree: Whole = setting(
+        2,
+        "highest degree of the harmonics by which receive coils vary in space; "
+        "0 for even ones. Degrees above 3 of the selection field, 2 of drive fields and 0 of coils "
+        "are kept only if positions that were held out are predicted better with them",
+        ours=True,
+        ge=0,
         le=6,
     )
     components: Whole = setting(

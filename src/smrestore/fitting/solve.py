@@ -14,12 +14,15 @@ import numpy as np
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
 from smrestore.physics.spectrum import Components
+from smrestore.support.errors import InputError
 
 FLOOR = 0.01
 """Error that a model is granted at least, over the root mean square of a component: without it the
 strongest components alone would decide."""
 CONVERGED = 1e-3
 """Relative fall of the cost below which a fit ends."""
+HALVINGS = 40
+"""How often a start out of reach is moved halfway to the prior."""
 OUTLIER = 8.0
 """Positions with so many times the median misfit are left out."""
 
@@ -148,6 +151,18 @@ def fit(
 
     theta, damping, tried = start.copy(), 1e-3, 1
     residual, factor = residuals(evaluate(theta)[0], data, weights)
+    # A start that was found at other positions may be out of reach here.
+    for _ in range(HALVINGS):
+        if np.isfinite(residual).all():
+            break
+        theta = (theta + prior) / 2
+        residual, factor = residuals(evaluate(theta)[0], data, weights)
+    else:
+        raise InputError(
+            "the fields of the header are too strong to be simulated, or values are not finite",
+            field="acquisition",
+            remedy="check drive field, gradient and field of view",
+        )
     cost = cost_of(residual, theta)
     while True:
         images, slopes = evaluate(theta, point, derivatives=True)

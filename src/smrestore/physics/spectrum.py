@@ -169,6 +169,7 @@ def make_plan(
     positions: np.ndarray,
     transform: str = "fastest",
     fields: LocalFields | None = None,
+    tolerance: float = torus.TOLERANCE,
 ) -> Plan:
     """Choose the transform and its nodes at each position.
 
@@ -180,6 +181,8 @@ def make_plan(
         ``torus`` or ``time`` force one way; ``fastest`` chooses by estimated time.
     fields
         Fields at the positions, if they are not those of the sequence.
+    tolerance
+        On the torus, see :func:`smrestore.physics.torus.node_counts`.
     """
     particle, sequence = simulation.particle, simulation.sequence
     amplitude = particle.beta * np.array(sequence.drive_amplitude)
@@ -193,7 +196,8 @@ def make_plan(
         amplitude = amplitude * scale
     alpha, easy_axis = particle.anisotropy(static_field, largest_field(sequence, simulation.grid))
     static_field = particle.beta * static_field
-    counts = torus.rounded_up(torus.node_counts(alpha, easy_axis, static_field, amplitude))
+    needed = torus.node_counts(alpha, easy_axis, static_field, amplitude, tolerance)
+    counts = torus.rounded_up(needed)
     n_images = mirrors.count(static_field)
     on_torus = _prefers_torus(sequence, counts, n_images, transform)
     # Samples in time have no mirrors: each image is a place of its own, after those on the torus.
@@ -281,6 +285,7 @@ def component_values(
     fields: LocalFields | None = None,
     evaluator: str = "table",
     transform: str = "fastest",
+    tolerance: float = torus.TOLERANCE,
     threads: int | None = None,
     memory: int | None = None,
     out: np.ndarray | None = None,
@@ -303,7 +308,7 @@ def component_values(
         Fields at the positions, if they are not those of the sequence.
     evaluator
         ``table``, or ``quadrature`` for the reference, twenty times slower.
-    transform
+    transform, tolerance
         See :func:`make_plan`.
     threads
         Threads, each with eight positions at a time; ``numba.get_num_threads()`` if not given.
@@ -339,7 +344,7 @@ def component_values(
         dtype = np.float64 if simulation.is_real else np.complex128
         out = np.empty((len(positions), len(components)), dtype=dtype)
     threads = threads or numba.get_num_threads()
-    plan = make_plan(simulation, positions, transform, fields)
+    plan = make_plan(simulation, positions, transform, fields, tolerance)
     factor = simulation.component_factor()[components.channel, components.frequency]
     job = _Job(simulation, plan, components, factor, *_evaluator(simulation, plan, evaluator))
 

@@ -24,7 +24,7 @@ LADDER = np.array(
 )
 """Numbers of nodes per axis that are used, so that many positions share a transform."""
 TOLERANCE = 5e-9
-"""Size of the first mixing order left out, relative to the largest."""
+"""Size of the first mixing order left out, relative to the largest, where nothing else is asked."""
 LARGEST_KEPT = 8192
 """Foldings of sequences with no more frequencies are kept for the next matrix."""
 MARGIN = 1.1
@@ -64,7 +64,11 @@ def _decay_rate(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
 
 
 def node_counts(
-    alpha: np.ndarray, easy_axis: np.ndarray, static_field: np.ndarray, drive_amplitude: np.ndarray
+    alpha: np.ndarray,
+    easy_axis: np.ndarray,
+    static_field: np.ndarray,
+    drive_amplitude: np.ndarray,
+    tolerance: float = TOLERANCE,
 ) -> np.ndarray:
     """Return how many nodes per axis resolve the moment at each position, int64 (P, 3).
 
@@ -83,6 +87,8 @@ def node_counts(
     static_field, drive_amplitude
         Reduced fields, float64 (P, 3), the drive amplitude also (3,) if it is the same everywhere;
         an axis without amplitude gives one node.
+    tolerance
+        Size of the first mixing order left out, relative to the largest.
     """
     drive_amplitude = np.broadcast_to(drive_amplitude, static_field.shape)
     gap = np.interp(alpha, *_zeros(), right=np.pi / 2)
@@ -96,7 +102,7 @@ def node_counts(
         others = along.sum(axis=1) - along[:, i]
         two = _decay_rate((static_along - others) / own, gap / own)
         rate = np.where(alpha > 0, np.minimum(single, two), single)
-        counts[:, i] = np.ceil(-MARGIN * np.log(TOLERANCE) / rate) + 2
+        counts[:, i] = np.ceil(-MARGIN * np.log(tolerance) / rate) + 2
     return counts
 
 

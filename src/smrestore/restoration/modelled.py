@@ -1,6 +1,8 @@
 """Restoration of a whole scan by the physics that is fitted to it: MDF in, MDF out."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -8,7 +10,8 @@ import numpy as np
 
 from smrestore import mdf
 from smrestore.fitting.apply import predict
-from smrestore.fitting.scan import DESCRIBED, FittedModel, fit_scan, read_calibration
+from smrestore.fitting.model import DESCRIBED, FittedModel, ScanFit, read_fits, write_fits
+from smrestore.fitting.scan import CalibrationData, fit_scan, read_calibration
 from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.restoration.plan import plan_restoration
 from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix
@@ -23,6 +26,43 @@ METHODS = get_args(Fitted)
 """Methods that restore a matrix as a whole, with all its components at once."""
 
 
+def fit_calibration(
+    source: str | Path,
+    *,
+    task: ScanTask | None = None,
+    settings: FitSettings = DEFAULTS,
+    background: str | None = "interpolate",
+) -> list[ScanFit]:
+    """Fit the physics to each period of a calibration scan.
+
+    Parameters
+    ----------
+    source
+        MDF file.
+    task
+        Voxels that it marks as missing or decimated are not used; denoising by default.
+    background
+        How the background is subtracted: ``interpolate``, ``mean`` or None.
+
+    Raises
+    ------
+    InputError
+        If the scan cannot be fitted.
+    """
+    task = task or scan_task("denoising")
+    n_periods = plan_restoration(source, task, MEMORY_BYTES, False, "ignore").shape[0]
+    fits = []
+    for period in range(n_periods):
+        with _naming(source):
+            whole = _read(source, background, period, n_periods)
+            fits.append(fit_scan(whole.without(task.unused(whole.grid.size)), settings))
+    for doubt in fits[0].model.doubts():
+        logger.warning("%s: %s", source, doubt)
+    if not fits[0].model.describes:
+        logger.warning("%s: %s", source, _misfit(fits[0].model))
+    return fits
+
+
 def restore_by_model(
     source: str | Path,
     destination: str | Path,
@@ -30,13 +70,14 @@ def restore_by_model(
     *,
     task: ScanTask | None = None,
     settings: FitSettings = DEFAULTS,
+    fit: str | Path | None = None,
     background: str | None = "interpolate",
     allow_misfit: bool = False,
     save: str | Path | None = None,
 ) -> RestorationSummary:
-    """Fit the physics to a calibration scan and write all components that follow, as MDF.
+    """Write all components that follow from the physics fitted to a calibration scan, as MDF.
 
-    Each period of a frame is fitted for itself. Images of all components are held in memory.
+    Each period of a frame has a fit of its own. Images of all components are held in memory.
 
     Parameters
     ----------
@@ -48,12 +89,15 @@ def restore_by_model(
     task
         Denoising by default. Of the measured voxels, those are used that the task does not mark as
         missing or decimated.
-    background
-        How the background is subtracted: ``interpolate``, ``mean`` or None.
+    settings, background
+        As in :func:`fit_calibration`.
+    fit
+        Fit of this scan, or of another one with the same sequence and tracer, written before. The
+        scan is fitted now if not given.
     allow_misfit
         Restore scans, too, that the model does not describe.
     save
-        JSON file for the fitted model; of several periods, the first.
+        JSON file for the fit.
 
     Raises
     ------
@@ -64,24 +108,25 @@ def restore_by_model(
     plan = plan_restoration(source, task, MEMORY_BYTES, False, "ignore")
     summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
     restored = np.zeros(plan.shape, np.complex64)
-    for period in range(plan.shape[0]):
-        reading = {"background": background, "period": period if plan.shape[0] > 1 else None}
-        try:
-            whole = read_calibration(source, **reading)
+    n_periods = plan.shape[0]
+    models = None
+    if fit is None:
+        fits = fit_calibration(source, task=task, settings=settings, background=background)
+        models = [found.model for found in fits]
+        if save is not None:
+            write_fits(save, fits, Path(source).name)
+    for period in range(n_periods):
+        with _naming(source):
+            whole = _read(source, background, period, n_periods)
             data = whole.without(task.unused(whole.grid.size))
-            model = fit_scan(data, settings)
-            for doubt in model.doubts():
-                logger.warning("%s: %s", source, doubt)
-            _check(model, allow_misfit)
-            if save is not None and period == 0:
-                model.save(save, Path(source).name)
+            if models is None:
+                models = _of_all_periods(read_fits(fit, data.forward()), n_periods, fit)
+            _check(models[period], allow_misfit)
             grid = task.restored_grid(data.grid)
             wanted = grid.positions().reshape(-1, 3)
-            found = predict(data, model, wanted, with_measurement=method == "model-and-measurement")
-        except InputError as error:
-            raise InputError(
-                error.what, path=source, field=error.field, remedy=error.remedy
-            ) from None
+            found = predict(
+                data, models[period], wanted, with_measurement=method == "model-and-measurement"
+            )
         n_channels = len(np.unique(data.components.channel))
         images = found.images.T.reshape(n_channels, -1, *grid.size)
         restored[period, :n_channels] = images
@@ -108,13 +153,48 @@ def restore_by_model(
     return summary
 
 
+def _read(
+    source: str | Path, background: str | None, period: int, n_periods: int
+) -> CalibrationData:
+    return read_calibration(source, background=background, period=period if n_periods > 1 else None)
+
+
+@contextmanager
+def _naming(source: str | Path) -> Iterator[None]:
+    """Name the scan in errors that name no file."""
+    try:
+        yield
+    except InputError as error:
+        if error.path is not None:
+            raise
+        raise InputError(error.what, path=source, field=error.field, remedy=error.remedy) from None
+
+
+def _of_all_periods(
+    models: list[FittedModel], n_periods: int, path: str | Path
+) -> list[FittedModel]:
+    """Return a model for each period."""
+    if len(models) not in (1, n_periods):
+        raise InputError(
+            f"fitted to {len(models)} periods, and the scan has {n_periods}",
+            path=path,
+            field="periods",
+            remedy="fit the scan itself with smrestore fit",
+        )
+    return models * (n_periods // len(models))
+
+
+def _misfit(model: FittedModel) -> str:
+    return (
+        f"the fitted model leaves {100 * model.held_out['all']:.0f} % of the signal at held-out "
+        f"positions unexplained (as amplitude); {100 * DESCRIBED:.0f} % are allowed"
+    )
+
+
 def _check(model: FittedModel, allow_misfit: bool) -> None:
     """Refuse a scan that the model does not describe."""
-    error = model.held_out["all"]
-    if error <= DESCRIBED or allow_misfit:
-        return
-    raise InputError(
-        f"the fitted model leaves {100 * error:.0f} % of the signal at held-out positions "
-        f"unexplained (as amplitude); {100 * DESCRIBED:.0f} % are allowed",
-        remedy="check gradient, drive field and grid in the header, or restore without a model",
-    )
+    if not (model.describes or allow_misfit):
+        raise InputError(
+            _misfit(model),
+            remedy="check gradient, drive field and grid in the header, or restore without a model",
+        )

@@ -15,9 +15,6 @@ def scan_to_restore(measurement):
 
 
 def get_scan_to_restore(wildcards):
-    """Return what the method sees: a fit needs the noise of the scan as it was measured."""
-    if wildcards.method in FITTED:
-        return get_calibration(wildcards)
     return scan_to_restore(wildcards.measurement)
 
 
@@ -65,13 +62,9 @@ def get_mask(wildcards):
     return mask_of(wildcards.measurement)
 
 
-def get_fitted(wildcards):
-    """Return what a fitted method does with its fit, and the settings of the fit; None of others."""
-    if wildcards.method not in FITTED:
-        return None
-    entry = FITTED[wildcards.method]
-    settings = {key: value for key, value in entry.items() if key not in ("label", "use")}
-    return {"use": entry["use"], "settings": settings}
+def get_fit(wildcards):
+    """Return the fit that a method uses."""
+    return f"results/fits/{wildcards.measurement}/{FITTED[wildcards.method]['fit']}.json"
 
 
 def get_background_factor(wildcards):
