@@ -21,12 +21,19 @@ from smrestore.physics import (
     mixing_orders,
     total_order,
 )
-from smrestore.scanner import Phantom, load_scanner, scan_calibration, scan_empty, scan_phantom
+from smrestore.scanner import (
+    Phantom,
+    load_scanner,
+    repeat_calibration,
+    scan_calibration,
+    scan_empty,
+    scan_phantom,
+)
 from smrestore.scanner.calibrations import ATTENUATION, Corruption, calibration_path
 from smrestore.scanner.fields import AMPLITUDES, POTENTIALS, FieldSettings
 from smrestore.scanner.phantoms import Box
 from smrestore.scanner.recording import sorted_places, stored_frequencies
-from smrestore.scanner.signal import DeltaSample, SignalModel
+from smrestore.scanner.signal import DeltaSample, SecondMode, SignalModel
 from smrestore.support.errors import InputError
 from smrestore.support.seeds import generator
 
@@ -45,11 +52,15 @@ def scanner(size_mm=2.0, points=2, deviation=0.03, **background):
         {
             **SCANNER,
             "tracer": {**SCANNER["tracer"], "core_sizes": 3},
-            "delta_sample": {"size_mm": [size_mm] * 3, "points": points},
+            "delta_sample": {
+                **SCANNER["delta_sample"],
+                "size_mm": [size_mm] * 3,
+                "points": points,
+            },
             "fields": {
+                **SCANNER["fields"],
                 "selection_deviation": deviation,
                 "drive_deviation": deviation,
-                "radius_mm": 20.0,
             },
             "background": {**SCANNER["background"], **background},
             "full_scale_V": 20.0,
@@ -480,3 +491,99 @@ def test_wrong_corruption_is_an_error(tmp_path, run, message):
     with pytest.raises(InputError, match=message):
         calibrate(tmp_path, corruption=run)
     assert not list(tmp_path.iterdir())
+
+
+# what a fit does not know
+
+
+def test_a_second_mode_adds_its_share():
+    plain = model()
+    mode = SecondMode(0.3, 26e-9, 0.05, 4000.0)
+    both = model(second_mode=mode)
+    alone = model(
+        median_core_diameter=26e-9,
+        diameter_spread=0.05,
+        anisotropy_constant=4000.0,
+        # Debye times grow from that of the first mode's median.
+        relaxation_time=plain.tracer.relaxation_time
+        * (26e-9 / plain.tracer.median_core_diameter) ** 3,
+    )
+    positions = GRID.positions().reshape(-1, 3)[:5]
+    expected = 0.7 * plain.at_points(positions) + 0.3 * alone.at_points(positions)
+    np.testing.assert_allclose(both.at_points(positions), expected, rtol=1e-9, atol=1e-15)
+
+
+def test_higher_degrees_leave_the_lower_ones_alone():
+    few = dataclasses.replace(IMPERFECT, higher_deviation=0.0).draw(generator(3))
+    more = dataclasses.replace(IMPERFECT, higher_deviation=0.02).draw(generator(3))
+    np.testing.assert_array_equal(few.selection, more.selection)
+    np.testing.assert_array_equal(few.drive, more.drive)
+    directions = generator(4).normal(size=(20000, 3))
+    sphere = 0.02 * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    lower, higher = few.at(sphere, PLANE), more.at(sphere, PLANE)
+    difference = higher.static_field - lower.static_field
+    ideal = 0.02 * np.sqrt(np.mean(np.square(PLANE.gradient)))
+    found = np.sqrt(np.mean(np.sum(difference**2, axis=1))) / ideal
+    assert found == pytest.approx(0.02, rel=0.05)
+    changes = np.sqrt(np.mean((higher.drive_scale - lower.drive_scale) ** 2, axis=0))
+    np.testing.assert_allclose(changes, 0.02, rtol=0.05)
+
+
+def test_receive_coils_scale_what_they_see():
+    settings = FieldSettings(0.0, 0.0, 0.02, receive_deviation=0.1)
+    fields = settings.draw(generator(5))
+    positions = GRID.positions().reshape(-1, 3)
+    even = model().at_points(positions)
+    expected = fields.sensitivity(positions)[:, :, None] * even
+    found = model(fields=fields).at_points(positions)
+    np.testing.assert_allclose(found, expected, atol=1e-7 * np.abs(even).max())
+    assert np.ptp(fields.sensitivity(positions), axis=0).min() > 0.01
+
+
+def test_an_uneven_sample_is_shifted_by_its_centroid():
+    sample = DeltaSample((2e-3, 2e-3, 2e-3), 2, (0.6, 0.0, 0.0))
+    points, weights = sample.quadrature()
+    assert weights.sum() == pytest.approx(1)
+    np.testing.assert_allclose(weights @ points, [0.6 * 1e-3 / 3, 0, 0], atol=1e-12)
+
+
+def test_warm_particles_are_weaker_and_faster():
+    tracer = scanner().tracer
+    warm, moment = tracer.warmer(10.0)
+    assert 0.98 < moment < 1
+    particle, hot = tracer.fractions()[1][0], warm.fractions()[1][0]
+    assert hot.beta / particle.beta == pytest.approx(moment * 293 / 303)
+    assert hot.relaxation_time < 0.8 * particle.relaxation_time
+    assert tracer.warmer(0.0)[1] == 1
+
+
+@pytest.mark.parametrize("effect", ["position_jitter", "temperature_drift"])
+def test_unsteady_calibrations_differ_from_their_truth_and_repeat(effect, tmp_path):
+    amount = {"position_jitter": 2e-4, "temperature_drift": 20.0}[effect]
+    silent = scanner(0.0, 1, 0.0, **SILENCE)
+    unsteady = dataclasses.replace(silent, **{effect: amount})
+    arguments = PLANE, GRID
+    for name, virtual in (("steady", silent), ("unsteady", unsteady)):
+        scan_calibration(
+            tmp_path / f"{name}.mdf", tmp_path / f"{name}.h5", virtual, *arguments,
+            averages=100, seed=SEED,
+        )  # fmt: skip
+    with h5py.File(tmp_path / "steady.h5") as one, h5py.File(tmp_path / "unsteady.h5") as other:
+        np.testing.assert_array_equal(one["system_matrix"], other["system_matrix"])
+    steady = mdf.read_system_matrix(tmp_path / "steady.mdf")
+    found = mdf.read_system_matrix(tmp_path / "unsteady.mdf")
+    change = np.linalg.norm(found - steady, axis=(0, 1)) / np.linalg.norm(steady, axis=(0, 1))
+    assert 0.002 < np.median(change) < 0.3
+    if effect == "temperature_drift":  # it passes the usual temperature halfway
+        flat = change.ravel()[calibration_path(GRID).voxel]
+        ends, middle = np.concatenate([flat[:3], flat[-3:]]), flat[len(flat) // 2 - 2 :][:4]
+        assert middle.mean() < 0.6 * ends.mean()
+    repeat_calibration(
+        tmp_path / "again.mdf", tmp_path / "unsteady.h5", unsteady, *arguments, averages=100,
+        seed=SEED,
+    )  # fmt: skip
+    again = mdf.read_system_matrix(tmp_path / "again.mdf")
+    if effect == "position_jitter":  # the robot errs anew
+        assert np.linalg.norm(again - found) > 0.5 * np.linalg.norm(found - steady)
+    else:
+        np.testing.assert_allclose(again, found, atol=1e-5 * np.abs(found).max())

@@ -10,6 +10,19 @@ from pydantic import Field
 from smrestore.support.settings import Number, Positive, Settings, Whole, setting, vector
 
 
+class SecondModeSettings(Settings):
+    """A second mode of core diameters, with an anisotropy of its own."""
+
+    share: Number = setting(0.3, "of the magnetic moment", ours=True, gt=0, lt=1)
+    median_core_diameter_nm: Number = setting(26.0, "median core diameter", ours=True, ge=1, le=100)
+    diameter_spread: Number = setting(
+        0.1, "standard deviation of the logarithm of the diameter", ours=True, ge=0, le=1
+    )
+    anisotropy_constant_J_per_m3: Number = setting(  # noqa: N815
+        3000.0, "largest uniaxial anisotropy on the grid", ours=True, ge=0, le=1e6
+    )
+
+
 class TracerSettings(Settings):
     """Fluid particles with a log-normal distribution of core diameters."""
 
@@ -41,6 +54,9 @@ class TracerSettings(Settings):
         ge=1,
         le=15,
     )
+    second_mode: SecondModeSettings | None = setting(
+        None, "second mode of the distribution; no other one if not given"
+    )
 
 
 class SampleSettings(Settings):
@@ -55,6 +71,11 @@ class SampleSettings(Settings):
         ours=True,
         ge=1,
         le=8,
+    )
+    fill_gradient: vector(Annotated[Number, Field(ge=-1, le=1)], 3) = setting(
+        (0.0, 0.0, 0.0),
+        "by how much more it is filled at the faces at +x, +y and +z than in the center",
+        ours=True,
     )
 
 
@@ -91,6 +112,20 @@ class FieldSettings(Settings):
     )
     radius_mm: Number = setting(
         20.0, "distance from the center at which the deviations are given", ours=True, ge=1, le=1000
+    )
+    higher_deviation: Number = setting(
+        0.0,
+        "the same of both fields by harmonics of two more degrees each",
+        ours=True,
+        ge=0,
+        le=0.2,
+    )
+    receive_deviation: Number = setting(
+        0.0,
+        "root mean square relative deviation of the sensitivity of each receive coil at the radius",
+        ours=True,
+        ge=0,
+        le=0.5,
     )
 
 
@@ -148,4 +183,18 @@ class Scanner(Settings):
     background: BackgroundSettings = setting(BackgroundSettings())
     full_scale_V: Number = setting(  # noqa: N815
         16.0, "largest voltage of the 16-bit converter; more is clipped", ours=True, gt=0, le=1000
+    )
+    position_jitter_mm: Number = setting(
+        0.0,
+        "standard deviation of the robot's position along each axis, in calibrations",
+        ours=True,
+        ge=0,
+        le=10,
+    )
+    temperature_drift_K: Number = setting(  # noqa: N815
+        0.0,
+        "by how much the sample warms up during a calibration, around 293 K",
+        ours=True,
+        ge=-100,
+        le=100,
     )

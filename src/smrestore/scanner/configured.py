@@ -8,7 +8,7 @@ from smrestore.scanner.background import BackgroundSettings
 from smrestore.scanner.calibrations import Corruption
 from smrestore.scanner.fields import FieldSettings
 from smrestore.scanner.scans import Scanner
-from smrestore.scanner.signal import DeltaSample, ReceiveChannel, Tracer
+from smrestore.scanner.signal import DeltaSample, ReceiveChannel, SecondMode, Tracer
 
 Entry = Mapping[str, object]
 
@@ -26,9 +26,12 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
             spatial_modulation=tracer["spatial_modulation"],
             relaxation_time=tracer["relaxation_time_us"] * 1e-6,
             core_sizes=tracer["core_sizes"],
+            second_mode=_second_mode(tracer.get("second_mode")),
         ),
         delta_sample=DeltaSample(
-            size=tuple(edge * 1e-3 for edge in sample["size_mm"]), points=sample["points"]
+            size=tuple(edge * 1e-3 for edge in sample["size_mm"]),
+            points=sample["points"],
+            fill_gradient=tuple(sample["fill_gradient"]),
         ),
         channels=tuple(
             ReceiveChannel(
@@ -43,6 +46,8 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
             selection_deviation=fields["selection_deviation"],
             drive_deviation=fields["drive_deviation"],
             radius=fields["radius_mm"] * 1e-3,
+            higher_deviation=fields["higher_deviation"],
+            receive_deviation=fields["receive_deviation"],
         ),
         background=BackgroundSettings(
             thermal_noise=background.pop("thermal_noise_mV") * 1e-3,
@@ -50,6 +55,17 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
             **background,
         ),
         full_scale=entry["full_scale_V"],
+        position_jitter=entry["position_jitter_mm"] * 1e-3,
+        temperature_drift=entry["temperature_drift_K"],
+    )
+
+
+def _second_mode(entry: Entry | None) -> SecondMode | None:
+    return entry and SecondMode(
+        share=entry["share"],
+        median_core_diameter=entry["median_core_diameter_nm"] * 1e-9,
+        diameter_spread=entry["diameter_spread"],
+        anisotropy_constant=entry["anisotropy_constant_J_per_m3"],
     )
 
 

@@ -42,6 +42,11 @@ class Scanner:
         Its tracer, delta sample, receive channels, deviations of the fields, and background.
     full_scale
         Largest voltage of the 16-bit converter in V.
+    position_jitter
+        Standard deviation of the position of the robot along each axis in m.
+    temperature_drift
+        By how much the sample warms up during a calibration in K, from half of it below the usual
+        temperature to half of it above.
     """
 
     name: str
@@ -51,6 +56,13 @@ class Scanner:
     fields: FieldSettings
     background: BackgroundSettings
     full_scale: float
+    position_jitter: float = 0.0
+    temperature_drift: float = 0.0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether a calibration sees the same signal whenever it measures a voxel."""
+        return self.position_jitter == self.temperature_drift == 0
 
     def signal_model(
         self,
@@ -204,11 +216,14 @@ def scan_calibration(
         if model.fields is not None:
             file.attrs["selection_field_coefficients"] = model.fields.selection
             file.attrs["drive_field_coefficients"] = model.fields.drive
+            file.attrs["receive_coil_coefficients"] = model.fields.receive
+
+        unsteady = _unsteady(scanner, model, grid, path, meandering, seed)
 
         def simulate(voxels: np.ndarray) -> np.ndarray:
             spectra = model.of_samples(positions[voxels])
             _write_lines(matrix, np.stack(np.unravel_index(voxels, grid.size), axis=1), spectra)
-            return spectra
+            return spectra if unsteady is None else unsteady(voxels)
 
         course = calibration_path(grid, meandering=meandering)
         bad = slice(0) if corruption is None else _run(corruption, grid)
@@ -248,7 +263,7 @@ def repeat_calibration(
         File to write; its name enters the seeds of noise and drift.
     truth
         Truth that :func:`scan_calibration` wrote for the same scanner, sequence, grid and
-        ``max_mixing_order``; rounded to complex64.
+        ``max_mixing_order``; rounded to complex64. A scanner that is not steady simulates anew.
     averages, meandering, corruption, max_mixing_order
         As in :func:`scan_calibration`.
 
@@ -271,6 +286,7 @@ def repeat_calibration(
                 remedy="repeat a scan of the same grid and frequencies",
             )
         flat = memory_map(matrix).reshape(*expected[:2], -1)
+        model = scanner.signal_model(sequence, grid, seed=seed, frequencies=frequencies)
 
         def look_up(voxels: np.ndarray) -> np.ndarray:
             return flat[:, :, voxels].transpose(2, 0, 1).astype(np.complex128)
@@ -280,13 +296,45 @@ def repeat_calibration(
             scanner,
             sequence,
             grid,
-            look_up,
+            _unsteady(scanner, model, grid, path, meandering, seed) or look_up,
             averages=averages,
             seed=seed,
             meandering=meandering,
             corruption=corruption,
             frequencies=frequencies,
         )
+
+
+def _unsteady(
+    scanner: Scanner,
+    model: SignalModel,
+    grid: CalibrationGrid,
+    path: str | Path,
+    meandering: bool,
+    seed: int,
+) -> Signal | None:
+    """Return the signal of visited voxels with jitter and warming, None for a steady scanner.
+
+    Spectra between those of the coldest and of the warmest visit are interpolated.
+    """
+    if scanner.is_steady:
+        return None
+    positions = grid.positions().reshape(-1, 3)
+    visits = np.argsort(calibration_path(grid, meandering=meandering).voxel)
+    jitter = generator(seed, "jitter", Path(path).stem).normal(size=positions.shape)
+    positions = positions + scanner.position_jitter * jitter
+    cold, cold_moment = model.warmer(-scanner.temperature_drift / 2)
+    warm, warm_moment = model.warmer(scanner.temperature_drift / 2)
+
+    def signal(voxels: np.ndarray) -> np.ndarray:
+        spectra = cold_moment * cold.of_samples(positions[voxels])
+        if scanner.temperature_drift:
+            time = visits[voxels, None, None] / max(1, grid.n_positions - 1)
+            hot = warm_moment * warm.of_samples(positions[voxels])
+            spectra += time * (hot - spectra)
+        return spectra
+
+    return signal
 
 
 def _write_calibration(

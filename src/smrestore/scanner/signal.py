@@ -1,12 +1,12 @@
 """The signal of a real sample: many core sizes, relaxation, imperfect fields, a receive chain."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.particles import Particle
+from smrestore.physics.particles import TEMPERATURE, Particle
 from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.spectrum import Components, Simulation, component_values
@@ -14,6 +14,30 @@ from smrestore.scanner.fields import FieldImperfection
 
 BLOCK_BYTES = 64 * 2**20
 """Size of the spectra that are computed at a time."""
+
+
+CURIE_TEMPERATURE = 858.0
+"""Of magnetite in K; saturation follows Bloch's law, 1 - (T / T_C)^(3/2)."""
+VISCOSITY_FALL = 0.024
+"""Relative fall of the viscosity of water per K, near room temperature."""
+
+
+@dataclass(frozen=True)
+class SecondMode:
+    """A second log-normal mode of core diameters, with an anisotropy of its own.
+
+    Attributes
+    ----------
+    share
+        Of the magnetic moment of the tracer.
+    median_core_diameter, diameter_spread, anisotropy_constant
+        As of :class:`Tracer`.
+    """
+
+    share: float
+    median_core_diameter: float
+    diameter_spread: float
+    anisotropy_constant: float
 
 
 @dataclass(frozen=True)
@@ -33,6 +57,8 @@ class Tracer:
         different size then lag differently, so that components are not real up to a global phase.
     core_sizes
         Diameters that stand for the distribution, nodes of Gauss-Hermite quadrature.
+    second_mode
+        Second mode of the distribution, or None.
     """
 
     median_core_diameter: float
@@ -41,21 +67,39 @@ class Tracer:
     spatial_modulation: float
     relaxation_time: float
     core_sizes: int = 7
+    second_mode: SecondMode | None = None
 
     def fractions(self) -> list[tuple[Particle, float]]:
         """Return particles and their share of the magnetic moment.
 
         Gauss-Hermite quadrature of the log-normal number distribution, weighted by volume.
         """
+        first = self._mode(
+            self.median_core_diameter, self.diameter_spread, self.anisotropy_constant
+        )
+        mode = self.second_mode
+        if mode is None:
+            return first
+        second = self._mode(
+            mode.median_core_diameter, mode.diameter_spread, mode.anisotropy_constant
+        )
+        return [
+            *((particle, (1 - mode.share) * share) for particle, share in first),
+            *((particle, mode.share * share) for particle, share in second),
+        ]
+
+    def _mode(
+        self, median: float, spread: float, anisotropy_constant: float
+    ) -> list[tuple[Particle, float]]:
         nodes, weights = np.polynomial.hermite_e.hermegauss(self.core_sizes)
-        diameters = self.median_core_diameter * np.exp(self.diameter_spread * nodes)
+        diameters = median * np.exp(spread * nodes)
         shares = weights * diameters**3
         shares /= shares.sum()
         return [
             (
                 Particle(
                     core_diameter=float(diameter),
-                    anisotropy_constant=self.anisotropy_constant,
+                    anisotropy_constant=anisotropy_constant,
                     state="fluid",
                     spatial_modulation=self.spatial_modulation,
                     relaxation_time=self.relaxation_time
@@ -65,6 +109,30 @@ class Tracer:
             )
             for diameter, share in zip(diameters, shares, strict=True)
         ]
+
+    def warmer(self, kelvin: float) -> tuple["Tracer", float]:
+        """Return the tracer at another temperature, and its moment over the usual one.
+
+        Energies over the thermal one change as if cores had another volume: both m_0 H and K V
+        grow with it, and fall with the saturation. Relaxation follows viscosity and temperature.
+        """
+        hot = TEMPERATURE + kelvin
+        saturation = np.subtract(1, (np.array([hot, TEMPERATURE]) / CURIE_TEMPERATURE) ** 1.5)
+        moment = float(saturation[0] / saturation[1])
+        growth = (moment * TEMPERATURE / hot) ** (1 / 3)
+        mode = self.second_mode
+        if mode is not None:
+            mode = replace(mode, median_core_diameter=growth * mode.median_core_diameter)
+        tracer = replace(
+            self,
+            median_core_diameter=growth * self.median_core_diameter,
+            relaxation_time=self.relaxation_time
+            * float(np.exp(-VISCOSITY_FALL * kelvin))
+            * TEMPERATURE
+            / hot,
+            second_mode=mode,
+        )
+        return tracer, moment
 
 
 @dataclass(frozen=True)
@@ -113,10 +181,13 @@ class DeltaSample:
         Edge lengths along x, y, z in m; 0 for a point.
     points
         Gauss-Legendre points along each edge over which the signal is averaged.
+    fill_gradient
+        By how much more it is filled at the faces at +x, +y and +z than in the center.
     """
 
     size: tuple[float, float, float]
     points: int = 3
+    fill_gradient: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def quadrature(self, axes: tuple[bool, bool, bool] = (True,) * 3) -> tuple[np.ndarray, ...]:
         """Return points (n, 3) in m from the center, and weights (n,) of sum 1.
@@ -125,8 +196,10 @@ class DeltaSample:
         """
         nodes, weights = np.polynomial.legendre.leggauss(self.points)
         along = [
-            (0.5 * edge * nodes, weights / 2) if edge > 0 and on else (np.zeros(1), np.ones(1))
-            for edge, on in zip(self.size, axes, strict=True)
+            (0.5 * edge * nodes, weights / 2 * (1 + gradient * nodes))
+            if edge > 0 and on
+            else (np.zeros(1), np.ones(1))
+            for edge, on, gradient in zip(self.size, axes, self.fill_gradient, strict=True)
         ]
         points = np.stack(np.meshgrid(*(p for p, _ in along), indexing="ij"), axis=-1)
         weight = np.einsum("i,j,k->ijk", *(w for _, w in along))
@@ -202,11 +275,19 @@ class SignalModel:
             values *= -1j * share
             spectra += values
         spectra = spectra.reshape(len(positions), n_channels, len(bins))
+        sensitivity = None if self.fields is None else self.fields.sensitivity(positions)
+        if sensitivity is not None:
+            spectra *= sensitivity[:, :n_channels, None]
         # Samples of a real voltage hold no phase at the Nyquist frequency.
         if sequence.n_samples % 2 == 0:
             nyquist = bins == sequence.n_frequencies - 1
             spectra[:, :, nyquist] = spectra[:, :, nyquist].real
         return spectra
+
+    def warmer(self, kelvin: float) -> tuple["SignalModel", float]:
+        """Return the model at another temperature, and its moment over the usual one."""
+        tracer, moment = self.tracer.warmer(kelvin)
+        return replace(self, tracer=tracer), moment
 
     def of_samples(self, positions: np.ndarray) -> np.ndarray:
         """Return the spectra of the delta sample centered at positions (P, 3), (P, C, F) in V.
@@ -229,7 +310,7 @@ class SignalModel:
         extent, the tracer reaches as far as the delta sample.
         """
         flat = tuple(extent == 0 for extent in self.grid.fov)
-        points, weights = self.delta_sample.quadrature(flat)
+        points, weights = replace(self.delta_sample, fill_gradient=(0.0,) * 3).quadrature(flat)
         positions = (positions[:, None] + points).reshape(-1, 3)
         amounts = (amounts[:, None] * weights).ravel()
         total = np.zeros((len(self.channels), len(self.bins)), dtype=np.complex128)
