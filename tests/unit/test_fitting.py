@@ -22,6 +22,7 @@ from smrestore.fitting.scan import fit_scan, read_calibration, spread_positions
 from smrestore.fitting.settings import FitSettings, State
 from smrestore.fitting.solve import robust_weights
 from smrestore.mdf.background import background_shares, subtract_background
+from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.metrics import psnr
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.harmonics import norms, solid_harmonics, values
@@ -281,6 +282,28 @@ def test_a_finer_grid(scan, tmp_path):
     restore_by_model(scan, path, "model-and-measurement", task=task, settings=SETTINGS)
     with mdf.open_mdf(path) as file:
         assert file.grid().size == (17, 15, 1)
+    restore_by_model(scan, path, "model", settings=SETTINGS, refinement=3)
+    with mdf.open_mdf(path) as file:
+        assert file.grid().size == (25, 22, 1)
+        assert file.grid().axes()[0][0] == pytest.approx(GRID.axes()[0][0])
+
+
+@pytest.mark.parametrize("method", ["model", "model-and-measurement"])
+def test_the_expected_error_is_the_real_one(method, scan, tmp_path):
+    path = tmp_path / "restored.mdf"
+    restore_by_model(scan, path, method, settings=SETTINGS)
+    restored = mdf.read_system_matrix(path, channels=[0, 1])
+    with h5py.File(path) as file:
+        expected = file[EXPECTED_ERROR][0, :2]
+    with h5py.File(scan.parent / "truth.h5") as file:
+        truth = file["system_matrix"][:2]
+    error = np.sqrt(np.mean(np.abs(restored - truth) ** 2, axis=(2, 3, 4)))
+    peak = np.abs(truth).max(axis=(2, 3, 4))
+    seen = peak > mdf.corrected_noise(scan, channels=[0, 1])
+    assert 0.3 < np.median(expected[seen] / error[seen]) < 3
+    rms = np.sqrt(np.mean(np.abs(restored) ** 2, axis=(2, 3, 4)))
+    ratio = rms[seen] / expected[seen]
+    np.testing.assert_allclose(mdf.read_snr(path)[:2][seen], ratio, rtol=1e-5)
 
 
 def test_by_command(scan, tmp_path, capsys):

@@ -76,6 +76,7 @@ rule restore_by_fit:
         code=code("restore_by_fit"),
         task=get_scan_task,
         use=lambda wildcards: FITTED[wildcards.method]["use"],
+        refinement=lambda wildcards: FITTED[wildcards.method]["refinement"],
         allow_misfit=lambda wildcards: FITTED[wildcards.method]["allow_misfit"],
         reading=lambda wildcards: reading_of(wildcards.measurement),
     script:

@@ -11,10 +11,9 @@ from smrestore.tasks.scan import InpaintedScan
 def main(smk):
     """Map the job to two library calls."""
     settings = load_reconstruction_settings(smk.params.settings)
-    labels = smk.params.variants.items()
     variants = [
-        Variant(name, label, matrix)
-        for (name, label), matrix in zip(labels, smk.input.matrices, strict=True)
+        Variant(matrix=matrix, **variant)
+        for variant, matrix in zip(smk.params.variants, smk.input.matrices, strict=True)
     ]
     reconstruct_scan(
         variants,

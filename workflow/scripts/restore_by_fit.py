@@ -14,6 +14,7 @@ def main(smk):
         smk.params.use,
         task=configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask)),
         fit=smk.input.fit,
+        refinement=smk.params.refinement,
         background=calibration_reading(**smk.params.reading)["background"],
         allow_misfit=smk.params.allow_misfit,
     )

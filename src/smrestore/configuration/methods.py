@@ -7,7 +7,7 @@ from smrestore.configuration.tasks import factor_of
 from smrestore.methods.options import CLASSICAL
 from smrestore.support.choices import Fitted
 from smrestore.support.faults import Key
-from smrestore.support.settings import Flag, Settings, Text, either, setting
+from smrestore.support.settings import Flag, Settings, Text, Whole, either, setting
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are no restoration methods."""
@@ -57,6 +57,18 @@ class FittedMethod(Labelled):
     fit: Text = setting(..., "entry of `fits`: what is fitted")
     use: Fitted = setting(
         "model-and-measurement", "images of the model alone, or joined with what was measured"
+    )
+    refinement: Whole = setting(
+        1,
+        "voxels of the restored grid per voxel of the task's and axis; images alone are compared "
+        "then",
+        ge=1,
+        le=8,
+    )
+    own_rows: Flag = setting(
+        False,
+        "choose rows of the reconstruction by the expected error of the restored matrix, not by "
+        "the signal-to-noise ratio of the calibration",
     )
     allow_misfit: Flag = setting(False, "restore scans, too, that the model does not describe")
 

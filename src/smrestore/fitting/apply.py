@@ -29,8 +29,8 @@ class Prediction:
     images
         complex64 (P, S), in the units of the scan.
     deviation
-        Expected root mean square error of each, float64 (S,); that of the factors and of what the
-        misfit and the noise leave unknown.
+        Expected root mean square error of each, float64 (S,), by factors and by what misfit and
+        noise leave unknown; for the model alone, the misfit that was held out.
     misfit
         How far the model was believed, None where the model stands alone.
     """
@@ -76,9 +76,11 @@ def predict(
     deviation = np.sqrt(variance * np.mean(np.abs(at_wanted) ** 2, axis=0))
     at_measured *= factor.astype(np.complex64)
     at_wanted *= factor.astype(np.complex64)
-    if not with_measurement:
-        return Prediction(at_wanted, deviation, None)
     total = total_order(mixing_orders(data.sequence))[data.components.frequency]
+    if not with_measurement:
+        wrong = model.relative_misfit(total)
+        rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
+        return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
     classes = order_class(total) + 8 * data.components.channel
     voxel = np.where(data.grid.voxel > 0, data.grid.voxel, 1.0)
     places = data.positions[used] / voxel, wanted / voxel

@@ -17,7 +17,7 @@ SMOOTH, ROUGH = 0.5, 0.05
 
 
 def order_class(total: np.ndarray) -> np.ndarray:
-    """Return the class of components by |n_x| + |n_y| + |n_z|, from 0 on."""
+    """Return the class of components by |n_x| + |n_y| + |n_z|: a place in :data:`ORDER_NAMES`."""
     return np.searchsorted(ORDER_LIMITS, total, side="right")
 
 

@@ -28,6 +28,9 @@ from smrestore.mdf.writer import Blocks, write_mdf
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.support.errors import InputError
 
+EXPECTED_ERROR = "/calibration/_expectedError"
+"""User-defined dataset of restored matrices: float64 (J, C, K), in the unit of the matrix."""
+
 
 def write_restored(
     source_path: str | Path,
@@ -40,6 +43,7 @@ def write_restored(
     background_corrected: bool = True,
     spectral_leakage: str = "ignore",
     snr: np.ndarray | None = None,
+    expected_error: np.ndarray | None = None,
     time: datetime | str | None = None,
     uuid: str | uuids.UUID | None = None,
 ) -> None:
@@ -74,6 +78,9 @@ def write_restored(
     snr
         Signal-to-noise ratio of the restored rows, (C, K) or (J, C, K). None stores none, because
         that of the source does not hold any more.
+    expected_error
+        Root mean square error that is expected of the restored rows, in the unit of the matrix,
+        (C, K) or (J, C, K); stored as the user-defined :data:`EXPECTED_ERROR`.
     time, uuid
         Of the new file, for reproducible files; now and random by default.
 
@@ -111,7 +118,11 @@ def write_restored(
                 "give all periods, receive channels, chosen frequencies and the complete grid",
             )
         if snr is not None:
-            snr = _checked_snr(file, snr, (n_periods, *matrix.shape[-5:-3]))
+            snr = _per_row(file, snr, SNR, (n_periods, *matrix.shape[-5:-3]))
+        error = {}
+        if expected_error is not None:
+            rows = n_periods, *matrix.shape[-5:-3]
+            error = {EXPECTED_ERROR: _per_row(file, expected_error, EXPECTED_ERROR, rows)}
         defaults = descriptive_fields(time, uuid)
         copied = _copied(file, same_positions=grid is None)
         if any(name.startswith("/tracer/") for name in copied):
@@ -124,25 +135,28 @@ def write_restored(
             "/experiment/description": "\n".join(filter(None, (former, description))),
             **_acquisition(file, calibration.n_positions, stored),
             **_calibration(calibration, snr),
+            **error,
             **_measurement(file, matrix, file.frequency_indices[stored], background_corrected),
         }
         write_mdf(destination_path, fields)
 
 
-def _checked_snr(file: MdfFile, snr: np.ndarray, expected: tuple[int, int, int]) -> np.ndarray:
-    snr = np.asarray(snr, dtype=np.float64)
-    if snr.shape not in (expected, expected[1:]):
+def _per_row(
+    file: MdfFile, values: np.ndarray, name: str, expected: tuple[int, int, int]
+) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape not in (expected, expected[1:]):
         raise file.error(
-            f"the signal-to-noise ratio has shape {snr.shape} instead of {expected}",
-            SNR,
+            f"has shape {values.shape} instead of {expected}",
+            name,
             "give one value per row of the matrix",
         )
-    return np.broadcast_to(snr, expected)
+    return np.broadcast_to(values, expected)
 
 
 def _copied(file: MdfFile, same_positions: bool) -> dict[str, Any]:
     """Return the datasets of the source that still hold; of ``/measurement`` the user-defined."""
-    outdated = [SNR, CONVERSION_FACTOR, "/acquisition/numPeriods"]
+    outdated = [SNR, EXPECTED_ERROR, CONVERSION_FACTOR, "/acquisition/numPeriods"]
     meandering = file.calibration.is_meandering and not file.flags.frame_permutation
     if not same_positions or meandering or file.calibration.order != "xyz":
         outdated += BY_POSITION

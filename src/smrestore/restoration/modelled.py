@@ -13,6 +13,7 @@ from smrestore.fitting.apply import predict
 from smrestore.fitting.model import DESCRIBED, FittedModel, ScanFit, read_fits, write_fits
 from smrestore.fitting.scan import CalibrationData, fit_scan, read_calibration
 from smrestore.fitting.settings import DEFAULTS, FitSettings
+from smrestore.physics.grid import CalibrationGrid
 from smrestore.restoration.plan import plan_restoration
 from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix
 from smrestore.restoration.summary import RestorationSummary, summarize
@@ -71,6 +72,7 @@ def restore_by_model(
     task: ScanTask | None = None,
     settings: FitSettings = DEFAULTS,
     fit: str | Path | None = None,
+    refinement: int = 1,
     background: str | None = "interpolate",
     allow_misfit: bool = False,
     save: str | Path | None = None,
@@ -94,6 +96,8 @@ def restore_by_model(
     fit
         Fit of this scan, or of another one with the same sequence and tracer, written before. The
         scan is fitted now if not given.
+    refinement
+        Voxels per voxel of the grid of the task and axis, on a finer grid with the same ends.
     allow_misfit
         Restore scans, too, that the model does not describe.
     save
@@ -106,9 +110,14 @@ def restore_by_model(
     """
     task = task or scan_task("denoising")
     plan = plan_restoration(source, task, MEMORY_BYTES, False, "ignore")
-    summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
-    restored = np.zeros(plan.shape, np.complex64)
-    n_periods = plan.shape[0]
+    rows, size, new_grid = plan.shape[:3], plan.shape[3:], plan.grid
+    n_periods = rows[0]
+    if refinement > 1:
+        new_grid = _finer(plan.grid, source, refinement)
+        size = new_grid.size
+    summary = RestorationSummary(*(np.full(rows, np.nan) for _ in range(4)))
+    restored = np.zeros((*rows, *size), np.complex64)
+    error, snr = np.zeros(rows), np.zeros(rows)
     models = None
     if fit is None:
         fits = fit_calibration(source, task=task, settings=settings, background=background)
@@ -122,7 +131,7 @@ def restore_by_model(
             if models is None:
                 models = _of_all_periods(read_fits(fit, data.forward()), n_periods, fit)
             _check(models[period], allow_misfit)
-            grid = task.restored_grid(data.grid)
+            grid = new_grid or data.grid
             wanted = grid.positions().reshape(-1, 3)
             found = predict(
                 data, models[period], wanted, with_measurement=method == "model-and-measurement"
@@ -130,6 +139,8 @@ def restore_by_model(
         n_channels = len(np.unique(data.components.channel))
         images = found.images.T.reshape(n_channels, -1, *grid.size)
         restored[period, :n_channels] = images
+        error[period, :n_channels] = found.deviation.reshape(n_channels, -1)
+        snr[period, :n_channels] = _ratio(images, error[period, :n_channels])
         noise = data.noise.reshape(n_channels, -1)
         before = whole.images.T.reshape(n_channels, -1, *whole.grid.size)
         for channel in range(n_channels):
@@ -141,16 +152,32 @@ def restore_by_model(
         source,
         destination,
         RestoredMatrix(
-            plan.shape,
+            restored.shape,
             plan.rows_at_a_time,
             lambda period, channel, part: restored[period, channel, part],
         ),
         description=f"restored by {method} ({task.name}): physics fitted to {Path(source).name}",
-        grid=plan.grid,
+        grid=new_grid,
+        snr=snr,
+        expected_error=error,
         background_corrected=plan.corrected or background is not None,
         spectral_leakage="ignore",
     )
     return summary
+
+
+def _finer(grid: CalibrationGrid | None, source: str | Path, refinement: int) -> CalibrationGrid:
+    """Return a finer grid than that of a task, or of the scan if it is the same."""
+    if grid is None:
+        with mdf.open_mdf(source) as file:
+            grid = file.grid()
+    return scan_task("upsampling", factor=refinement).restored_grid(grid)
+
+
+def _ratio(images: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return the root mean square of images (C, K, ...) over their expected error (C, K)."""
+    rms = np.sqrt(np.mean(np.abs(images) ** 2, axis=(2, 3, 4), dtype=np.float64))
+    return np.divide(rms, error, out=np.zeros_like(rms), where=error > 0)
 
 
 def _read(

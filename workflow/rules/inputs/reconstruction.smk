@@ -8,9 +8,17 @@ def get_matrices(wildcards):
 
 
 def get_variants(wildcards):
-    """Return their names, each with the one for readers."""
+    """Return their names, those for readers, and how they are used where it is not as usual."""
     name = wildcards.measurement
-    return {variant: variant_label(name, variant) for variant in variants(name)}
+    found = []
+    for variant in variants(name):
+        entry = FITTED.get(variant, {})
+        found.append({"name": variant, "label": variant_label(name, variant)})
+        if entry.get("own_rows"):
+            found[-1]["own_rows"] = True
+        if entry.get("refinement", 1) > 1:
+            found[-1]["same_grid"] = False
+    return found
 
 
 def get_phantom(wildcards):

@@ -41,7 +41,7 @@ def score_components(
     Parameters
     ----------
     variants
-        The system matrices; the truth itself is left out.
+        The system matrices; the truth itself and those on finer grids are left out.
     calibration
         The degraded calibration scan, which decides on rows and their signal-to-noise ratio.
     truth
@@ -65,7 +65,7 @@ def score_components(
     records = [
         {"measurement": measurement, "method": variant.name, "scan": scan, **record}
         for variant in variants
-        if Path(variant.matrix) != Path(truth)
+        if variant.same_grid and Path(variant.matrix) != Path(truth)
         for record in _records(variant.matrix, truth, rows, sigma, settings, missing)
     ]
     with atomic_path(path) as temporary:

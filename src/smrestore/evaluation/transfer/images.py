@@ -28,11 +28,18 @@ class Variant:
         The same for readers.
     matrix
         MDF, or the truth of a virtual scan.
+    own_rows
+        Whether the signal-to-noise ratio that the matrix states chooses its rows, not that of
+        the calibration as it was measured.
+    same_grid
+        Whether it is on the grid of the truth, so that its components are compared with it.
     """
 
     name: str
     label: str
     matrix: str | Path
+    own_rows: bool = False
+    same_grid: bool = True
 
 
 def reconstruct_scan(
@@ -53,7 +60,7 @@ def reconstruct_scan(
         The system matrices to use.
     calibration
         The degraded calibration scan; it alone decides on rows and weights, so that methods are
-        compared on equal terms.
+        compared on equal terms, but for those with rows of their own.
     phantom
         Phantom scan.
     truth
@@ -85,7 +92,10 @@ def reconstruct_scan(
             }
         )
         for variant in variants:
-            result = solve_problem(problem, variant.matrix, settings)
+            own = problem
+            if variant.own_rows:
+                own = read_problem(variant.matrix, phantom, settings, empty=empty)
+            result = solve_problem(own, variant.matrix, settings)
             _write_image(file.create_group(variant.name), variant.label, result, truth)
 
 
@@ -102,6 +112,7 @@ def _write_image(
         {
             **quality,
             "label": label,
+            "rows": len(result.rows.chosen),
             "fov_m": grid.fov,
             "center_m": grid.center,
             "relative_regularization": regularization.relative,

@@ -81,7 +81,7 @@ def _read_images(paths: Sequence[str | Path]) -> dict[str, tuple[str, dict[str, 
         with h5py.File(path, "r") as file:
             for method, group in file.items():
                 if isinstance(group, h5py.Group):
-                    attributes = {**group.attrs, "rows": len(file["rows"])}
+                    attributes = {"rows": len(file["rows"]), **group.attrs}
                     found.setdefault(method, []).append(attributes)
     images = {}
     for method, scans in found.items():
