@@ -10,6 +10,7 @@
 #   results/fits/{measurement}/{fit}.json                  physics fitted to calibration scans
 #   results/restored/{measurement}/{method}.mdf            restored calibration scans
 #   results/reconstructions/{measurement}.h5, .csv         images of the phantom
+#   results/positions/{study}/{scan}.csv                   quality from parts of the positions
 #   results/figures/{figure}.{pdf,png}
 #   results/report.html
 
@@ -34,6 +35,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/restoration.smk"
 include: "workflow/rules/reconstruction.smk"
+include: "workflow/rules/positions.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

@@ -10,6 +10,7 @@ from smrestore.commands.check import check
 from smrestore.commands.fit import fit
 from smrestore.commands.inspect import inspect
 from smrestore.commands.models import models
+from smrestore.commands.plan_calibration import plan_calibration
 from smrestore.commands.plot import plot
 from smrestore.commands.propose_mask import propose_mask
 from smrestore.commands.reconstruct import reconstruct
@@ -17,7 +18,18 @@ from smrestore.commands.restore import restore
 from smrestore.commands.simulate import simulate
 from smrestore.support.errors import InputError
 
-COMMANDS = (simulate, plot, inspect, propose_mask, fit, restore, reconstruct, models, check)
+COMMANDS = (
+    simulate,
+    plot,
+    inspect,
+    plan_calibration,
+    propose_mask,
+    fit,
+    restore,
+    reconstruct,
+    models,
+    check,
+)
 """In the order of the help."""
 
 

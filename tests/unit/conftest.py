@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from fitted_scanner import scan, scanner  # noqa: F401 (fixtures)
 from tiny_scanner import SCANNER, SEED
 
 from smrestore.noise import build_noise_pool
@@ -36,12 +37,12 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world")
     sequence = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
-    scanner = load_scanner("tiny", SCANNER)
+    virtual = load_scanner("tiny", SCANNER)
     grid = CalibrationGrid((7, 5, 1), (0.028, 0.02, 0.0))
     world = World(
         folder,
         sequence,
-        scanner,
+        virtual,
         grid,
         training=folder / "train.h5",
         validation=folder / "validation.h5",
@@ -61,12 +62,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             sampling_rate=2.5e6,
         )
         simulate_batch(cases, path, selection=ComponentSelection(1e-5, 60), seed=SEED)
-    scan_empty(world.empty, scanner, sequence, frames=FRAMES, seed=SEED)
+    scan_empty(world.empty, virtual, sequence, frames=FRAMES, seed=SEED)
     build_noise_pool(world.empty, world.pool, background_level="remove", block_frames=32)
     scan_calibration(
         world.calibration,
         world.calibration_truth,
-        scanner,
+        virtual,
         sequence,
         grid,
         averages=100,

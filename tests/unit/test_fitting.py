@@ -8,6 +8,7 @@ from typing import get_args
 import h5py
 import numpy as np
 import pytest
+from fitted_scanner import GRID, SEQUENCE, SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_scanner import SCANNER, SEED
@@ -24,45 +25,13 @@ from smrestore.fitting.solve import robust_weights
 from smrestore.mdf.background import background_shares, subtract_background
 from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.metrics import psnr
-from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.harmonics import norms, solid_harmonics, values
-from smrestore.physics.sequence import Sequence
 from smrestore.physics.spectrum import Components
 from smrestore.restoration.modelled import restore_by_model
 from smrestore.scanner import load_scanner, scan_calibration, scan_empty
 from smrestore.scanner.signal import DeltaSample
 from smrestore.support.errors import InputError
 from smrestore.tasks.scan import scan_task
-
-# A short cycle: 17 and 16 periods of the drive fields instead of 102 and 96.
-SEQUENCE = Sequence(
-    drive_amplitude=(12e-3, 12e-3, 0.0),
-    gradient=(-1.0, -1.0, 2.0),
-    dividers=(16, 17, 99),
-    base_frequency=2.5e6 / 6,
-    sampling_rate=2.5e6,
-)
-GRID = CalibrationGrid((9, 8, 1), (0.027, 0.024, 0.0))
-SETTINGS = FitSettings(states=("fluid",), components=60)
-
-
-@pytest.fixture(scope="module")
-def scanner():
-    """Return a scanner with imperfect fields and a sample of some size."""
-    entry = copy.deepcopy(SCANNER)
-    entry["tracer"]["core_sizes"] = 5
-    entry["delta_sample"]["size_mm"] = [2.0, 2.0, 2.0]
-    entry["fields"] |= {"selection_deviation": 0.03, "drive_deviation": 0.03}
-    return load_scanner("fitted", entry)
-
-
-@pytest.fixture(scope="module")
-def scan(scanner, tmp_path_factory) -> Path:
-    """Return a calibration; its truth lies beside it."""
-    folder = tmp_path_factory.mktemp("fitting")
-    path = folder / "scan.mdf"
-    scan_calibration(path, folder / "truth.h5", scanner, SEQUENCE, GRID, averages=10, seed=SEED)
-    return path
 
 
 def quality(path: Path, scan: Path, missing: np.ndarray | None = None) -> float:

@@ -232,10 +232,20 @@ TABLES = [
         table=["claims", "calibration-time"],
         format=["csv", "md"],
     ),
+    *collect(
+        "results/tables/positions-{study}.{format}",
+        study=config["position_studies"],
+        format=["csv", "md"],
+    ),
 ]
-FIGURES = collect(
-    "results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]
-)
+FIGURES = [
+    *collect("results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]),
+    *collect(
+        "results/figures/positions-{study}.{format}",
+        study=config["position_studies"],
+        format=["pdf", "png"],
+    ),
+]
 CURVES = collect(
     "results/models/{experiment}/curve.{format}",
     experiment=config["experiments"],

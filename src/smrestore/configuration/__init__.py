@@ -17,6 +17,7 @@ from smrestore.configuration import (
     measurements,
     methods,
     noise_pools,
+    position_studies,
     scans,
     sequences,
     tables,
@@ -51,6 +52,7 @@ _CHECKS = {
     "test_sets": test_sets.check,
     "tables": tables.check,
     "measurements": measurements.check,
+    "position_studies": position_studies.check,
     "figures": figures.check,
 }
 

@@ -12,6 +12,7 @@ from smrestore.configuration.measurements import Measurement
 from smrestore.configuration.methods import Baseline, FittedMethod, TwinMethod
 from smrestore.configuration.noise_pools import NoisePool
 from smrestore.configuration.phantoms import Phantom
+from smrestore.configuration.position_studies import PositionStudy
 from smrestore.configuration.scanners import Scanner
 from smrestore.configuration.scans import AnyScan
 from smrestore.configuration.sequences import Sequence
@@ -78,5 +79,8 @@ class Configuration(Settings):
     tables: _section(Table) = setting(..., "tables of the study")
     measurements: _section(Measurement) = setting(
         ..., "restoration of calibration scans, and reconstruction with them"
+    )
+    position_studies: dict[Name, PositionStudy] = setting(
+        {}, "how few positions of a calibration are enough"
     )
     figures: Figures = setting(..., "figures of the study")

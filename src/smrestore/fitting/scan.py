@@ -25,7 +25,7 @@ from smrestore.support.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 """Of the spectra that are fitted. What it leaves out is small against the error that is granted
 (:data:`smrestore.fitting.solve.FLOOR`). Predictions have the full accuracy."""
 SIMPLE = (3, 2, 0)

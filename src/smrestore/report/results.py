@@ -50,7 +50,8 @@ def report_results(
         HTML file.
     tables, figures, curves, noise, scans, cards
         Markdown, PNG, PNG (in the folder of their experiment), PNG, MDF and JSON files. Tables are
-        told apart by their names: ``table{number}``, ``claims``, ``calibration-time``, others.
+        told apart by their names: ``table{number}``, ``claims``, ``calibration-time``,
+        ``positions-{study}``, others.
     captions
         Texts by file name: ``workflow``, ``table``, and one for each kind of other table and
         figure. A figure that shares its name with a table has ``{name}_figure``.
@@ -75,6 +76,7 @@ def report_results(
     named = {Path(table).stem: table for table in tables}
     claims = [named.pop(name) for name in ("claims",) if name in named]
     times = [named.pop(name) for name in ("calibration-time",) if name in named]
+    positions = [named.pop(name) for name in list(named) if name.startswith("positions-")]
     numbered = [named[name] for name in named if name.startswith("table")]
     others = [named[name] for name in named if not name.startswith("table")]
     pools = [
@@ -87,6 +89,7 @@ def report_results(
         Section("Tables", caption("table"), [_page_of(table) for table in numbered]),
         Section("Time of calibrations", tables=[_page_of(table, "Scans") for table in times]),
         Section("Transfer", tables=[_other_table(table, caption) for table in others]),
+        Section("Positions", tables=[_other_table(table, caption) for table in positions]),
         Section("Figures", pictures=[_figure(figure, caption) for figure in figures]),
         Section("Noise", pictures=[_noise_picture(source, caption) for source in noise]),
         Section("Training", pictures=[_curve(curve, labels, caption) for curve in curves]),
@@ -140,8 +143,9 @@ def _other_table(source: str | Path, caption: Captions) -> Table:
     """Return a table of ``{kind}-{measurement}.{part}.md``, whose caption is that of its kind."""
     name, _, part = Path(source).stem.partition(".")
     kind, _, measurement = name.partition("-")
-    title = f"Transfer to the scan {measurement}" if kind == "transfer" else kind.capitalize()
-    text = caption(f"{kind}_{part}", kind, measurement=measurement)
+    titles = {"transfer": "Transfer to the scan", "positions": "How few positions are enough,"}
+    title = f"{titles[kind]} {measurement}" if kind in titles else kind.capitalize()
+    text = caption(f"{kind}_{part}", kind, measurement=measurement, study=measurement)
     page = read_markdown(source)
     files = [path for path in [Path(source).with_name(f"{name}.csv")] if path.exists()]
     return Table(f"{title}, {part}" if part else title, page.tables, text, page.after, files)
@@ -149,8 +153,12 @@ def _other_table(source: str | Path, caption: Captions) -> Table:
 
 def _figure(source: str | Path, caption: Captions) -> Picture:
     name = Path(source).stem
-    title = name.replace("figure", "Figure ").capitalize()
-    return _picture(source, title, caption(f"{name}_figure", name, name.split("-")[0]))
+    title = name.replace("figure", "Figure ").replace("-", ", ").capitalize()
+    return _picture(
+        source,
+        title,
+        caption(f"{name}_figure", name, f"{name.split('-')[0]}_figure", name.split("-")[0]),
+    )
 
 
 def _noise_picture(source: str | Path, caption: Captions) -> Picture:

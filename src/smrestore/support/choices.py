@@ -7,6 +7,7 @@ pydantic.
 from typing import Literal
 
 Background = Literal["interpolate", "mean", "none"]
+Choice = Literal["spread", "information", "random"]
 Ensemble = Literal["phases", "flips"]
 Evaluator = Literal["table", "quadrature"]
 Fitted = Literal["model", "model-and-measurement"]

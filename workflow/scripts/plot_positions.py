@@ -1,0 +1,14 @@
+"""Draw the quality of restored calibrations against the number of positions."""
+
+from smrestore.figures.positions import draw_positions
+from smrestore.support.workflow import cores_of, job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    draw_positions(smk.input[0], smk.output.pdf, smk.output.png)
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0], cores_of(snakemake)):
+        main(snakemake)

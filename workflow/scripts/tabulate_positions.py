@@ -1,0 +1,14 @@
+"""Write how few positions are enough as a table."""
+
+from smrestore.evaluation.positions import tabulate_positions
+from smrestore.support.workflow import cores_of, job
+
+
+def main(smk):
+    """Map the job to one library call."""
+    tabulate_positions(list(smk.input), csv=smk.output.csv, markdown=smk.output.markdown)
+
+
+if "snakemake" in globals():
+    with job(snakemake.log[0], cores_of(snakemake)):
+        main(snakemake)
