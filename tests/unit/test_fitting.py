@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from fitted_scanner import GRID, SEQUENCE, SETTINGS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_scanner import SCANNER, SEED
 
@@ -52,6 +52,7 @@ def quality(path: Path, scan: Path, missing: np.ndarray | None = None) -> float:
     )
 
 
+@settings(deadline=None)
 @given(degree=st.integers(0, 6))
 def test_harmonics_are_harmonic_and_orthogonal(degree):
     harmonics = solid_harmonics(degree)
@@ -362,6 +363,88 @@ def test_a_scan_that_the_model_does_not_describe_is_refused(scan, tmp_path):
     assert not (tmp_path / "x.mdf").exists()
     restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS, allow_misfit=True)
     assert (tmp_path / "x.mdf").exists()
+
+
+def test_a_header_with_another_drive_field_is_named(scan, tmp_path, caplog):
+    def edit(file):
+        file["acquisition/drivefield/strength"][...] *= 1.2
+
+    path = changed(scan, tmp_path, edit)
+    restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert "gradient over drive field along y: fitted 1.1" in caplog.text
+
+
+def test_gradients_of_the_other_sign_are_the_same_physics(scan, tmp_path):
+    """The moment is odd, so the factors take the sign."""
+
+    def edit(file):
+        file["acquisition/gradient"][...] *= -1
+
+    path = changed(scan, tmp_path, edit)
+    restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert quality(tmp_path / "x.mdf", scan) > 42
+
+
+def test_saturated_frames_are_refused(scan, tmp_path):
+    def edit(file):
+        spectra = file["measurement/data"][()]
+        largest = int(0.3 * np.abs(spectra).max())
+        file["measurement/data"][...] = np.clip(spectra, -largest, largest)
+
+    path = changed(scan, tmp_path, edit)
+    with pytest.raises(InputError, match="of the signal at held-out positions unexplained"):
+        restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert not (tmp_path / "x.mdf").exists()
+
+
+def test_a_scan_without_background_frames_is_refused(scan, tmp_path):
+    def edit(file):
+        is_background = file["measurement/isBackgroundFrame"][()].astype(bool)
+        spectra = file["measurement/data"][()][~is_background]
+        del file["measurement/data"], file["measurement/isBackgroundFrame"]
+        file["measurement/data"] = spectra
+        file["measurement/isBackgroundFrame"] = np.zeros(len(spectra), np.int8)
+        file["acquisition/numFrames"][...] = len(spectra)
+
+    path = changed(scan, tmp_path, edit)
+    for background, message in (("interpolate", "no background frames"), (None, "needs two")):
+        with pytest.raises(InputError, match=message):
+            restore_by_model(
+                path, tmp_path / "x.mdf", "model", settings=SETTINGS, background=background
+            )
+    assert not (tmp_path / "x.mdf").exists()
+
+
+def test_two_tracers_in_one_sample_leave_a_misfit_that_measurements_mend(tmp_path):
+    entry = copy.deepcopy(SCANNER)
+    entry["tracer"]["second_mode"] = {
+        "share": 0.5,
+        "median_core_diameter_nm": 28.0,
+        "diameter_spread": 0.05,
+        "anisotropy_constant_J_per_m3": 6000.0,
+    }
+    path = tmp_path / "scan.mdf"
+    two = load_scanner("two", entry)
+    scan_calibration(
+        path, tmp_path / "truth.h5", two, SEQUENCE, GRID, averages=100, seed=SEED
+    )  # fmt: skip
+    found = []
+    for method in ("model", "model-and-measurement"):
+        restore_by_model(path, tmp_path / "x.mdf", method, settings=SETTINGS)
+        found.append(quality(tmp_path / "x.mdf", path))
+    assert found[0] < 40
+    assert found[1] > max(found[0], quality(path, path)) - 0.5
+
+
+def test_positions_on_a_line_fill_the_plane_by_the_model(scan, tmp_path):
+    missing = np.ones(GRID.size, dtype=bool)
+    missing[:, 3] = False
+    task = scan_task("inpainting", missing=missing)
+    restore_by_model(
+        scan, tmp_path / "x.mdf", "model-and-measurement", task=task, settings=SETTINGS
+    )
+    # What lies off the line is extrapolated: better than nothing, far from what a plane tells.
+    assert 15 < quality(tmp_path / "x.mdf", scan) < 42
 
 
 def test_fields_out_of_reach_are_refused(scan, tmp_path):

@@ -82,6 +82,13 @@ class FittedModel:
                 found.append(
                     f"gradient along {'xyz'[axis]}: fitted {fitted:.3g} T/m, header {header:.3g}"
                 )
+            ratio = fitted / header / scale[0, axis]
+            if abs(ratio - 1) > DOUBTFUL:
+                # Their common scale is hardly told from the size of the cores, their ratio is.
+                found.append(
+                    f"gradient over drive field along {'xyz'[axis]}: fitted {ratio:.3g} of the "
+                    "header's, so one of the two is wrong there"
+                )
             if abs(scale[0, axis] - 1) > DOUBTFUL:
                 found.append(
                     f"drive field along {'xyz'[axis]}: fitted {scale[0, axis]:.3g} of the header's"

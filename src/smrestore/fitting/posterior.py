@@ -28,6 +28,8 @@ UNSEEN = 0.01
 """Energy of the model over that of the noise below which a component shows drift alone."""
 BLIND = 1e-3
 """Strength of the misfit, over the largest, below which residuals tell the noise."""
+MOST_NOISE = 10.0
+"""Variance of the noise, over the estimate from background frames, at most. More is misfit."""
 LARGEST = 7000
 """Measured positions that the covariance is decomposed for at most."""
 
@@ -82,7 +84,7 @@ class Basis:
         """
         alone = self.strength < BLIND * self.strength.max()
         found = np.sum(np.abs(rotated[alone]) ** 2, axis=0) + weight * prior
-        return found / (np.count_nonzero(alone) + weight)
+        return np.minimum(found / (np.count_nonzero(alone) + weight), MOST_NOISE * prior)
 
 
 def _covariance(first: np.ndarray, second: np.ndarray, length: float) -> np.ndarray:
@@ -120,6 +122,11 @@ def _likelihoods(
         spread = strength[:, None] * (rho**2 * energy + drift**2 * noise) + noise
         result[:, number] = -np.sum(np.log(spread) + power / spread, axis=0)
     return result
+
+
+def _with_class(likelihood: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Return the likelihood of misfits (K, len(MISFITS)) with the prior of their class (K,)."""
+    return likelihood - 0.5 * ((np.log(MISFITS) - np.log(usual)[:, None]) / CLASS_WIDTH) ** 2
 
 
 def learn_misfit(
@@ -164,11 +171,13 @@ def learn_misfit(
             )  # fmt: skip
         seen = ~unseen
         total = _likelihoods(power[:, seen], strength, energy[seen], noise[seen], drift)
-        of_class, score = {}, 0.0
+        # Background frames count as well: misfit must not pass for noise that they do not have.
+        score = -weight * float(np.sum(np.log(noise[seen]) + given[seen] / noise[seen]))
+        of_class = {}
         for number in np.unique(classes[seen]).tolist():
-            summed = total[classes[seen] == number].sum(axis=0)
-            of_class[number] = float(MISFITS[np.argmax(summed)])
-            score += summed.max()
+            own = total[classes[seen] == number]
+            of_class[number] = float(MISFITS[np.argmax(own.sum(axis=0))])
+            score += _with_class(own, np.full(len(own), of_class[number])).max(axis=1).sum()
         if best is None or score > best[0]:
             best = score, Misfit(length, drift, of_class)
     return best[1]
@@ -213,7 +222,7 @@ def combine(
     usual = np.array([misfit.of_class.get(c, max(misfit.of_class.values(), default=0.1))
                       for c in classes.tolist()])  # fmt: skip
     likelihood = _likelihoods(np.abs(rotated) ** 2, basis.strength, energy, noise, misfit.drift)
-    likelihood -= 0.5 * ((np.log(MISFITS) - np.log(usual)[:, None]) / CLASS_WIDTH) ** 2
+    likelihood = _with_class(likelihood, usual)
     variance = MISFITS[np.argmax(likelihood, axis=1)] ** 2 * energy
     spread = strength * (variance + misfit.drift**2 * noise) + noise
     gain = variance / spread
