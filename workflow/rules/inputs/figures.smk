@@ -1,5 +1,9 @@
 # What the rules of figures.smk depend on.
 
+FIGURES = collect(
+    "results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]
+)
+
 
 def get_transfer_panels(wildcards):
     """Return what each panel of the figure shows."""

@@ -1,5 +1,9 @@
 # What the rules of noise.smk depend on.
 
+NOISE_FIGURES = collect(
+    "results/noise/{pool}.{format}", pool=config["noise_pools"], format=["pdf", "png"]
+)
+
 
 def get_pool_scans(wildcards):
     return [f"results/scans/{scan}.mdf" for scan in config["noise_pools"][wildcards.pool]["scans"]]

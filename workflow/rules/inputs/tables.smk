@@ -1,11 +1,34 @@
 # What the rules of tables.smk depend on.
 
+TWINS_USED = any(
+    method in TWINS
+    for section in ("test_sets", "measurements")
+    for entry in config[section].values()
+    for method in entry["methods"]
+)
+TABLES = [
+    *collect(
+        "results/tables/{table}.{format}", table=config["tables"], format=["csv", "md", "tex"]
+    ),
+    *collect(
+        "results/tables/transfer-{measurement}.{format}",
+        measurement=config["measurements"],
+        format=["csv", "md", "classes.md"],
+    ),
+    *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS_USED else []),
+    *collect(
+        "results/tables/{table}.{format}",
+        table=["claims", "calibration-time"],
+        format=["csv", "md"],
+    ),
+]
+
 
 def get_table_evaluations(wildcards):
     return [
-        f"results/evaluation/{test_set}/{method}.csv"
+        path
         for test_set in config["tables"][wildcards.table]["test_sets"]
-        for method in config["test_sets"][test_set]["methods"]
+        for path in evaluations_of(test_set, config["test_sets"][test_set]["methods"])
     ]
 
 
@@ -50,11 +73,7 @@ def claim_methods(test_set):
 
 def get_claim_evaluations(wildcards):
     test_sets = dict.fromkeys(name for name, _ in claim_sets())
-    return [
-        f"results/evaluation/{name}/{method}.csv"
-        for name in test_sets
-        for method in claim_methods(name)
-    ]
+    return [path for name in test_sets for path in evaluations_of(name, claim_methods(name))]
 
 
 def claim_scores():
