@@ -1,6 +1,6 @@
 """Datasets: simulated system matrices, drawn from table 1 of the study."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from smrestore.configuration.sequences import (
     check_sampling,
     simulated_axes,
 )
-from smrestore.support.choices import Evaluator
+from smrestore.support.choices import Evaluator, ParticleModel
 from smrestore.support.faults import Key
 from smrestore.support.settings import (
     TAG,
@@ -29,7 +29,6 @@ from smrestore.support.settings import (
     vector,
 )
 
-Model = Literal["anisotropy", "langevin"]
 MODEL = (
     "equilibrium magnetization with uniaxial anisotropy, or without any; the latter for the "
     "ablation of the study"
@@ -119,7 +118,7 @@ class DrawnDataset(Settings):
     dimension: Dimension = setting(
         ..., "driven axes: 2 (x, y; grids in the plane z = 0) or 3", study="both"
     )
-    model: Model = setting("anisotropy", MODEL, study="`anisotropy`")
+    model: ParticleModel = setting("anisotropy", MODEL, study="`anisotropy`")
     matrices: Matrices = setting()
     batch_size: Natural = setting(..., BATCH_SIZE)
     evaluator: Evaluator = setting("table", EVALUATOR)
@@ -138,7 +137,7 @@ class TwinDataset(Settings):
     draws_of: Text = setting(
         ..., "dataset with the same parameters; what is not given here is taken from it"
     )
-    model: Model | None = setting(None, MODEL)
+    model: ParticleModel | None = setting(None, MODEL)
     matrices: Matrices = setting()
     batch_size: Natural = setting(..., BATCH_SIZE)
     evaluator: Evaluator | None = setting(None, EVALUATOR)

@@ -14,7 +14,7 @@ from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.sequences import driven_axes, samples_of_cycle, simulated_axes
 from smrestore.configuration.setups import check_leakage, is_virtual
 from smrestore.reconstruction.settings import Period
-from smrestore.support.choices import Leakage
+from smrestore.support.choices import BackgroundLevel, Leakage
 from smrestore.support.faults import Key
 from smrestore.support.settings import (
     TAG,
@@ -26,6 +26,7 @@ from smrestore.support.settings import (
     Text,
     Whole,
     check_choice,
+    literals,
     setting,
     union,
     vector,
@@ -38,7 +39,7 @@ NOISE_KINDS = ("empty", "calibration")
 class Pool(Settings):
     """What all noise pools have in common."""
 
-    background_level: Literal["remove", "keep"] = setting(
+    background_level: BackgroundLevel = setting(
         "remove",
         "take the mean of each drawn run of frames away, as the background correction of a "
         "calibration does, or keep the constant signal of the empty scanner",
@@ -111,7 +112,7 @@ class DriftPool(WhitePool):
     )
 
 
-_MODELS = {"white": WhitePool, "drift-white": DriftPool}
+_MODELS = {literals(pool, "model")[0]: pool for pool in (WhitePool, DriftPool)}
 
 
 def _check_model(value: object) -> object:

@@ -6,11 +6,12 @@ there.
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.noise_pools import check_users
 from smrestore.public.registry import Store, check_file, read_stores
+from smrestore.support.choices import ScanKind
 from smrestore.support.errors import InputError
 from smrestore.support.faults import Key, choice_remedy
 from smrestore.support.settings import (
@@ -26,10 +27,8 @@ from smrestore.support.settings import (
     union,
 )
 
-KINDS = ("empty", "calibration", "phantom")
 SOURCES = ("virtual", "file", "download")
 FREQUENCIES = ("all", "needed")
-Kind = Literal[KINDS]
 KIND = "without a sample, with a delta sample on a grid, or with a phantom"
 MOST_REPETITIONS = 25
 
@@ -45,7 +44,7 @@ class Scan(Settings):
 class GivenScan(Scan):
     """What scans from elsewhere have in common."""
 
-    kind: Kind = setting(..., KIND)
+    kind: ScanKind = setting(..., KIND)
     slice: Count | None = setting(
         None,
         "use this slice along z of a calibration alone, counted from 0, as a 2D calibration, with "
@@ -179,7 +178,7 @@ _VARIANTS = {
 def _check_kind(value: object) -> object:
     if isinstance(value, Mapping):
         check_choice(value, "source", list(SOURCES), "virtual")
-        check_choice(value, "kind", list(KINDS))
+        check_choice(value, "kind", list(get_args(ScanKind)))
     return value
 
 

@@ -7,7 +7,7 @@ numerical libraries.
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from smrestore.support.choices import Ensemble
+from smrestore.support.choices import Alignment, Ensemble
 from smrestore.support.settings import (
     Flag,
     Number,
@@ -62,7 +62,7 @@ class Spline(ClassicalOptions):
     tasks: ClassVar[tuple[str, ...]] = ("accelerated-calibration", "upsampling")
 
     method: Literal["spline"] = "spline"
-    alignment: Literal["aligned", "half-pixel"] = setting(
+    alignment: Alignment = setting(
         ...,
         "`aligned`: measured voxels where they were measured. `half-pixel`: as the centers of "
         "blocks, as common image resizing has it",

@@ -19,12 +19,14 @@ simulated 2D matrices, up to 32 x 32 voxels, in dB:
 
 import functools
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
+from smrestore.support.choices import Alignment
 from smrestore.support.errors import InputError
 
-ALIGNMENTS = ("aligned", "half-pixel")
+ALIGNMENTS = get_args(Alignment)
 ENDS = ("natural", "not-a-knot", "clamped")
 BEYOND = ("hold", "linear")
 

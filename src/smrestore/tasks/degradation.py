@@ -5,14 +5,16 @@ noise, normalize by the largest magnitude of the degraded image.
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import Component
+from smrestore.support.choices import SigmaConvention
 from smrestore.support.errors import InputError
 
-SIGMA_CONVENTIONS = ("complex", "per-channel")
+SIGMA_CONVENTIONS = get_args(SigmaConvention)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from smrestore.methods.options import AnyGuess
 from smrestore.networks.options import AnyNetwork
+from smrestore.support.choices import SigmaConvention
 from smrestore.support.errors import InputError
 from smrestore.support.settings import (
     Dimension,
@@ -24,7 +25,6 @@ STUDY_LEVELS = (0.06, 0.1, 0.2, 0.3)
 """Noise levels of the study's test sets."""
 
 Sigma = Annotated[Number, Field(ge=0, le=1)]
-SigmaConvention = Literal["complex", "per-channel"]
 SIGMA_CONVENTION = (
     "`complex`: sigma is that of the complex noise, sqrt(mean abs(n - mean n)^2). `per-channel`: "
     "of its real and its imaginary part each"
