@@ -1,4 +1,4 @@
-"""What determines a trained network, apart from its data."""
+"""The settings that determine a trained network, apart from its data."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
@@ -32,7 +32,7 @@ SIGMA_CONVENTION = (
 
 
 class Training(Settings):
-    """The recipe of a training, as it stands under ``training``."""
+    """The recipe of a training: what ``training`` says in the configuration."""
 
     patch: Natural = setting(
         ...,
@@ -182,10 +182,10 @@ class TrainingSettings(Training, Learned):
 
     @property
     def validation_levels(self) -> tuple[float, ...]:
-        """Noise levels of the validation: those of the study that training covers.
+        """Noise levels of the validation: those of the study that are within the training range.
 
-        0 is among them if a share of the pairs has no noise. A training range between the levels of
-        the study is represented by the middles of its thirds.
+        0 is added if a share of the pairs has no noise. If no level of the study is within the
+        range, the middles of its thirds are used.
         """
         low, high = self.sigma
         inside = tuple(level for level in STUDY_LEVELS if low <= level <= high)
