@@ -55,7 +55,7 @@ class Matrices(Settings):
 
 
 class SizeRange(Settings):
-    """Limits of the calibration grids; draws beyond them are drawn again."""
+    """Limits of the calibration grids. Grids beyond them are drawn again."""
 
     minimum_size: Natural = setting(..., "smallest number of voxels along a driven axis", ours=True)
     maximum_size: Natural = setting(..., "largest number of voxels along a driven axis", ours=True)
@@ -77,7 +77,7 @@ class SizeRange(Settings):
 
 
 class SharedSequence(Settings):
-    """What all matrices share of their sequence; field strengths are drawn."""
+    """The part of the sequence that all matrices share. Field strengths are drawn."""
 
     base_frequency_Hz: BaseFrequency = setting(  # noqa: N815 (the unit belongs to the key)
         2.5e6, "frequency that the dividers divide", study="2.5 MHz"
@@ -131,7 +131,8 @@ class DrawnDataset(Settings):
 class TwinDataset(Settings):
     """A dataset with the drawn parameters of another one.
 
-    Matrix 7 of its training split is matrix 7 of the other one, with another model or a finer grid.
+    For example, matrix 7 of its training split is matrix 7 of the other dataset with another model
+    or a finer grid.
     """
 
     draws_of: Text = setting(
@@ -154,7 +155,7 @@ Dataset = union({f"{TAG}drawn": DrawnDataset, f"{TAG}twin": TwinDataset}, _tag, 
 
 
 def resolve(entries: Entries) -> None:
-    """Complete datasets that draw from others; those that cannot are set aside with a fault."""
+    """Complete datasets that draw from others. Those that cannot are set aside with a fault."""
     given = dict(entries.sound("datasets"))
     for name, entry in given.items():
         key = ("datasets", name, "draws_of")

@@ -1,9 +1,9 @@
 """Noise pools: noise of scans without a sample, by receive channel and frequency.
 
-The noise of one component is a run of consecutive frames of its channel and frequency, laid on the
-grid in the order of acquisition, so that drift stays structured in space, as in the study. A run
-never crosses from one scan to the next, so one of the scans must have as many frames as the largest
-grid has voxels.
+The noise of a component is a run of consecutive frames of its channel and frequency. The run is
+laid on the grid in the order of acquisition. So drift has a structure in space, as in the study. A
+run lies within one scan, so one of the scans must have as many frames as the largest grid has
+voxels.
 """
 
 import math
@@ -87,8 +87,8 @@ class MeasuredPool(Pool):
 class WhitePool(Pool):
     """Independent circular Gaussian noise by formula.
 
-    Every component is independent of the others, which is not so in a scanner. The noise depends on
-    `seed` and the name of the pool: training and test need two entries.
+    All components are independent, which is not so in a scanner. The noise depends on `seed` and
+    the name of the pool, so training and test need two entries.
     """
 
     model: Literal["white"] = "white"
@@ -182,7 +182,7 @@ def check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
 def check_noise(
     entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, n_voxels: int
 ) -> None:
-    """Check that a pool covers grids of a size and the frequencies, as far as they are known."""
+    """Check that a pool covers the grid size and the frequencies, as far as both are known."""
     dimension = dataset["dimension"]
     if "model" in pool:
         sources = {f"pool {name!r}": pool}
@@ -210,7 +210,7 @@ def check_noise(
 
 
 def _frames(entries: Entries, pool: Entry, source: Entry | None) -> int | None:
-    """Return how many frames a scan, or a parametric pool, gives a pool; None if it is unknown."""
+    """Return how many frames a pool has from a scan or a formula, None if this is unknown."""
     if source and source.get("source") == "virtual" and source["kind"] == "calibration":
         grid = entries.get("grids", source["grid"])
         # One background frame before each line along x, and one at the end.
@@ -225,7 +225,7 @@ def _frames(entries: Entries, pool: Entry, source: Entry | None) -> int | None:
 
 
 def noise_frames(entries: Entries, pool_name: str) -> dict[object, tuple[float, float]]:
-    """Return first and last frame of each source of a noise pool, by what tells sources apart."""
+    """Return first and last frame of each source of a noise pool, by the identity of the source."""
     pool = entries.get("noise_pools", pool_name)
     if not pool:
         return {}

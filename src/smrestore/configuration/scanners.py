@@ -1,4 +1,4 @@
-"""Virtual scanners: the truth about their tracer, fields, receive chain and background.
+"""Virtual scanners: their true tracer, fields, receive chain and background.
 
 The study used real scanners; all values are ours.
 """
@@ -11,7 +11,7 @@ from smrestore.support.settings import Number, Positive, Settings, Whole, settin
 
 
 class SecondModeSettings(Settings):
-    """A second mode of core diameters, with an anisotropy of its own."""
+    """A second mode of core diameters with its own anisotropy."""
 
     share: Number = setting(0.3, "of the magnetic moment", ours=True, gt=0, lt=1)
     median_core_diameter_nm: Number = setting(26.0, "median core diameter", ours=True, ge=1, le=100)
@@ -93,7 +93,7 @@ class ChannelSettings(Settings):
 
 
 class FieldSettings(Settings):
-    """Smooth deviations from the ideal fields, drawn from seed and name of the scanner."""
+    """Smooth deviations from the ideal fields, drawn by the seed and the name of the scanner."""
 
     selection_deviation: Number = setting(
         0.03,

@@ -1,7 +1,6 @@
 """Scans: measured by a virtual scanner, or given as MDF files.
 
-Every scan becomes an MDF file `results/scans/{scan}.mdf`, whatever its origin, and is read from
-there.
+Every scan becomes an MDF file `results/scans/{scan}.mdf` and is read from there.
 """
 
 import math
@@ -42,7 +41,7 @@ class Scan(Settings):
 
 
 class GivenScan(Scan):
-    """What scans from elsewhere have in common."""
+    """What scans that are not virtual have in common."""
 
     kind: ScanKind = setting(..., KIND)
     slice: Count | None = setting(
@@ -113,7 +112,7 @@ class EmptyScan(VirtualScan):
 
 
 class CorruptionSettings(Settings):
-    """A run of positions, consecutive in time, with wrong values."""
+    """A run of consecutive positions with wrong values."""
 
     kind: Literal["stuck", "attenuated"] = setting(
         ...,
@@ -138,9 +137,9 @@ class CalibrationScan(VirtualScan):
 
 
 class RepeatedScan(Scan):
-    """A virtual calibration that is measured once more, with noise and drift of its own.
+    """A virtual calibration that is measured again, with its own noise and drift.
 
-    All settings are those of the original; nothing is simulated again, and both share one truth.
+    All settings are those of the original. Nothing is simulated again, and both share one truth.
     """
 
     source: Literal["virtual"] = "virtual"
@@ -195,7 +194,7 @@ AnyScan = union(_VARIANTS, _tag, _check_kind)
 
 
 def resolve(entries: Entries) -> None:
-    """Complete scans that repeat others; those that cannot are set aside with a fault."""
+    """Complete scans that repeat others. Those that cannot are set aside with a fault."""
     given = dict(entries.sound("scans"))
     for name, entry in given.items():
         if "repeats" not in entry:
@@ -215,7 +214,7 @@ def resolve(entries: Entries) -> None:
 
 
 def check(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check what a scan names, and that it is there."""
+    """Check that everything that a scan names exists."""
     if "slice" in entry and entry["kind"] != "calibration":
         entries.fault(
             (*key, "slice"), f"a scan of kind {entry['kind']} has no slices", "leave it out"
@@ -250,7 +249,7 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def _check_needed_frequencies(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check that a scan that stores the needed frequencies only has pools that need some."""
+    """Check that a scan that stores only needed frequencies has pools that need some."""
     if "max_mixing_order" in entry:
         entries.fault(
             (*key, "frequencies"), "given together with max_mixing_order", "leave out one of both"
@@ -260,7 +259,7 @@ def _check_needed_frequencies(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def read_stores_of(entries: Entries) -> Mapping[str, Store] | None:
-    """Return the public stores; a registry that cannot be read is a fault, and gives None."""
+    """Return the public stores. If the registry cannot be read, note a fault and return None."""
     downloads = entries.config.get("downloads")
     own = downloads.get("registry") if isinstance(downloads, Mapping) else None
     try:

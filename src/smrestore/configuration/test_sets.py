@@ -41,7 +41,7 @@ class TestSet(Settings):
 
 
 def check(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check data and methods of a test set, and that no method was trained with its noise."""
+    """Check data and methods of a test set, and that no network was trained with its noise."""
     check_data(entries, key, entry, "test")
     check_methods(entries, key, entry, entry["dimension"])
     noise = noise_frames(entries, entry["noise_pool"])

@@ -1,6 +1,6 @@
-"""What can be chosen of methods: options of classical ones, and how networks are used.
+"""Options of methods: of classical ones, and of the use of networks.
 
-A new classical method is one file with its function and one entry here. Nothing here imports
+A new classical method is one file with its function and one entry here. This module imports no
 numerical libraries.
 """
 
@@ -40,7 +40,7 @@ class ClassicalOptions(Settings):
 
 
 class DctFilter(ClassicalOptions):
-    """Soft threshold in the discrete cosine domain, for denoising."""
+    """Soft thresholding in the discrete cosine domain, for denoising."""
 
     tasks: ClassVar[tuple[str, ...]] = ("denoising",)
 
@@ -118,7 +118,7 @@ AnyGuess = either(DctFilter, GuessedSpline, Biharmonic, by="method")
 
 
 class Inference(Settings):
-    """How a trained network is used; a change repeats no training."""
+    """How a trained network is used. A change repeats no training."""
 
     ensemble: Annotated[vector(Ensemble, 0, 2), Once] = setting(
         (),
