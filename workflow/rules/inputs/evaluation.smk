@@ -19,16 +19,12 @@ def get_inference(wildcards):
     return config["experiments"][method]["inference"] if method in config["experiments"] else {}
 
 
-def get_test_batches(wildcards):
-    return batches(config["test_sets"][wildcards.test_set]["dataset"], "test")
-
-
-def get_test_pool(wildcards):
-    return f"results/noise/{config['test_sets'][wildcards.test_set]['noise_pool']}.h5"
+def test_set_of(wildcards):
+    return config["test_sets"][wildcards.test_set]
 
 
 def get_test_settings(wildcards):
-    entry = config["test_sets"][wildcards.test_set]
+    entry = test_set_of(wildcards)
     keys = (
         "task",
         "degradation",

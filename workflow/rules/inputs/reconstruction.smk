@@ -23,27 +23,14 @@ def get_variants(wildcards):
     return found
 
 
-def get_phantom(wildcards):
-    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['phantom']}.mdf"
+def measurement_of(wildcards):
+    return MEASUREMENTS[wildcards.measurement]
 
 
 def get_phantom_empty(wildcards):
     """Return the empty scan that is subtracted from a phantom scan, nothing if there is none."""
-    empty = MEASUREMENTS[wildcards.measurement].get("empty")
+    empty = measurement_of(wildcards).get("empty")
     return [f"results/scans/{empty}.mdf"] if empty else []
-
-
-def get_truth_to_score(wildcards):
-    """Return the truth that components are compared with, nothing if nobody knows it."""
-    return truth_of(true_scan(wildcards.measurement))
-
-
-def get_phantom_truth(wildcards):
-    return truth_of(MEASUREMENTS[wildcards.measurement]["phantom"])
-
-
-def get_reconstruction_settings(wildcards):
-    return MEASUREMENTS[wildcards.measurement]["reconstruction"]
 
 
 def get_images(wildcards):
@@ -59,10 +46,6 @@ def scores_of(measurement):
         for name in with_repetitions(measurement)
         if has_truth(true_scan(name))
     ]
-
-
-def get_scores(wildcards):
-    return scores_of(wildcards.measurement)
 
 
 def true_scan(measurement):

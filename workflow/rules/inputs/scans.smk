@@ -25,7 +25,7 @@ def get_scan_settings(wildcards):
 
 def get_scan_matrices(wildcards):
     """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
-    if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
+    if config["scans"][wildcards.scan]["frequencies"] == "all":
         return []
     pools = pools_of(wildcards.scan)
     return sorted({path for pool in pools for path in needed_matrices(pool)})
