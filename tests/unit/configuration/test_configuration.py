@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from checkout import ROOT
 from smrestore.configuration import (
     ConfigurationError,
     complete_configuration,
@@ -22,7 +23,6 @@ from smrestore.configuration.reference import schema
 from smrestore.configuration.tables import Published
 from smrestore.support.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 FILE = read_configuration([ROOT / "config.yaml"])
 DEFAULT = make_explicit(FILE).config
 # What the faults below are put into: the entries of the default that they name, and no others.
