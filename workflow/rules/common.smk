@@ -54,14 +54,17 @@ def code(script):
     return code_id(ROOT / f"workflow/scripts/{script}.py", KNOWN_CODE)
 
 
-def names(section, **conditions):
-    """Return a regular expression for the names in a section whose entries meet conditions."""
+def names(section, *keys, **values):
+    """Return a regular expression for the names of entries that have these keys and values.
+
+    With the value None, entries do not have the key.
+    """
     found = [
         name
         for name, entry in config[section].items()
-        if all(entry.get(key) == value for key, value in conditions.items())
+        if set(keys) <= set(entry) and all(entry.get(key) == values[key] for key in values)
     ]
-    return "|".join(found) if found else "(?!)"
+    return "|".join(found) or "(?!)"
 
 
 wildcard_constraints:

@@ -38,7 +38,7 @@ rule draw_noise_pool:
     benchmark:
         "results/benchmarks/noise/{pool}.jsonl"
     wildcard_constraints:
-        pool="|".join(names("noise_pools", model=model) for model in ("white", "drift-white")),
+        pool=names("noise_pools", "model"),
     conda:
         "../../envs/simulation.yaml"
     params:
