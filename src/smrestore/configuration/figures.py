@@ -86,13 +86,13 @@ class Panel(Settings):
     title: Text = setting(..., "text above the panel")
     measurement: Text = setting(..., "entry of `measurements`")
     test_set: Text = setting(..., "entry of `test_sets` of the same task")
-    baseline: Text = setting(..., "method of both, over which the others gain")
+    baseline: Text = setting(..., "method of both, to which the others are compared")
 
 
 class Transfer(Settings):
     """Gains over a baseline, on simulated test sets and on virtual scans."""
 
-    panels: vector(Panel, 1, 12) = setting(..., "a measurement each")
+    panels: vector(Panel, 1, 12) = setting(..., "panels, one measurement each")
 
 
 class Figures(Settings):

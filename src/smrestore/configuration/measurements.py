@@ -109,8 +109,8 @@ class Measurement(Settings):
     )
     restore: Literal["all", "needed"] = setting(
         "all",
-        "all components, or those only that are scored (a signal-to-noise ratio of 1.5 or more) or "
-        "reconstructed with; others stay as they were measured",
+        "all components, or only those that are scored (a signal-to-noise ratio of 1.5 or more) or "
+        "used in the reconstruction; others stay as they were measured",
         study="`all`",
     )
     realizations: Annotated[vector(Text, 0, 1000), Once] = setting(

@@ -42,8 +42,8 @@ class TwinMethod(Labelled):
 
     of: Text = setting(
         ...,
-        "baseline or experiment that restores the averaged components; it is told the noise that "
-        "is left",
+        "baseline or experiment that restores the averaged components; it is told the remaining "
+        "noise",
     )
 
 

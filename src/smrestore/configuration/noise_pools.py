@@ -41,14 +41,14 @@ class Pool(Settings):
 
     background_level: BackgroundLevel = setting(
         "remove",
-        "take the mean of each drawn run of frames away, as the background correction of a "
+        "subtract the mean of each drawn run of frames, as the background correction of a "
         "calibration does, or keep the constant signal of the empty scanner",
         ours=True,
     )
     frequencies: Literal["all", "needed"] = setting(
         "all",
-        "all that the scans store, or those that the datasets of the experiments and test sets "
-        "with this pool hold, which are simulated first; much smaller in 3D",
+        "`all` that the scans store, or those `needed` by the experiments and test sets with this "
+        "pool. Their datasets are then simulated first, and the pool is much smaller in 3D",
     )
 
 
@@ -108,7 +108,7 @@ class DriftPool(WhitePool):
         le=1000,
     )
     correlation_frames: Positive = setting(
-        200.0, "time over which the drift forgets", unit="frames", ours=True
+        200.0, "correlation time of the drift", unit="frames", ours=True
     )
 
 

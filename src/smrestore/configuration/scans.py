@@ -46,7 +46,7 @@ class GivenScan(Scan):
     kind: ScanKind = setting(..., KIND)
     slice: Count | None = setting(
         None,
-        "use this slice along z of a calibration alone, counted from 0, as a 2D calibration, with "
+        "use only this slice along z of a calibration, counted from 0, as a 2D calibration, with "
         "the background frames just before and after its own frames",
     )
 
@@ -106,8 +106,8 @@ class EmptyScan(VirtualScan):
     )
     frequencies: Literal[FREQUENCIES] = setting(
         "all",
-        "`needed` stores spectra of those frequencies only that the noise pools with this scan "
-        "need; the datasets of their experiments and test sets are then simulated first",
+        "`needed` stores spectra of only those frequencies that the noise pools with this scan "
+        "need. The datasets of their experiments and test sets are then simulated first",
     )
 
 

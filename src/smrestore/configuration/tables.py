@@ -55,8 +55,8 @@ class Table(Settings):
     )
     published: dict[str, Published] = setting(
         ...,
-        "method of ours: method of the published rows beside it; others stand without. The claims "
-        "of the study use it, too",
+        "our method: method of the published rows beside it. Methods that are not named have no "
+        "such rows. The claims of the study use it, too",
     )
 
 

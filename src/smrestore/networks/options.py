@@ -76,8 +76,8 @@ def _zero_last() -> object:
 def _checkpoint() -> object:
     return setting(
         False,
-        "keep the inputs of blocks only and compute their inside again for gradients: a fraction "
-        "of the memory for a third more time",
+        "keep only the inputs of blocks, and compute the rest again for the gradients: a fraction "
+        "of the memory, a third more time",
     )
 
 
@@ -233,12 +233,12 @@ class PConvUNetOptions(NetworkOptions):
     )
     norm: Literal["batch", "group", "none"] = setting(
         "batch",
-        "normalization over the batch, over groups of 8 channels or fewer of each sample, or none; "
-        "first and last layer have none",
+        "normalization over the batch, over groups of at most 8 channels of each sample, or none. "
+        "First and last layer have none",
     )
     known_skip: Flag = setting(
         False,
-        "known voxels are those of the image plus a correction, instead of being made anew",
+        "known voxels of the result are those of the image plus a correction",
         ours=True,
     )
 
@@ -275,8 +275,8 @@ class UNetOptions(NetworkOptions):
     blind: Flag = setting(False, "do not tell the network the noise level", ours=True)
     bias: Flag = setting(
         False,
-        "give convolutions biases; without them, an image times a positive number, with its noise "
-        "level, is restored to the same times this number",
+        "convolutions have biases; without them, a positive multiple of image and noise level "
+        "gives the same multiple of the restored image",
         ours=True,
     )
     mask_features: Flag = _mask_features(True)
@@ -291,8 +291,7 @@ class UNetOptions(NetworkOptions):
     )
     known_channel: Flag = setting(
         False,
-        "tell the network by another channel which voxels are known, for networks that refine a "
-        "`guess`",
+        "one more channel says which voxels are known, for networks that refine a `guess`",
         ours=True,
     )
     fades_below: Number | None = setting(

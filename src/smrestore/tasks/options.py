@@ -55,7 +55,7 @@ class AcceleratedOptions(TaskOptions):
 
     factor: Whole = setting(
         ...,
-        "every how manyth voxel of each axis is measured, from the first",
+        "measure every `factor`-th voxel along each axis, from the first",
         study="2; 2 and 4 for upsampling",
         ge=2,
         le=16,
@@ -74,8 +74,8 @@ class UpsamplingOptions(AcceleratedOptions):
 
     truth_spacing: Natural = setting(
         1,
-        "every how manyth voxel of the dataset is the ground truth. A dataset of `refinement: 4` "
-        "with 2 here serves factor 2, from the same measured grids as factor 4",
+        "every `truth_spacing`-th voxel of the dataset is the ground truth. With 2, a dataset of "
+        "`refinement: 4` is used for factor 2, with the same measured grids as for factor 4",
         ours=True,
     )
 
