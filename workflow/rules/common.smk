@@ -57,7 +57,7 @@ def code(script):
 def names(section, *keys, **values):
     """Return a regular expression for the names of entries that have these keys and values.
 
-    With the value None, entries do not have the key.
+    None as a value means that the entry lacks the key.
     """
     found = [
         name

@@ -32,6 +32,7 @@ from smrestore.support.settings import (
     vector,
 )
 
+Frequencies = Literal["all", "needed"]
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
 
@@ -45,7 +46,7 @@ class Pool(Settings):
         "calibration does, or keep the constant signal of the empty scanner",
         ours=True,
     )
-    frequencies: Literal["all", "needed"] = setting(
+    frequencies: Frequencies = setting(
         "all",
         "`all` that the scans store, or those `needed` by the experiments and test sets with this "
         "pool. Their datasets are then simulated first, and the pool is much smaller in 3D",

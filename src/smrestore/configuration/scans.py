@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.noise_pools import check_users
+from smrestore.configuration.noise_pools import Frequencies, check_users
 from smrestore.public.registry import Store, check_file, read_stores
 from smrestore.support.choices import ScanKind
 from smrestore.support.errors import InputError
@@ -26,8 +26,7 @@ from smrestore.support.settings import (
     union,
 )
 
-SOURCES = ("virtual", "file", "download")
-FREQUENCIES = ("all", "needed")
+Source = Literal["virtual", "file", "download"]
 KIND = "without a sample, with a delta sample on a grid, or with a phantom"
 MOST_REPETITIONS = 25
 
@@ -35,7 +34,7 @@ MOST_REPETITIONS = 25
 class Scan(Settings):
     """What all scans have in common."""
 
-    source: Literal[SOURCES] = setting(
+    source: Source = setting(
         "virtual", "measured by a virtual scanner, an MDF file, or one of a public store"
     )
 
@@ -104,7 +103,7 @@ class EmptyScan(VirtualScan):
     frames: Whole = setting(
         ..., "frames of one average, at least as many as the largest grid has voxels", ge=2
     )
-    frequencies: Literal[FREQUENCIES] = setting(
+    frequencies: Frequencies = setting(
         "all",
         "`needed` stores spectra of only those frequencies that the noise pools with this scan "
         "need. The datasets of their experiments and test sets are then simulated first",
@@ -176,7 +175,7 @@ _VARIANTS = {
 
 def _check_kind(value: object) -> object:
     if isinstance(value, Mapping):
-        check_choice(value, "source", list(SOURCES), "virtual")
+        check_choice(value, "source", list(get_args(Source)), "virtual")
         check_choice(value, "kind", list(get_args(ScanKind)))
     return value
 
