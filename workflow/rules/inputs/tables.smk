@@ -22,6 +22,12 @@ TABLES = [
         format=["csv", "md"],
     ),
 ]
+# Methods of the study that ours stand for, in any table.
+PUBLISHED = {
+    ours: theirs
+    for entry in config["tables"].values()
+    for ours, theirs in entry["published"].items()
+}
 
 
 def get_table_evaluations(wildcards):
@@ -55,25 +61,20 @@ def get_table_settings(wildcards):
     }
 
 
-def published_names():
-    """Return the methods of the study that methods stand for, in any table."""
-    tables = config["tables"].values()
-    return {ours: theirs for entry in tables for ours, theirs in entry["published"].items()}
-
-
 def claim_sets():
     """Return the test sets of all tables, each with the table that it belongs to."""
     return [(name, entry) for entry in config["tables"].values() for name in entry["test_sets"]]
 
 
-def claim_methods(test_set):
-    """Return the methods of a test set that stand for one of the study."""
-    return [m for m in config["test_sets"][test_set]["methods"] if m in published_names()]
-
-
 def get_claim_evaluations(wildcards):
+    """Return the evaluations of methods that stand for one of the study."""
     test_sets = dict.fromkeys(name for name, _ in claim_sets())
-    return [path for name in test_sets for path in evaluations_of(name, claim_methods(name))]
+    return [
+        f"results/evaluation/{name}/{method}.csv"
+        for name in test_sets
+        for method in config["test_sets"][name]["methods"]
+        if method in PUBLISHED
+    ]
 
 
 def claim_scores():
@@ -81,7 +82,7 @@ def claim_scores():
     return {
         name: [f"results/reconstructions/{name}.csv"]
         for name, entry in config["measurements"].items()
-        if has_truth(true_scan(name)) and set(entry["methods"]) & set(published_names())
+        if has_truth(true_scan(name)) and set(entry["methods"]) & set(PUBLISHED)
     }
 
 
@@ -115,7 +116,7 @@ def get_claim_settings(wildcards):
                 "measurement": name,
                 "task": measurements[name]["task"],
                 "dimension": scan_dimension(true_scan(name)),
-                "published": published_names(),
+                "published": PUBLISHED,
             }
             for name in claim_scores()
         ],
@@ -126,7 +127,7 @@ def get_claim_settings(wildcards):
             }
             for name, entry in experiments.items()
         },
-        "labels": {name: label(name) for name in published_names()},
+        "labels": {name: label(name) for name in PUBLISHED},
     }
 
 
