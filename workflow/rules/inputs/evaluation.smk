@@ -1,4 +1,4 @@
-# What the rules of evaluation.smk depend on.
+# What the rules of evaluation.smk make, and what they depend on.
 
 
 def evaluations_of(test_set, methods):

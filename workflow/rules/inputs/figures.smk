@@ -1,4 +1,4 @@
-# What the rules of figures.smk depend on.
+# What the rules of figures.smk make, and what they depend on.
 
 FIGURES = collect(
     "results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]

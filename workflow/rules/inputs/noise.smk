@@ -1,4 +1,4 @@
-# What the rules of noise.smk depend on.
+# What the rules of noise.smk make, and what they depend on.
 
 NOISE_FIGURES = collect(
     "results/noise/{pool}.{format}", pool=config["noise_pools"], format=["pdf", "png"]

@@ -1,4 +1,4 @@
-# What the rules of parameters.smk depend on.
+# What the rules of parameters.smk make, and what they depend on.
 
 PARAMETERS = [
     f"results/parameters/{dataset}/{split}.csv"

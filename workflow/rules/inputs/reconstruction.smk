@@ -1,4 +1,4 @@
-# What the rules of reconstruction.smk depend on.
+# What the rules of reconstruction.smk make, and what they depend on.
 
 RECONSTRUCTIONS = [f"results/reconstructions/{measurement}.h5" for measurement in MEASUREMENTS]
 

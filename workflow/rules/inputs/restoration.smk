@@ -1,4 +1,4 @@
-# What the rules of restoration.smk depend on.
+# What the rules of restoration.smk make, and what they depend on.
 
 RESTORED = [
     f"results/restored/{measurement}/{method}.mdf"

@@ -1,4 +1,4 @@
-# What the rules of scans.smk depend on.
+# What the rules of scans.smk make, and what they depend on.
 
 from smrestore.public.registry import read_stores
 

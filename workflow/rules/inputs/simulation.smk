@@ -1,4 +1,4 @@
-# What the rules of simulation.smk depend on.
+# What the rules of simulation.smk make, and what they depend on.
 
 SYSTEM_MATRICES = [
     path

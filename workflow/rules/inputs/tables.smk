@@ -1,4 +1,4 @@
-# What the rules of tables.smk depend on.
+# What the rules of tables.smk make, and what they depend on.
 
 TWINS_USED = any(
     method in TWINS

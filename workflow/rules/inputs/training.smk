@@ -1,4 +1,4 @@
-# What the rules of training.smk depend on.
+# What the rules of training.smk make, and what they depend on.
 
 CURVES = collect(
     "results/models/{experiment}/curve.{format}",
