@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from checkout import ROOT
 from smrestore.configuration import load_configuration
 from smrestore.configuration.reference import REFERENCE, SCHEMA, reference, schema
 from smrestore.evaluation import scores, tables
@@ -20,7 +21,6 @@ from smrestore.simulation.batches import ComponentSelection, simulate_batch
 from smrestore.simulation.store import Component
 from smrestore.tasks.degradation import Degraded, Pair
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CONFIGURATION = (DOCS / "configuration.md").read_text()
 FORMATS = (DOCS / "data-formats.md").read_text()

@@ -5,14 +5,12 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from checkout import ROOT
 from smrestore.networks.weights import load_model
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow

@@ -1,11 +1,10 @@
 """Profiles fit the rules of the workflow and do not hide keys of each other."""
 
 import re
-from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from checkout import ROOT
 
 
 def profile(name: str) -> dict:

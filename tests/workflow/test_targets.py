@@ -14,7 +14,10 @@ SCANS = {"scan_empty", "scan_calibration", "repeat_calibration", "scan_phantom"}
 POOLS = SIMULATION | {"scan_empty", "build_noise_pool"}
 TRAINING = POOLS | {"train_network"}
 EVALUATION = TRAINING | {"evaluate_method"}
-RESTORATION = TRAINING | {"scan_calibration", "repeat_calibration", "restore_scan"}
+RESTORATION = TRAINING | {
+    *("scan_calibration", "repeat_calibration"),
+    *("restore_scan", "fit_scan", "restore_by_fit"),
+}
 RECONSTRUCTION = RESTORATION | {"scan_phantom", "reconstruct_scan"}
 TABLES = (
     EVALUATION
@@ -79,7 +82,7 @@ def assert_whole_study(jobs, config):
     evaluations = {f"{s}/{m}" for s, entry in config["test_sets"].items() for m in entry["methods"]}
     assert planned(jobs, "evaluate_method") == evaluations
     restored = {f"{s}/{m}" for s, entry in config["measurements"].items() for m in entry["methods"]}
-    assert planned(jobs, "restore_scan") >= restored
+    assert planned(jobs, "restore_scan", "restore_by_fit") >= restored
     assert planned(jobs, "reconstruct_scan") > set(config["measurements"])
     for name, dataset in config["datasets"].items():
         batches = {

@@ -1,4 +1,4 @@
-# What all stages share: the checked configuration, names, and the identity of code.
+# What all stages share: the complete configuration, names and paths, and the identity of code.
 
 import os
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from smrestore.configuration import complete_configuration, lay_over_base
-from smrestore.public.registry import read_stores
 from smrestore.support.errors import InputError
 from smrestore.support.workflow import code_id
 
@@ -22,20 +21,11 @@ except InputError as error:
 config.clear()
 config.update(completed)
 
-STORES = read_stores(config["downloads"].get("registry"))
 # Methods that are applied to the mean of twin frequencies.
 TWINS = config["twin_methods"]
-TWINS_USED = any(
-    method in TWINS
-    for section in ("test_sets", "measurements")
-    for entry in config[section].values()
-    for method in entry["methods"]
-)
 # Physics fitted to a scan, which restores whole matrices.
 FITTED = config["fitted_methods"]
-METHODS = [*config["baselines"], *config["experiments"], *TWINS, *FITTED]
-VARIANTS = ("measured", "reference", "truth")
-SCANS_OF_A_MEASUREMENT = ("calibration", "reference", "truth", "phantom", "empty")
+METHODS = {**config["baselines"], **config["experiments"], **TWINS, **FITTED}
 
 
 def repetitions(measurement):
@@ -64,14 +54,17 @@ def code(script):
     return code_id(ROOT / f"workflow/scripts/{script}.py", KNOWN_CODE)
 
 
-def names(section, **conditions):
-    """Return a regular expression for the names in a section whose entries meet conditions."""
+def names(section, *keys, **values):
+    """Return a regular expression for the names of entries that have these keys and values.
+
+    None as a value means that the entry lacks the key.
+    """
     found = [
         name
         for name, entry in config[section].items()
-        if all(entry.get(key) == value for key, value in conditions.items())
+        if set(keys) <= set(entry) and all(entry.get(key) == values[key] for key in values)
     ]
-    return "|".join(found) if found else "(?!)"
+    return "|".join(found) or "(?!)"
 
 
 wildcard_constraints:
@@ -94,160 +87,6 @@ def batches(dataset, split):
     return [f"results/system_matrices/{dataset}/{split}/{batch:03d}.h5" for batch in range(count)]
 
 
-def single_method(method):
-    """Return the method that works on single components, where one works on their twins, too."""
-    return TWINS.get(method, {}).get("of", method)
-
-
-def model_of(method):
-    """Return the weights of a learned method, nothing for a classical one."""
-    method = single_method(method)
-    if method in config["experiments"]:
-        return [f"results/models/{method}/weights.safetensors"]
-    return []
-
-
-def training_pool_of(method):
-    """Return the noise pool that a learned method was trained with, nothing for a classical one."""
-    method = single_method(method)
-    if method in config["experiments"]:
-        return [f"results/noise/{config['experiments'][method]['noise_pool']}.h5"]
-    return []
-
-
 def label(method):
     """Return the name of a method for readers."""
-    entries = {**config["baselines"], **config["experiments"], **TWINS, **FITTED}
-    return entries[method]["label"]
-
-
-def variant_label(measurement, variant):
-    """Return the name of a system matrix for readers, with its averages where they are known."""
-    entry = MEASUREMENTS[measurement]
-    if variant == "truth":
-        return "Truth"
-    if variant not in VARIANTS:
-        return label(variant)
-    scan = config["scans"][entry["calibration" if variant == "measured" else "reference"]]
-    if "averages" not in scan:
-        return variant.capitalize()
-    count = scan["averages"]
-    return f"{variant.capitalize()} ({count} average{'s' if count != 1 else ''})"
-
-
-def has_truth(scan):
-    """Tell whether a scan comes with its truth."""
-    return config["scans"][scan]["source"] == "virtual"
-
-
-def truth_of(scan):
-    """Return the truth of a scan, nothing if nobody knows it; repeated scans share it."""
-    original = config["scans"][scan].get("repeats", scan)
-    return [f"results/scans/{original}.truth.h5"] if has_truth(scan) else []
-
-
-def true_scan(measurement):
-    """Return the calibration scan whose truth is that of a measurement."""
-    entry = MEASUREMENTS[measurement]
-    return entry.get("truth", entry["calibration"])
-
-
-def variants(measurement):
-    """Return all system matrices that a measurement is reconstructed with, worst first."""
-    entry = MEASUREMENTS[measurement]
-    is_repetition = measurement not in config["measurements"]
-    return [
-        "measured",
-        *entry["methods"],
-        *(["reference"] if entry["reference"] else []),
-        *(["truth"] if has_truth(true_scan(measurement)) and not is_repetition else []),
-    ]
-
-
-def with_repetitions(measurement):
-    """Return the names of a measurement and of its realizations."""
-    return [measurement, *REPETITIONS[measurement]]
-
-
-def matrix_of(measurement, variant):
-    """Return the file of one of these system matrices."""
-    entry = MEASUREMENTS[measurement]
-    if variant == "truth":
-        return truth_of(true_scan(measurement))[0]
-    return {
-        "measured": f"results/scans/{entry['calibration']}.mdf",
-        "reference": f"results/scans/{entry['reference']}.mdf",
-    }.get(variant, f"results/restored/{measurement}/{variant}.mdf")
-
-
-PARAMETERS = [
-    f"results/parameters/{dataset}/{split}.csv"
-    for dataset, entry in config["datasets"].items()
-    for split, count in entry["matrices"].items()
-    if count
-]
-SYSTEM_MATRICES = [
-    path
-    for dataset, entry in config["datasets"].items()
-    for split in entry["matrices"]
-    for path in batches(dataset, split)
-]
-NOISE_FIGURES = collect(
-    "results/noise/{pool}.{format}", pool=config["noise_pools"], format=["pdf", "png"]
-)
-SCANS = [f"results/scans/{scan}.mdf" for scan in config["scans"]]
-# Scans that something rests on, in the order of the configuration.
-USED_SCANS = [
-    f"results/scans/{scan}.mdf"
-    for scan in config["scans"]
-    if any(scan in entry.get("scans", []) for entry in config["noise_pools"].values())
-    or any(
-        scan in (entry[key] for key in SCANS_OF_A_MEASUREMENT if key in entry)
-        for entry in MEASUREMENTS.values()
-    )
-]
-EVALUATIONS = [
-    f"results/evaluation/{test_set}/{method}.csv"
-    for test_set, entry in config["test_sets"].items()
-    for method in entry["methods"]
-]
-RESTORED = [
-    f"results/restored/{measurement}/{method}.mdf"
-    for measurement, entry in MEASUREMENTS.items()
-    for method in entry["methods"]
-]
-RECONSTRUCTIONS = [f"results/reconstructions/{measurement}.h5" for measurement in MEASUREMENTS]
-TABLES = [
-    *collect(
-        "results/tables/{table}.{format}", table=config["tables"], format=["csv", "md", "tex"]
-    ),
-    *collect(
-        "results/tables/transfer-{measurement}.{format}",
-        measurement=config["measurements"],
-        format=["csv", "md", "classes.md"],
-    ),
-    *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS_USED else []),
-    *collect(
-        "results/tables/{table}.{format}",
-        table=["claims", "calibration-time"],
-        format=["csv", "md"],
-    ),
-    *collect(
-        "results/tables/positions-{study}.{format}",
-        study=config["position_studies"],
-        format=["csv", "md"],
-    ),
-]
-FIGURES = [
-    *collect("results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]),
-    *collect(
-        "results/figures/positions-{study}.{format}",
-        study=config["position_studies"],
-        format=["pdf", "png"],
-    ),
-]
-CURVES = collect(
-    "results/models/{experiment}/curve.{format}",
-    experiment=config["experiments"],
-    format=["pdf", "png"],
-)
+    return METHODS[method]["label"]

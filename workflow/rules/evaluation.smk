@@ -6,8 +6,8 @@ include: "inputs/evaluation.smk"
 
 rule evaluate_method:
     input:
-        matrices=get_test_batches,
-        noise_pool=get_test_pool,
+        matrices=lambda wildcards: batches(test_set_of(wildcards)["dataset"], "test"),
+        noise_pool=lambda wildcards: f"results/noise/{test_set_of(wildcards)['noise_pool']}.h5",
         model=lambda wildcards: model_of(wildcards.method),
         training_pool=lambda wildcards: training_pool_of(wildcards.method),
     output:

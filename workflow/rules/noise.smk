@@ -6,7 +6,9 @@ include: "inputs/noise.smk"
 
 rule build_noise_pool:
     input:
-        scans=get_pool_scans,
+        scans=lambda wildcards: collect(
+            "results/scans/{scan}.mdf", scan=pool_of(wildcards)["scans"]
+        ),
         matrices=get_pool_matrices,
     output:
         "results/noise/{pool}.h5",
@@ -36,7 +38,7 @@ rule draw_noise_pool:
     benchmark:
         "results/benchmarks/noise/{pool}.jsonl"
     wildcard_constraints:
-        pool="|".join(names("noise_pools", model=model) for model in ("white", "drift-white")),
+        pool=names("noise_pools", "model"),
     conda:
         "../../envs/simulation.yaml"
     params:
@@ -44,7 +46,7 @@ rule draw_noise_pool:
         twins=lambda wildcards: needs_twins(wildcards.pool),
         seed=config["seed"],
         settings=get_pool_settings,
-        sequence=get_pool_sequence,
+        sequence=lambda wildcards: config["sequences"][pool_of(wildcards)["sequence"]],
     script:
         "../scripts/draw_noise_pool.py"
 

@@ -10,10 +10,11 @@ rule reconstruct_scan:
     input:
         matrices=get_matrices,
         calibration=get_calibration,
-        phantom=get_phantom,
+        phantom=lambda wildcards: f"results/scans/{measurement_of(wildcards)['phantom']}.mdf",
         empty=get_phantom_empty,
-        concentration=get_phantom_truth,
-        truth=get_truth_to_score,
+        # Both are empty if nobody knows the truth.
+        concentration=lambda wildcards: truth_of(measurement_of(wildcards)["phantom"]),
+        truth=lambda wildcards: truth_of(true_scan(wildcards.measurement)),
         mask=get_mask,
     output:
         images="results/reconstructions/{measurement}.h5",
@@ -26,7 +27,7 @@ rule reconstruct_scan:
         "../../envs/analysis.yaml"
     params:
         code=code("reconstruct_scan"),
-        settings=get_reconstruction_settings,
+        settings=lambda wildcards: measurement_of(wildcards)["reconstruction"],
         variants=get_variants,
         task=get_scan_task,
         measurement=lambda wildcards: wildcards.measurement.partition("/")[0],
@@ -37,7 +38,7 @@ rule reconstruct_scan:
 rule make_transfer_table:
     input:
         reconstructions=get_images,
-        scores=get_scores,
+        scores=lambda wildcards: scores_of(wildcards.measurement),
     output:
         csv="results/tables/transfer-{measurement}.csv",
         markdown=report(

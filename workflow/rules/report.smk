@@ -1,6 +1,9 @@
 # report: one page with all tables and figures, which opens without a network
 
 
+include: "inputs/report.smk"
+
+
 rule write_report:
     input:
         tables=[path for path in TABLES if path.endswith(".md")],

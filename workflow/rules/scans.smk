@@ -57,8 +57,7 @@ rule repeat_calibration:
     benchmark:
         "results/benchmarks/scans/{scan}.jsonl"
     wildcard_constraints:
-        scan="|".join(scan for scan in config["scans"] if "repeats" in config["scans"][scan])
-        or "(?!)",
+        scan=names("scans", "repeats"),
     conda:
         "../../envs/simulation.yaml"
     params:

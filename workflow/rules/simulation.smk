@@ -4,6 +4,9 @@
 # cluster gives them cores by cpus_per_task.
 
 
+include: "inputs/simulation.smk"
+
+
 rule simulate_batch:
     input:
         "results/parameters/{dataset}/{split}.csv",

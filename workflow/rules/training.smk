@@ -6,9 +6,9 @@ include: "inputs/training.smk"
 
 rule train_network:
     input:
-        training=get_training_batches,
-        validation=get_validation_batches,
-        noise_pool=get_experiment_pool,
+        training=lambda wildcards: batches(experiment_of(wildcards)["dataset"], "train"),
+        validation=lambda wildcards: batches(experiment_of(wildcards)["dataset"], "validation"),
+        noise_pool=lambda wildcards: f"results/noise/{experiment_of(wildcards)['noise_pool']}.h5",
     output:
         model="results/models/{experiment}/weights.safetensors",
         card="results/models/{experiment}/card.json",

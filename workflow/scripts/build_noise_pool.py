@@ -16,7 +16,7 @@ def main(smk):
         averages=settings.get("averages"),
         frame_range=settings.get("frame_range"),
         period=settings.get("period"),
-        spectral_leakage=settings.get("spectral_leakage", "ignore"),
+        spectral_leakage=settings["spectral_leakage"],
     )
 
 

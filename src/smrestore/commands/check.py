@@ -13,7 +13,7 @@ def check(*configuration: Path, show: bool = False, schema: bool = False) -> Non
     Parameters
     ----------
     configuration
-        config.yaml, and overlays in their order.
+        config.yaml, and overlays in order.
     show
         Print the complete configuration, with the origin of each value.
     schema

@@ -19,8 +19,8 @@ def fit(
 ) -> None:
     """Fit tracer and fields to a calibration scan.
 
-    Writes what was found as JSON, with standard errors and the misfit at positions that were held
-    out. smrestore restore --fit uses it. docs/fit.md shows how.
+    Writes the fit as JSON, with standard errors and the misfit at held-out positions. smrestore
+    restore --fit uses it. docs/fit.md shows how.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def fit(
     output
         JSON file to write.
     mask
-        CSV of voxels that are missing, for example of smrestore propose-mask.
+        CSV of missing voxels, for example from smrestore propose-mask.
     states
-        States of the particles that are tried: fluid, immobilized, langevin; all by default.
+        States of the particles to try: fluid, immobilized, langevin; all by default.
     background
         How the background frames are subtracted.
     """

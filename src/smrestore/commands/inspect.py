@@ -27,9 +27,9 @@ def inspect(
     file
         MDF file.
     pictures
-        Folder to draw components of a calibration scan in.
+        Folder for pictures of components of a calibration scan.
     component
-        Component to draw, counted from 0; may be repeated. If left out, those of the highest
+        Component to draw, counted from 0; may be repeated. If left out, those with the highest
         signal-to-noise ratio in each channel.
     period
         Drive-field period to draw.

@@ -6,7 +6,7 @@ from pathlib import Path
 def models(folder: Path = Path("results/models"), /) -> None:
     """List trained networks.
 
-    Names those that cannot be used, too.
+    Also names those that cannot be used.
 
     Parameters
     ----------

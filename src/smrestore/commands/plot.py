@@ -21,7 +21,7 @@ def plot(
 ) -> None:
     """Draw a component of a simulated system matrix.
 
-    In 2D this is its plane, in 3D the three planes through its strongest voxel.
+    Draws its plane in 2D, and the three planes through its strongest voxel in 3D.
 
     Parameters
     ----------

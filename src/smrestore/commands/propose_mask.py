@@ -6,7 +6,7 @@ from pathlib import Path
 def propose_mask(scan: Path, mask: Path, /) -> None:
     """Find positions of a calibration scan that look wrong.
 
-    They are to be restored by inpainting. They are written as a mask (CSV) to look through and to
+    Inpainting can restore them. They are written as a mask (CSV), which you can look through and
     change. docs/lab.md shows how.
 
     Parameters

@@ -43,8 +43,8 @@ def reconstruct(
 ) -> None:
     """Reconstruct a phantom scan.
 
-    Uses a system matrix and the regularized Kaczmarz method. The images are written as MDF with a
-    picture beside. docs/lab.md shows how.
+    Uses a system matrix and the regularized Kaczmarz method. The images are written as MDF, with
+    a picture. docs/lab.md shows how.
 
     Parameters
     ----------
@@ -55,31 +55,31 @@ def reconstruct(
     output
         MDF file to write; the picture ends in .png.
     calibration
-        Calibration scan as it was measured, which decides on the rows if SM is restored.
+        Calibration scan as it was measured. It decides on the rows if SM is restored.
     empty
         Empty scan with the background of the phantom.
     background
-        How the background frames of SM and calibration are subtracted, unless they are already.
+        How the background frames of SM and calibration are subtracted, if they are not yet.
     period
-        Drive-field period of frames with several, from 0, or mean. If left out, all of them, if
-        both scans have equally many.
+        Drive-field period of frames with several, from 0, or mean. If left out, all of them are
+        used, if both scans have equally many.
     spectral_leakage
-        Of phantom and empty scan, and of SM and calibration if these are time signals of several
-        equal periods.
+        Whether the leakage of phantom and empty scan is corrected, and that of SM and calibration
+        if these are time signals of several equal periods.
     sweeps
         Sweeps over all rows.
     relative_lambda
-        Relative to the squared norm of the weighted matrix per voxel; 0.01 if neither is given.
+        Lambda over the squared norm of the weighted matrix per voxel; 0.01 if neither is given.
     absolute_lambda
-        As it is solved.
+        Lambda itself.
     snr
-        Smallest SNR of a row.
+        Smallest signal-to-noise ratio of a row.
     channels
         Receive channels, from 0; all if left out.
     band
         Frequencies in kHz.
     max_mixing_order
-        No limit if left out.
+        Largest mixing order; any if left out.
     weighting
         Weights of the rows.
     no_real
@@ -91,7 +91,7 @@ def reconstruct(
     average
         Frames in one image; all of them if left out.
     shuffle_seed
-        Visit the rows in a random order; as they come if left out.
+        Visit the rows in a random order; in their own order if left out.
     """
     from smrestore.figures.reconstruction_view import plot_reconstruction
     from smrestore.mdf import open_mdf

@@ -63,34 +63,34 @@ def restore(
     factor
         Accelerated calibration and upsampling: restored voxels for each measured one and axis.
     mask
-        Inpainting: CSV of voxels that are missing, for example of smrestore propose-mask.
+        Inpainting: CSV of missing voxels, for example from smrestore propose-mask.
     sigma_factor
         Classical methods are told the standard deviation of the background frames, which drift,
-        times this; networks are told the noise of the components.
+        times this factor. Networks are told the noise of the components.
     within_noise
-        Networks change measured voxels by at most so many standard deviations of their noise; inf
+        Networks change measured voxels by at most this many standard deviations of their noise; inf
         for no limit.
     ensemble
-        Networks restore turned or mirrored versions of each component, too, and average them;
-        mirrored ones need a network that was trained with them.
+        Networks also restore turned or mirrored versions of each component, and average them.
+        Mirrored ones need a network that was trained with them.
     twins
         Denoising: average each component with its twin frequencies first.
     fit
-        Fitted methods: fit of smrestore fit, to this scan or another one of the same sequence and
-        tracer; the scan is fitted if it is not given.
+        Fitted methods: result of smrestore fit for this scan, or for another one with the same
+        sequence and tracer. If left out, the scan is fitted.
     save_fit
         Fitted methods: JSON file for the fit.
     allow_misfit
-        Fitted methods: restore scans, too, that the model does not describe.
+        Fitted methods: also restore scans that the model does not describe.
     background
         How the background frames are subtracted.
     spectral_leakage
-        Of time signals of several equal drive-field periods per frame; other calibrations cannot
-        be corrected.
+        Whether the leakage of time signals with several equal drive-field periods per frame is
+        corrected. Other calibrations cannot be corrected.
     pictures
         Folder to draw components in, before and after.
     components
-        Components that are drawn, from weak to strong ones.
+        Number of components to draw, from weak to strong ones.
     """
     from tabulate import tabulate
 

@@ -19,7 +19,7 @@ def simulate(
 ) -> None:
     """Simulate complete system matrices of small grids.
 
-    They hold all receive channels and frequencies. docs/data-formats.md describes both files.
+    They have all receive channels and frequencies. docs/data-formats.md describes both files.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def simulate(
     threads
         Threads; all cores if left out.
     transfer_function
-        MDF file whose transfer function the system matrices are multiplied by.
+        MDF file with the transfer function that the system matrices are multiplied by.
     """
     from smrestore.physics.parameters import read_json_cases
     from smrestore.simulation.batches import Resources, simulate_full

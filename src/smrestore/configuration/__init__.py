@@ -1,7 +1,7 @@
-"""The configuration of the workflow: it is checked and completed before any job starts.
+"""The configuration of the workflow. It is checked and completed before any job starts.
 
-Each section is a module of models, which say type, unit, range, default and meaning of each setting
-once, and a function that checks what the section says about others.
+Each section is a module. Its models say type, unit, range, default and meaning of each setting
+once, and a function checks what the section says about other sections.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,16 +65,16 @@ def complete_configuration(
     Parameters
     ----------
     config
-        The configuration with all overlays merged, and laid over its base.
+        The configuration with all overlays, laid over its base.
     base_directory
         Folder that paths of scans are relative to.
 
     Returns
     -------
     dict
-        Plain YAML: entries that are like others have all of their settings, datasets and scans that
-        rest on others too, and defaults are filled in. Settings whose default is nothing are left
-        out, but for the ``reference`` of a measurement.
+        Plain YAML. Entries that are like others have all settings of those, and so have datasets
+        and scans that rest on others. Defaults are filled in. Settings whose default is None are
+        left out, except the ``reference`` of a measurement.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def load_configuration(
 
 
 def _validated(config: Mapping[str, object]) -> tuple[dict[str, object], list[Fault]]:
-    """Return the valid sections and entries of a configuration, complete, and all faults."""
+    """Return the complete valid sections and entries of a configuration, and all faults."""
     try:
         return Configuration.model_validate(config).plain(), []
     except ValidationError as error:
@@ -151,7 +151,7 @@ def _validated(config: Mapping[str, object]) -> tuple[dict[str, object], list[Fa
 
 
 def _without_inherited(faults: list[Fault], explicit: Explicit) -> list[Fault]:
-    """Return faults without those that an entry only has because it is like a faulty one."""
+    """Return faults without those that an entry inherits from a faulty one that it is like."""
     known = {(fault.key, fault.what) for fault in faults}
     return [
         fault

@@ -1,6 +1,6 @@
 """Datasets: simulated system matrices, drawn from table 1 of the study."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from smrestore.configuration.sequences import (
     check_sampling,
     simulated_axes,
 )
-from smrestore.support.choices import Evaluator
+from smrestore.support.choices import Evaluator, ParticleModel
 from smrestore.support.faults import Key
 from smrestore.support.settings import (
     TAG,
@@ -29,7 +29,6 @@ from smrestore.support.settings import (
     vector,
 )
 
-Model = Literal["anisotropy", "langevin"]
 MODEL = (
     "equilibrium magnetization with uniaxial anisotropy, or without any; the latter for the "
     "ablation of the study"
@@ -56,7 +55,7 @@ class Matrices(Settings):
 
 
 class SizeRange(Settings):
-    """Limits of the calibration grids; draws beyond them are drawn again."""
+    """Limits of the calibration grids. Grids beyond them are drawn again."""
 
     minimum_size: Natural = setting(..., "smallest number of voxels along a driven axis", ours=True)
     maximum_size: Natural = setting(..., "largest number of voxels along a driven axis", ours=True)
@@ -78,7 +77,7 @@ class SizeRange(Settings):
 
 
 class SharedSequence(Settings):
-    """What all matrices share of their sequence; field strengths are drawn."""
+    """The part of the sequence that all matrices share. Field strengths are drawn."""
 
     base_frequency_Hz: BaseFrequency = setting(  # noqa: N815 (the unit belongs to the key)
         2.5e6, "frequency that the dividers divide", study="2.5 MHz"
@@ -119,7 +118,7 @@ class DrawnDataset(Settings):
     dimension: Dimension = setting(
         ..., "driven axes: 2 (x, y; grids in the plane z = 0) or 3", study="both"
     )
-    model: Model = setting("anisotropy", MODEL, study="`anisotropy`")
+    model: ParticleModel = setting("anisotropy", MODEL, study="`anisotropy`")
     matrices: Matrices = setting()
     batch_size: Natural = setting(..., BATCH_SIZE)
     evaluator: Evaluator = setting("table", EVALUATOR)
@@ -132,13 +131,14 @@ class DrawnDataset(Settings):
 class TwinDataset(Settings):
     """A dataset with the drawn parameters of another one.
 
-    Matrix 7 of its training split is matrix 7 of the other one, with another model or a finer grid.
+    For example, matrix 7 of its training split is matrix 7 of the other dataset with another model
+    or a finer grid.
     """
 
     draws_of: Text = setting(
         ..., "dataset with the same parameters; what is not given here is taken from it"
     )
-    model: Model | None = setting(None, MODEL)
+    model: ParticleModel | None = setting(None, MODEL)
     matrices: Matrices = setting()
     batch_size: Natural = setting(..., BATCH_SIZE)
     evaluator: Evaluator | None = setting(None, EVALUATOR)
@@ -155,7 +155,7 @@ Dataset = union({f"{TAG}drawn": DrawnDataset, f"{TAG}twin": TwinDataset}, _tag, 
 
 
 def resolve(entries: Entries) -> None:
-    """Complete datasets that draw from others; those that cannot are set aside with a fault."""
+    """Complete datasets that draw from others. Those that cannot are set aside with a fault."""
     given = dict(entries.sound("datasets"))
     for name, entry in given.items():
         key = ("datasets", name, "draws_of")

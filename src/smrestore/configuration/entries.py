@@ -1,4 +1,4 @@
-"""The entries of a configuration, looked up by name, and the faults found on the way."""
+"""The entries of a configuration by name, and the faults that are found on the way."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ class Entries:
     Attributes
     ----------
     config
-        Complete sections by name, without the entries of faulty structure.
+        Complete sections by name, without entries whose structure is faulty.
     given
         The configuration as it was given, for the names of all entries.
     base_directory
         Folder that paths are relative to.
     broken
-        Sections ``(section,)`` and entries ``(section, name)`` that are faulty: they exist, but
-        what they say is not judged.
+        Faulty sections ``(section,)`` and entries ``(section, name)``. They exist, but are not
+        checked further.
     faults
         Faults found so far.
     """
@@ -39,11 +39,11 @@ class Entries:
         self.faults.append(Fault(key, what, remedy))
 
     def set_aside(self, section: str, name: str) -> None:
-        """Judge an entry no more."""
+        """Exclude an entry from further checks."""
         self.broken.add((section, name))
 
     def put(self, section: str, name: str, entry: Entry) -> None:
-        """Complete an entry."""
+        """Replace an entry by its complete form."""
         self.config[section] = {**self.config[section], name: dict(entry)}
 
     def names(self, section: str) -> list[str] | None:
@@ -64,7 +64,7 @@ class Entries:
     def refer(self, key: Key, name: str, *sections: str, what: str) -> Entry | None:
         """Return the entry that ``key`` names in one of the sections.
 
-        A name that does not exist is a fault. None if it does not exist or is broken.
+        A name that does not exist is a fault. Then, and if the entry is broken, it returns None.
         """
         names = [self.names(section) for section in sections]
         if None in names:
@@ -75,7 +75,7 @@ class Entries:
         return next((e for section in sections if (e := self.get(section, name))), None)
 
     def scan(self, key: Key, name: str, kind: str) -> Entry | None:
-        """Return the scan that ``key`` names; another kind than ``kind`` is a fault."""
+        """Return the scan that ``key`` names. If it is not of this kind, this is a fault."""
         scan = self.refer(key, name, "scans", what="scan")
         if scan and scan["kind"] != kind:
             others = [other for other, entry in self.sound("scans") if entry["kind"] == kind]

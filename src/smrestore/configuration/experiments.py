@@ -1,4 +1,4 @@
-"""Experiments: networks, one training each, with results in `results/models/{experiment}/`."""
+"""Experiments: one network and training each, with results in `results/models/{experiment}/`."""
 
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.methods import Labelled, check_method_name
@@ -45,7 +45,7 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def _check_network(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check that a network exists in the dimension, and sees and gives what the task wants."""
+    """Check that a network exists in this dimension, and that its input and output fit the task."""
     task, name = entry["task"], entry["network"]["name"]
     network = NETWORKS[name].checked(entry["network"])
     if entry["dimension"] not in network.dimensions:

@@ -63,7 +63,7 @@ class Plane(Settings):
 
 
 class MeasurementFigure(Settings):
-    """Components of a measurement as measured, restored and true, and what they reconstruct."""
+    """Measured, restored and true components of a measurement, and the reconstructed images."""
 
     measurement: Text = setting(..., "entry of `measurements`")
     methods: Annotated[vector(Text, 1, 100), Once] | None = setting(
@@ -86,17 +86,17 @@ class Panel(Settings):
     title: Text = setting(..., "text above the panel")
     measurement: Text = setting(..., "entry of `measurements`")
     test_set: Text = setting(..., "entry of `test_sets` of the same task")
-    baseline: Text = setting(..., "method of both, over which the others gain")
+    baseline: Text = setting(..., "method of both, to which the others are compared")
 
 
 class Transfer(Settings):
     """Gains over a baseline, on simulated test sets and on virtual scans."""
 
-    panels: vector(Panel, 1, 12) = setting(..., "a measurement each")
+    panels: vector(Panel, 1, 12) = setting(..., "panels, one measurement each")
 
 
 class Figures(Settings):
-    """The figures; those that are left out are not drawn."""
+    """The figures. Those that are left out are not drawn."""
 
     figure1: Figure1 | None = setting(None)
     figure2: Figure2 | None = setting(None)
@@ -189,4 +189,4 @@ def _check_transfer(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 _FIGURES = {"figure1": _check_figure1, "figure2": _check_figure2, "transfer": _check_transfer}
-"""Those with checks of their own; all others show a measurement."""
+"""Figures with their own checks. All others show a measurement."""

@@ -1,4 +1,4 @@
-"""Configuration files: read, and laid over each other as Snakemake does it."""
+"""Reading configuration files, and laying them over each other as Snakemake does."""
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
@@ -15,7 +15,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_configuration(paths: Iterable[str | Path]) -> dict[str, object]:
     """Read configuration files and lay each one over those before it, as Snakemake does.
 
-    Sections are merged key by key; lists and single values are replaced.
+    Sections are merged key by key. Lists and single values are replaced.
 
     Raises
     ------
@@ -26,12 +26,12 @@ def read_configuration(paths: Iterable[str | Path]) -> dict[str, object]:
 
 
 def read_parts(paths: Iterable[str | Path]) -> dict[str, dict[str, object]]:
-    """Read configuration files, and the base that they name below them.
+    """Read configuration files, and the base that they name.
 
     Returns
     -------
     dict
-        What each file gives, by its path, without the key ``base``; the base comes first.
+        Content of each file by its path, without the key ``base``. The base comes first.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def lay_over_base(config: Mapping[str, object], folder: str | Path) -> dict[str,
     config
         The configuration with all overlays merged.
     folder
-        Folder that the path of the base is relative to, that of the first configuration file.
+        Folder of the first configuration file. The path of the base is relative to it.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def lay_over_base(config: Mapping[str, object], folder: str | Path) -> dict[str,
 
 
 def _read_base(config: Mapping[str, object], folder: Path) -> dict[str, dict[str, object]]:
-    """Return the base of a configuration by its path, nothing if it names none."""
+    """Return the base of a configuration by its path. Without a base, nothing is returned."""
     base = config.get("base")
     if base is None:
         return {}

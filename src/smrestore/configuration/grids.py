@@ -11,7 +11,7 @@ from smrestore.support.settings import Number, Settings, Whole, setting, vector
 SMALLEST_FOV_MM = 0.1
 
 Point = vector(Annotated[Number, Field(ge=-1000, le=1000)], 3)
-"""Type of a place, x, y, z in mm."""
+"""Type of a place: x, y, z in mm."""
 
 
 class Grid(Settings):

@@ -1,4 +1,4 @@
-"""What shortens a configuration: entries that are like others, and repetitions of scans."""
+"""Shorter configurations: entries that are like others, and repetitions of scans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,29 +8,29 @@ from smrestore.configuration.scans import MOST_REPETITIONS
 from smrestore.support.faults import Fault, Key, choice_remedy
 
 DISCRIMINATORS = {"network": "name", "guess": "method"}
-"""Settings of several kinds, and what tells the kinds apart."""
+"""Settings of several kinds, and the key that tells the kinds apart."""
 
 RESTING_ON = {
     "task": ("degradation", "factor", "decimate", "missing"),
     "calibration": ("realizations",),
 }
-"""Settings that are not kept where another one changes."""
+"""Settings that are dropped if another one changes."""
 
 
 @dataclass
 class Explicit:
-    """A configuration in which every entry says for itself what it is.
+    """A configuration in which every entry has all of its own settings.
 
     Attributes
     ----------
     config
-        The configuration, with ``like`` and ``repetitions`` spelled out.
+        The configuration without ``like`` and ``repetitions``.
     likes
-        Which entry each one is like, by section and name.
+        The entry that each one is like, by section and name.
     repeated
         Scans that stand for ``repetitions`` of another one, by name.
     faults
-        What could not be resolved; ``config`` lacks these entries.
+        Faults of entries that could not be resolved. ``config`` lacks them.
     """
 
     config: dict[str, object]
@@ -40,7 +40,7 @@ class Explicit:
 
 
 def make_explicit(config: Mapping[str, object]) -> Explicit:
-    """Resolve ``like`` and ``repetitions``; the configuration may have faults of any kind."""
+    """Resolve ``like`` and ``repetitions``. The configuration may have faults of any kind."""
     explicit = Explicit(dict(config))
     for section, entries in config.items():
         if isinstance(entries, Mapping):
@@ -57,7 +57,7 @@ _BROKEN = object()
 
 
 def _resolved(explicit: Explicit, section: str, entries: Mapping[str, object], name: str) -> object:
-    """Return an entry with all that it has of others."""
+    """Return an entry with all settings that it has from others."""
     chain = [name]
     while isinstance(entries[chain[-1]], Mapping) and "like" in entries[chain[-1]]:
         other, known = entries[chain[-1]]["like"], [n for n in entries if n != chain[-1]]
@@ -86,10 +86,10 @@ def _resolved(explicit: Explicit, section: str, entries: Mapping[str, object], n
 
 
 def laid_over(base: object, own: Mapping[str, object], inside: str = "") -> object:
-    """Return settings with others laid over them, key by key; lists and single values replace.
+    """Return settings with others laid over them, key by key. Lists and single values replace.
 
-    What is of another kind replaces, too: a network of another name does not keep the sizes of the
-    one before. Options of another task and realizations of another calibration are not kept.
+    Settings of another kind replace, too: a network of another name does not keep the sizes of the
+    one before. Options of another task and realizations of another calibration are dropped.
     """
     if not isinstance(base, Mapping) or is_other_kind(base, own, inside):
         return dict(own)
@@ -111,7 +111,7 @@ def is_other_kind(base: Mapping[str, object], own: Mapping[str, object], inside:
 
 
 def _repeat_scans(explicit: Explicit) -> None:
-    """Spell repetitions of scans out, and let measurements take them as realizations."""
+    """Make a scan of each repetition, and a realization of it in measurements with its original."""
     scans = explicit.config.get("scans")
     if not isinstance(scans, Mapping):
         return

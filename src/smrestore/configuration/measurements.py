@@ -1,6 +1,6 @@
 """Measurements: a calibration scan that is restored, and a phantom that is reconstructed with it.
 
-Where the scans are virtual, components and images are also scored against the truth.
+If the scans are virtual, components and images are also compared with the truth.
 """
 
 import math
@@ -34,9 +34,9 @@ from smrestore.tasks.options import TaskName
 
 
 class Prior(Settings):
-    """What another measurement made of the same calibration, to be restored further.
+    """The result of another measurement with the same calibration, which is restored further.
 
-    Rows and weights still come from the calibration as it was measured.
+    Rows and weights still come from the measured calibration.
     """
 
     measurement: Text = setting(..., "entry of `measurements`")
@@ -44,7 +44,7 @@ class Prior(Settings):
 
 
 class Missing(Settings):
-    """Positions to restore, by one of these."""
+    """Positions to restore, given in one of these ways."""
 
     run: vector(Count, 2) | None = setting(
         None,
@@ -69,7 +69,7 @@ class Missing(Settings):
 
 
 class Measurement(Settings):
-    """A calibration, what it is restored with, and what is reconstructed with the results."""
+    """A calibration, the methods that restore it, and the reconstruction with the results."""
 
     task: TaskName = setting(..., "restoration problem")
     calibration: Text = setting(
@@ -109,8 +109,8 @@ class Measurement(Settings):
     )
     restore: Literal["all", "needed"] = setting(
         "all",
-        "all components, or those only that are scored (a signal-to-noise ratio of 1.5 or more) or "
-        "reconstructed with; others stay as they were measured",
+        "all components, or only those that are scored (a signal-to-noise ratio of 1.5 or more) or "
+        "used in the reconstruction; others stay as they were measured",
         study="`all`",
     )
     realizations: Annotated[vector(Text, 0, 1000), Once] = setting(
@@ -177,7 +177,7 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def _check_realizations(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check that further calibrations differ from the first in noise alone."""
+    """Check that further calibrations differ from the first only by noise."""
     calibration = entries.get("scans", entry["calibration"])
     prior = entries.get("measurements", entry.get("prior", {}).get("measurement"))
     for i, name in enumerate(entry["realizations"]):
@@ -202,14 +202,14 @@ def _check_realizations(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def _setting(scan: Entry) -> Entry:
-    """Return what a virtual scan was measured with; scans from elsewhere all count as alike."""
+    """Return the settings of a virtual scan. Scans from elsewhere all count as alike."""
     if scan["source"] != "virtual":
         return {}
     return {what: value for what, value in scan.items() if what != "repeats"}
 
 
 def _check_scan_task(entries: Entries, key: Key, entry: Entry, grid: Entry | None) -> None:
-    """Check what a task needs to know of a scan, and what it is restored from and compared with."""
+    """Check the options of a task, and the scans that it restores and compares with."""
     refines = entry["task"] in ("accelerated-calibration", "upsampling")
     needs = {"factor": refines, "missing": entry["task"] == "inpainting"}
     for name, needed in needs.items():

@@ -1,4 +1,4 @@
-"""Methods: classical ones, on the mean of twin frequencies, and physics fitted to a scan."""
+"""Methods: classical ones, methods on twin frequencies, and physics fitted to a scan."""
 
 from pydantic import create_model
 
@@ -10,12 +10,12 @@ from smrestore.support.faults import Key
 from smrestore.support.settings import Flag, Settings, Text, Whole, either, setting
 
 RESERVED_METHODS = ("measured", "reference", "truth")
-"""Variants of a reconstruction that are no restoration methods."""
+"""Variants of a reconstruction that are not restoration methods."""
 _METHOD_SECTIONS = ("baselines", "experiments", "twin_methods", "fitted_methods")
 
 
 class Labelled(Settings):
-    """What has a name for readers."""
+    """Entries that have a name for readers."""
 
     label: Text = setting(..., "name in tables and figures")
 
@@ -35,23 +35,23 @@ Baseline = either(
 class TwinMethod(Labelled):
     """A method for denoising that works on components averaged with their twin frequencies.
 
-    The bins of one mixing order up to signs hold the same image, with noise of their own each time,
-    twice in 2D and four times in 3D. In a scan, twins are found by their mixing orders and weighted
-    by their signal-to-noise ratios. See [classical.md](classical.md).
+    Bins whose mixing orders differ only in signs have the same image with other noise: two of them
+    in 2D, four in 3D. In a scan, twins are found by their mixing orders and weighted by their
+    signal-to-noise ratios. See [classical.md](classical.md).
     """
 
     of: Text = setting(
         ...,
-        "baseline or experiment that restores the averaged components; it is told the noise that "
-        "is left",
+        "baseline or experiment that restores the averaged components; it is told the remaining "
+        "noise",
     )
 
 
 class FittedMethod(Labelled):
-    """A method that restores a matrix as a whole, by the physics fitted to its scan.
+    """A method that restores a whole matrix by the physics fitted to its scan.
 
-    It sees the calibration as it was measured, also where a `prior` restores it first. Simulated
-    test sets have single components and cannot use it. See [fit.md](fit.md).
+    It uses the calibration as it was measured, even if a `prior` restores it first. Simulated test
+    sets have single components and cannot use it. See [fit.md](fit.md).
     """
 
     fit: Text = setting(..., "entry of `fits`: what is fitted")
@@ -85,13 +85,13 @@ def check_baseline(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def check_twin_method(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check the name of a method on twins, and the one that it applies."""
+    """Check the name of a method on twins, and the method that it applies."""
     check_method_name(entries, key)
     entries.refer((*key, "of"), entry["of"], "baselines", "experiments", what="method")
 
 
 def check_method_name(entries: Entries, key: Key) -> None:
-    """Check that a name is not used for something else."""
+    """Check that nothing else has the name of a method."""
     section, name = key
     if name in RESERVED_METHODS:
         entries.fault(key, "reconstructions use this name themselves", "choose another name")
@@ -103,7 +103,7 @@ def check_method_name(entries: Entries, key: Key) -> None:
 
 
 def check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | None) -> None:
-    """Check that methods exist and are for this task, its factor and the dimension, if known."""
+    """Check that methods exist and fit the task, its factor, and the dimension if it is known."""
     for i, name in enumerate(entry["methods"]):
         place = (*key, "methods", i)
         whole = "calibration" in entry
@@ -142,7 +142,7 @@ def check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | Non
 
 
 def _check_twins(entries: Entries, place: Key, method: Entry, user: Entry) -> None:
-    """Check that twins are used for denoising, beside the same method without them."""
+    """Check that twins are used for denoising, next to the same method without twins."""
     if user["task"] != "denoising" or "prior" in user:
         what = f"for {user['task']}" if user["task"] != "denoising" else "of a restored scan"
         entries.fault(place, f"twins cannot be used {what}", f"use {method['of']!r}")

@@ -46,8 +46,8 @@ class Configuration(Settings):
 
     base: Text | None = setting(
         None,
-        "file with further settings, over which all others are laid; relative to the folder of the "
-        "first configuration file, `config.yaml`",
+        "file with further settings; all others are laid over them. Its path is relative to the "
+        "folder of the first configuration file, `config.yaml`",
     )
     seed: Count = setting(2026, "global seed, from which all random draws derive")
     accelerator: Literal["auto", "gpu", "cpu"] = setting(

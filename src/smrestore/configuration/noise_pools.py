@@ -1,9 +1,9 @@
 """Noise pools: noise of scans without a sample, by receive channel and frequency.
 
-The noise of one component is a run of consecutive frames of its channel and frequency, laid on the
-grid in the order of acquisition, so that drift stays structured in space, as in the study. A run
-never crosses from one scan to the next, so one of the scans must have as many frames as the largest
-grid has voxels.
+The noise of a component is a run of consecutive frames of its channel and frequency. The run is
+laid on the grid in the order of acquisition. So drift has a structure in space, as in the study. A
+run lies within one scan, so one of the scans must have as many frames as the largest grid has
+voxels.
 """
 
 import math
@@ -14,7 +14,7 @@ from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.sequences import driven_axes, samples_of_cycle, simulated_axes
 from smrestore.configuration.setups import check_leakage, is_virtual
 from smrestore.reconstruction.settings import Period
-from smrestore.support.choices import Leakage
+from smrestore.support.choices import BackgroundLevel, Leakage
 from smrestore.support.faults import Key
 from smrestore.support.settings import (
     TAG,
@@ -26,11 +26,13 @@ from smrestore.support.settings import (
     Text,
     Whole,
     check_choice,
+    literals,
     setting,
     union,
     vector,
 )
 
+Frequencies = Literal["all", "needed"]
 NOISE_KINDS = ("empty", "calibration")
 """Kinds of scans that have frames without a sample."""
 
@@ -38,16 +40,16 @@ NOISE_KINDS = ("empty", "calibration")
 class Pool(Settings):
     """What all noise pools have in common."""
 
-    background_level: Literal["remove", "keep"] = setting(
+    background_level: BackgroundLevel = setting(
         "remove",
-        "take the mean of each drawn run of frames away, as the background correction of a "
+        "subtract the mean of each drawn run of frames, as the background correction of a "
         "calibration does, or keep the constant signal of the empty scanner",
         ours=True,
     )
-    frequencies: Literal["all", "needed"] = setting(
+    frequencies: Frequencies = setting(
         "all",
-        "all that the scans store, or those that the datasets of the experiments and test sets "
-        "with this pool hold, which are simulated first; much smaller in 3D",
+        "`all` that the scans store, or those `needed` by the experiments and test sets with this "
+        "pool. Their datasets are then simulated first, and the pool is much smaller in 3D",
     )
 
 
@@ -86,8 +88,8 @@ class MeasuredPool(Pool):
 class WhitePool(Pool):
     """Independent circular Gaussian noise by formula.
 
-    Every component is independent of the others, which is not so in a scanner. The noise depends on
-    `seed` and the name of the pool: training and test need two entries.
+    All components are independent, which is not so in a scanner. The noise depends on `seed` and
+    the name of the pool, so training and test need two entries.
     """
 
     model: Literal["white"] = "white"
@@ -107,11 +109,11 @@ class DriftPool(WhitePool):
         le=1000,
     )
     correlation_frames: Positive = setting(
-        200.0, "time over which the drift forgets", unit="frames", ours=True
+        200.0, "correlation time of the drift", unit="frames", ours=True
     )
 
 
-_MODELS = {"white": WhitePool, "drift-white": DriftPool}
+_MODELS = {literals(pool, "model")[0]: pool for pool in (WhitePool, DriftPool)}
 
 
 def _check_model(value: object) -> object:
@@ -181,7 +183,7 @@ def check_users(entries: Entries, key: Key, pools: Sequence[str]) -> None:
 def check_noise(
     entries: Entries, key: Key, name: str, pool: Entry, dataset: Entry, n_voxels: int
 ) -> None:
-    """Check that a pool covers grids of a size and the frequencies, as far as they are known."""
+    """Check that a pool covers the grid size and the frequencies, as far as both are known."""
     dimension = dataset["dimension"]
     if "model" in pool:
         sources = {f"pool {name!r}": pool}
@@ -209,7 +211,7 @@ def check_noise(
 
 
 def _frames(entries: Entries, pool: Entry, source: Entry | None) -> int | None:
-    """Return how many frames a scan, or a parametric pool, gives a pool; None if it is unknown."""
+    """Return how many frames a pool has from a scan or a formula, None if this is unknown."""
     if source and source.get("source") == "virtual" and source["kind"] == "calibration":
         grid = entries.get("grids", source["grid"])
         # One background frame before each line along x, and one at the end.
@@ -224,7 +226,7 @@ def _frames(entries: Entries, pool: Entry, source: Entry | None) -> int | None:
 
 
 def noise_frames(entries: Entries, pool_name: str) -> dict[object, tuple[float, float]]:
-    """Return first and last frame of each source of a noise pool, by what tells sources apart."""
+    """Return first and last frame of each source of a noise pool, by the identity of the source."""
     pool = entries.get("noise_pools", pool_name)
     if not pool:
         return {}

@@ -1,4 +1,4 @@
-"""The complete configuration as YAML, with the origin of each value beside it."""
+"""The complete configuration as YAML, with the origin of each value."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ _NOTHING = object()
 
 
 def show_configuration(paths: Sequence[str | Path], base_directory: str | Path) -> str:
-    """Return the complete configuration as YAML; comments tell where each value comes from.
+    """Return the complete configuration as YAML, with comments on the origin of each value.
 
-    That is a file, a file with the entry that this one is like or rests on, or a default.
+    The origin is a file, a file and the entry that this one is like or rests on, or the default.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _text(value: object) -> str:
 
 
 def _origin(key: Key, value: object, parts: Mapping[str, object], explicit: Explicit) -> str:
-    """Return where the value of a key comes from."""
+    """Return the origin of the value of a key."""
     if len(key) < 2:
         return _file(key, value, parts) or DEFAULT
     section, name, *inner = key
@@ -75,7 +75,7 @@ def _origin(key: Key, value: object, parts: Mapping[str, object], explicit: Expl
 
 
 def _chain(section: str, name: str, explicit: Explicit) -> Iterator[str]:
-    """Yield an entry and all that it has settings of, the nearest first."""
+    """Yield an entry and the entries that it has settings from, the nearest first."""
     while name:
         yield name
         entry = explicit.config[section].get(name)

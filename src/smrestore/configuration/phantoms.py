@@ -1,4 +1,4 @@
-"""Phantoms: lists of shapes in millimeters; where they overlap, the last one counts."""
+"""Phantoms: lists of shapes in millimeters. If shapes overlap, the last one counts."""
 
 from typing import Annotated, Literal, Self
 

@@ -46,7 +46,7 @@ def write_reference(folder: str | Path = ".") -> None:
 def schema() -> str:
     """Return the JSON schema of configurations and overlays, for editors, in one line.
 
-    No key is required in it, as overlays and entries that are like others leave most of them out.
+    It requires no key, because overlays and entries that are like others leave out most of them.
     """
     root = Configuration.model_json_schema()
     for section in root["properties"].values():
@@ -65,7 +65,7 @@ def schema() -> str:
 
 
 def _references(part: object) -> Iterator[str]:
-    """Yield the models that a part of a schema may be, not those inside of them."""
+    """Yield the models that a part of a schema may be, without the models inside of those."""
     if isinstance(part, dict):
         if "$ref" in part:
             yield part["$ref"].rpartition("/")[2]
@@ -74,7 +74,7 @@ def _references(part: object) -> Iterator[str]:
 
 
 def _open(part: Any) -> Any:
-    """Return a schema that requires nothing, without what editors do not show."""
+    """Return a schema that requires nothing, without keys that editors do not show."""
     if isinstance(part, list):
         return [_open(inner) for inner in part]
     if not isinstance(part, dict):
@@ -128,7 +128,7 @@ def _models(kind: Any) -> Iterator[type[Settings]]:
 
 
 def _title(kind: type[Settings]) -> str:
-    """Return what tells a kind of settings from others: its literals, or keys of its own."""
+    """Return what distinguishes a kind of settings: its literals, or its own keys."""
     literals = [
         f"`{name}: {field.default}`" for name, field in kind.model_fields.items() if _is_tag(field)
     ]
@@ -136,7 +136,7 @@ def _title(kind: type[Settings]) -> str:
 
 
 def _is_tag(field: FieldInfo) -> bool:
-    """Tell whether a setting has one value only, which tells its model from others."""
+    """Tell whether a setting has only one value, which distinguishes its model."""
     one = get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
     return one and field.default is not PydanticUndefined
 
@@ -158,7 +158,7 @@ def _model(kind: type[Settings]) -> str:
 
 
 def _rows(kind: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield all settings of a model with their dotted keys; inner ones after their outer one."""
+    """Yield all settings of a model with their dotted keys. Inner ones follow their outer one."""
     for name, field in kind.model_fields.items():
         if _is_tag(field):
             continue

@@ -1,4 +1,4 @@
-"""Virtual scanners: the truth about their tracer, fields, receive chain and background.
+"""Virtual scanners: their true tracer, fields, receive chain and background.
 
 The study used real scanners; all values are ours.
 """
@@ -11,9 +11,9 @@ from smrestore.support.settings import Number, Positive, Settings, Whole, settin
 
 
 class SecondModeSettings(Settings):
-    """A second mode of core diameters, with an anisotropy of its own."""
+    """A second mode of core diameters with its own anisotropy."""
 
-    share: Number = setting(0.3, "of the magnetic moment", ours=True, gt=0, lt=1)
+    share: Number = setting(0.3, "share of the magnetic moment", ours=True, gt=0, lt=1)
     median_core_diameter_nm: Number = setting(26.0, "median core diameter", ours=True, ge=1, le=100)
     diameter_spread: Number = setting(
         0.1, "standard deviation of the logarithm of the diameter", ours=True, ge=0, le=1
@@ -49,13 +49,13 @@ class TracerSettings(Settings):
     )
     core_sizes: Whole = setting(
         5,
-        "diameters that stand for the distribution; a matrix takes as many simulations",
+        "number of diameters that represent the distribution; each is a simulation of its own",
         ours=True,
         ge=1,
         le=15,
     )
     second_mode: SecondModeSettings | None = setting(
-        None, "second mode of the distribution; no other one if not given"
+        None, "second mode of the distribution; none if left out"
     )
 
 
@@ -93,7 +93,7 @@ class ChannelSettings(Settings):
 
 
 class FieldSettings(Settings):
-    """Smooth deviations from the ideal fields, drawn from seed and name of the scanner."""
+    """Smooth deviations from the ideal fields, drawn by the seed and the name of the scanner."""
 
     selection_deviation: Number = setting(
         0.03,
@@ -148,7 +148,7 @@ class BackgroundSettings(Settings):
         5.0, "how many times stronger the drift is at the lowest mixing orders", ours=True, ge=0
     )
     correlation_frames: Positive = setting(
-        200.0, "time over which the drift forgets", unit="frames", ours=True
+        200.0, "correlation time of the drift", unit="frames", ours=True
     )
     jump_rate: Number = setting(
         0.002, "probability per frame that the background jumps", ours=True, ge=0, le=1

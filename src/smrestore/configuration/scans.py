@@ -1,16 +1,16 @@
 """Scans: measured by a virtual scanner, or given as MDF files.
 
-Every scan becomes an MDF file `results/scans/{scan}.mdf`, whatever its origin, and is read from
-there.
+Every scan becomes an MDF file `results/scans/{scan}.mdf` and is read from there.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.noise_pools import check_users
+from smrestore.configuration.noise_pools import Frequencies, check_users
 from smrestore.public.registry import Store, check_file, read_stores
+from smrestore.support.choices import ScanKind
 from smrestore.support.errors import InputError
 from smrestore.support.faults import Key, choice_remedy
 from smrestore.support.settings import (
@@ -26,10 +26,7 @@ from smrestore.support.settings import (
     union,
 )
 
-KINDS = ("empty", "calibration", "phantom")
-SOURCES = ("virtual", "file", "download")
-FREQUENCIES = ("all", "needed")
-Kind = Literal[KINDS]
+Source = Literal["virtual", "file", "download"]
 KIND = "without a sample, with a delta sample on a grid, or with a phantom"
 MOST_REPETITIONS = 25
 
@@ -37,18 +34,18 @@ MOST_REPETITIONS = 25
 class Scan(Settings):
     """What all scans have in common."""
 
-    source: Literal[SOURCES] = setting(
+    source: Source = setting(
         "virtual", "measured by a virtual scanner, an MDF file, or one of a public store"
     )
 
 
 class GivenScan(Scan):
-    """What scans from elsewhere have in common."""
+    """What scans that are not virtual have in common."""
 
-    kind: Kind = setting(..., KIND)
+    kind: ScanKind = setting(..., KIND)
     slice: Count | None = setting(
         None,
-        "use this slice along z of a calibration alone, counted from 0, as a 2D calibration, with "
+        "use only this slice along z of a calibration, counted from 0, as a 2D calibration, with "
         "the background frames just before and after its own frames",
     )
 
@@ -106,15 +103,15 @@ class EmptyScan(VirtualScan):
     frames: Whole = setting(
         ..., "frames of one average, at least as many as the largest grid has voxels", ge=2
     )
-    frequencies: Literal[FREQUENCIES] = setting(
+    frequencies: Frequencies = setting(
         "all",
-        "`needed` stores spectra of those frequencies only that the noise pools with this scan "
-        "need; the datasets of their experiments and test sets are then simulated first",
+        "`needed` stores spectra of only those frequencies that the noise pools with this scan "
+        "need. The datasets of their experiments and test sets are then simulated first",
     )
 
 
 class CorruptionSettings(Settings):
-    """A run of positions, consecutive in time, with wrong values."""
+    """A run of consecutive positions with wrong values."""
 
     kind: Literal["stuck", "attenuated"] = setting(
         ...,
@@ -139,9 +136,9 @@ class CalibrationScan(VirtualScan):
 
 
 class RepeatedScan(Scan):
-    """A virtual calibration that is measured once more, with noise and drift of its own.
+    """A virtual calibration that is measured again, with its own noise and drift.
 
-    All settings are those of the original; nothing is simulated again, and both share one truth.
+    All settings are those of the original. Nothing is simulated again, and both share one truth.
     """
 
     source: Literal["virtual"] = "virtual"
@@ -178,8 +175,8 @@ _VARIANTS = {
 
 def _check_kind(value: object) -> object:
     if isinstance(value, Mapping):
-        check_choice(value, "source", list(SOURCES), "virtual")
-        check_choice(value, "kind", list(KINDS))
+        check_choice(value, "source", list(get_args(Source)), "virtual")
+        check_choice(value, "kind", list(get_args(ScanKind)))
     return value
 
 
@@ -196,7 +193,7 @@ AnyScan = union(_VARIANTS, _tag, _check_kind)
 
 
 def resolve(entries: Entries) -> None:
-    """Complete scans that repeat others; those that cannot are set aside with a fault."""
+    """Complete scans that repeat others. Those that cannot are set aside with a fault."""
     given = dict(entries.sound("scans"))
     for name, entry in given.items():
         if "repeats" not in entry:
@@ -216,7 +213,7 @@ def resolve(entries: Entries) -> None:
 
 
 def check(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check what a scan names, and that it is there."""
+    """Check that everything that a scan names exists."""
     if "slice" in entry and entry["kind"] != "calibration":
         entries.fault(
             (*key, "slice"), f"a scan of kind {entry['kind']} has no slices", "leave it out"
@@ -251,7 +248,7 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def _check_needed_frequencies(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check that a scan that stores the needed frequencies only has pools that need some."""
+    """Check that a scan that stores only needed frequencies has pools that need some."""
     if "max_mixing_order" in entry:
         entries.fault(
             (*key, "frequencies"), "given together with max_mixing_order", "leave out one of both"
@@ -261,7 +258,7 @@ def _check_needed_frequencies(entries: Entries, key: Key, entry: Entry) -> None:
 
 
 def read_stores_of(entries: Entries) -> Mapping[str, Store] | None:
-    """Return the public stores; a registry that cannot be read is a fault, and gives None."""
+    """Return the public stores. If the registry cannot be read, note a fault and return None."""
     downloads = entries.config.get("downloads")
     own = downloads.get("registry") if isinstance(downloads, Mapping) else None
     try:

@@ -1,4 +1,4 @@
-"""Measurement sequences of virtual scans; scans from files bring their own."""
+"""Measurement sequences of virtual scans. Scans from files have their own."""
 
 import math
 from collections.abc import Sequence as Sequenced
@@ -44,7 +44,7 @@ class Sequence(Settings):
 
 
 def check(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check that a driven axis has a gradient, units, and the sampling of a sequence."""
+    """Check the units and the sampling of a sequence, and that driven axes have a gradient."""
     for i, amplitude in enumerate(entry["drive_amplitude_mT"]):
         if 0 < amplitude < SMALLEST_AMPLITUDE_MT:
             entries.fault(
@@ -86,7 +86,7 @@ def driven_axes(sequence: Entry) -> tuple[bool, ...]:
 
 
 def samples_of_cycle(sequence: Entry, driven: Sequenced[bool]) -> int | None:
-    """Return the time samples of a cycle, None if that is no whole number."""
+    """Return the number of time samples of a cycle, None if it is not whole."""
     dividers = [d for d, on in zip(sequence["dividers"], driven, strict=True) if on]
     cycle = math.lcm(*dividers) / sequence["base_frequency_Hz"]
     samples = cycle * sequence["sampling_rate_Hz"]

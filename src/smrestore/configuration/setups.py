@@ -1,4 +1,4 @@
-"""What scans that belong together must share, and what virtual ones cannot have."""
+"""What scans that belong together must share, and what virtual scans cannot have."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ def is_virtual(scan: Entry | None) -> bool:
 def check_leakage(
     entries: Entries, key: Key, settings: Entry, scans: Sequence[Entry | None]
 ) -> None:
-    """Check that the spectral leakage of scans can be corrected, as far as it is known."""
+    """Check that the spectral leakage of scans can be corrected, as far as this is known."""
     if settings["spectral_leakage"] != "correct":
         return
     for scan in filter(is_virtual, scans):
@@ -37,7 +37,7 @@ def check_same_setup(
     calibration: Entry | None,
     parts: Iterable[str] = ("scanner", "sequence"),
 ) -> None:
-    """Check that a virtual scan was measured as the calibration was."""
+    """Check that a virtual scan has the same settings as the calibration."""
     if not scan or not calibration or not scan["source"] == calibration["source"] == "virtual":
         return
     for part in parts:
@@ -52,10 +52,10 @@ def check_same_setup(
 def check_outer_voxels(
     entries: Entries, key: Key, scan: Entry | None, calibration: Entry | None
 ) -> None:
-    """Check that the grid of a virtual scan reaches as far as that of a calibration.
+    """Check that the outer voxels of a virtual scan and a calibration have the same centers.
 
-    Voxels may be finer: the outer ones have the same centers, so that the tracer, whose anisotropy
-    grows with the field up to the edge of the grid, is the same.
+    The voxels may be finer. But the anisotropy of the tracer grows with the field up to the edge of
+    the grid, so the tracer is the same only if both grids end at the same place.
     """
     grids = [scan and entries.get("grids", scan.get("grid")) for scan in (scan, calibration)]
     if None in grids:

@@ -1,4 +1,4 @@
-"""Tables of the study, with its values beside ours."""
+"""Tables of the study: our values and the published ones."""
 
 from typing import Annotated, Literal
 
@@ -36,7 +36,7 @@ class Table(Settings):
     """A table: mean, 95 % confidence interval and n, in CSV, Markdown and LaTeX.
 
     Each measurement also has a table `transfer-{measurement}`, and the workflow makes `claims` and
-    `calibration-time`, so no entry may be called this.
+    `calibration-time`. So no entry may have one of these names.
     """
 
     number: Whole = setting(..., "number of the table in the study", ge=2, le=6)
@@ -55,8 +55,8 @@ class Table(Settings):
     )
     published: dict[str, Published] = setting(
         ...,
-        "method of ours: method of the published rows beside it; others stand without. The claims "
-        "of the study use it, too",
+        "our method: method of the published rows beside it. Methods that are not named have no "
+        "such rows. The claims of the study use it, too",
     )
 
 

@@ -1,4 +1,4 @@
-"""What experiments and test sets share: a task with options, a dataset and a noise pool."""
+"""Checks that experiments and test sets share: task, dataset and noise pool."""
 
 import math
 
@@ -9,19 +9,19 @@ from smrestore.tasks.options import TASKS
 
 
 def factor_of(entry: Entry) -> int:
-    """Return the restored voxels per measured one and axis, of an entry with a task."""
+    """Return the restored voxels per measured one and axis for an entry with a task."""
     if "factor" not in TASKS[entry["task"]].model_fields:
         return 1
     return {**entry, **entry.get("degradation", {})}.get("factor", 1)
 
 
 def restored_size(dataset: Entry, entry: Entry) -> int:
-    """Return the largest side of the ground truths of an experiment or a test set in voxels."""
+    """Return the largest side in voxels of the ground truths of an experiment or a test set."""
     return -(-dataset["grid"]["maximum_size"] * dataset["refinement"] // _truth_spacing(entry))
 
 
 def check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
-    """Check task, dataset with its splits, dimension and noise pool of what uses them."""
+    """Check task, dataset with its splits, dimension and noise pool of an entry."""
     name = entry["dataset"]
     dataset = entries.refer((*key, "dataset"), name, "datasets", what="dataset")
     pool = entries.refer((*key, "noise_pool"), entry["noise_pool"], "noise_pools", what="pool")
@@ -47,12 +47,12 @@ def check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry 
 
 
 def _truth_spacing(entry: Entry) -> int:
-    """Return the voxels of a stored component from one voxel of its ground truth to the next."""
+    """Return the spacing of the ground truth in voxels of the stored component."""
     return entry["degradation"].get("truth_spacing", 1)
 
 
 def _most_voxels(dataset: Entry, entry: Entry) -> int:
-    """Return the most voxels that are measured of a component of an experiment or a test set."""
+    """Return the largest number of measured voxels of a component of an entry."""
     grid, dimension = dataset["grid"], dataset["dimension"]
     # Of all grids of the same average size, the most regular one has the most voxels.
     total = dimension * grid["maximum_size"]

@@ -1,15 +1,16 @@
 """Test sets: components of the test split with noise of known strength."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.methods import check_methods
 from smrestore.configuration.noise_pools import noise_frames, overlap
 from smrestore.configuration.tasks import check_data
+from smrestore.support.choices import ParticleState, SigmaConvention
 from smrestore.support.faults import Key
 from smrestore.support.settings import Dimension, Natural, Once, Settings, Text, setting, vector
 from smrestore.tasks.options import Degradation, DenoisingOptions, TaskName
-from smrestore.training.settings import SIGMA_CONVENTION, Sigma, SigmaConvention
+from smrestore.training.settings import SIGMA_CONVENTION, Sigma
 
 
 class TestSet(Settings):
@@ -27,7 +28,7 @@ class TestSet(Settings):
     components_per_matrix: Natural = setting(
         ..., "components drawn from each matrix of the test split", ours=True
     )
-    particle_state: Literal["fluid", "immobilized"] | None = setting(
+    particle_state: ParticleState | None = setting(
         None, "matrices with these particles only; all if left out", study="`fluid` in the ablation"
     )
     sigma: Annotated[vector(Sigma, 1, 100), Once] = setting(
@@ -40,7 +41,7 @@ class TestSet(Settings):
 
 
 def check(entries: Entries, key: Key, entry: Entry) -> None:
-    """Check data and methods of a test set, and that no method was trained with its noise."""
+    """Check data and methods of a test set, and that no network was trained with its noise."""
     check_data(entries, key, entry, "test")
     check_methods(entries, key, entry, entry["dimension"])
     noise = noise_frames(entries, entry["noise_pool"])

@@ -1,14 +1,16 @@
 """Scans from files: checked, and linked to where the workflow looks for scans."""
 
 from pathlib import Path
+from typing import get_args
 
 from smrestore.mdf.file import open_mdf
 from smrestore.mdf.sliced import write_slice
 from smrestore.mdf.system_matrix import calibration_of
+from smrestore.support.choices import ScanKind
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path
 
-KINDS = ("empty", "calibration", "phantom")
+KINDS = get_args(ScanKind)
 
 
 def import_scan(

@@ -1,9 +1,9 @@
 """Restoration methods, classical and learned, behind one interface.
 
 A method takes a list of degraded components and returns the restored images in the same order and
-units. Evaluation, restoration of scans and figures see no difference between methods. What can be
-chosen of each is in :mod:`smrestore.methods.options`. Functions are loaded when they are asked for
-(PEP 562): a configuration is checked without the libraries that they need.
+units. So evaluation, restoration of scans and figures treat all methods alike. The options of each
+are in :mod:`smrestore.methods.options`. Functions are loaded when they are first used (PEP 562), so
+a configuration is checked without the libraries that they need.
 """
 
 from collections.abc import Mapping
@@ -48,15 +48,15 @@ def load_method(
     model
         Weights of a trained network with its card beside them, None for a classical method.
     task
-        What the network must have been trained for; None takes any.
+        What the network must have been trained for. None allows any task.
     inference
-        How the network is used, see :class:`smrestore.methods.options.Inference`.
+        How the network is used: see :class:`smrestore.methods.options.Inference`.
 
     Raises
     ------
     InputError
-        If both or neither are given, the method is unknown, or the model cannot be loaded or was
-        trained for another task.
+        If both or neither of them are given, the method is unknown, or the model cannot be loaded
+        or was trained for another task.
     """
     if (baseline is None) == (model is None):
         raise InputError("give either a baseline or a model", field="method")

@@ -1,11 +1,11 @@
 """Biharmonic inpainting: missing voxels become as smooth as the known ones around them allow.
 
-With the Laplacian L of the grid, the squared Laplacian of the image is zero at all missing voxels:
-L^2 u = 0 there, known voxels stay (Damelin and Hoang 2018, Int. J. Math. Math. Sci. 3950312). At
-the borders L mirrors the image about the outer voxel edge (du/dn = 0), and results are limited to
-the range of the known voxels, for real and imaginary part on its own. Both are the rules of
-scikit-image, whose numbers these are. The matrix depends on the mask alone: it is factorised once
-for all images and both parts.
+The squared Laplacian of the image is zero at all missing voxels, L^2 u = 0, and known voxels stay
+(Damelin and Hoang 2018, Int. J. Math. Math. Sci. 3950312). At the borders the Laplacian L mirrors
+the image about the outer voxel edge (du/dn = 0). Results are limited to the range of the known
+voxels, separately for real and imaginary part. Both are rules of scikit-image, and the results are
+the same. The matrix depends only on the mask, so it is factorised once for all images and both
+parts.
 """
 
 import functools
@@ -19,9 +19,9 @@ from scipy.sparse.linalg import SuperLU, splu
 from smrestore.support.errors import InputError
 
 IMAGES = 64
-"""Images that are filled at a time, to bound the memory."""
+"""Number of images that are filled at a time, to limit the memory."""
 COLUMNS = 4
-"""Right-hand sides that SuperLU solves at a time; with more it takes several times as long."""
+"""Number of right-hand sides that SuperLU solves at a time. More are several times slower."""
 
 
 def inpaint_biharmonic(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -30,20 +30,20 @@ def inpaint_biharmonic(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     images
-        Real or complex, (n, *grid) or one image (*grid). What stands at missing voxels does not
+        Real or complex, (n, *grid) or one image (*grid). The values at missing voxels do not
         matter.
     mask
-        bool (*grid), True = missing. Axes of one voxel play no part, so (Nx, Ny, 1) is 2D.
+        bool (*grid), True = missing. Axes of one voxel have no effect, so (Nx, Ny, 1) is 2D.
 
     Returns
     -------
     numpy.ndarray
-        Of the shape and type of ``images`` (float64 for integers). Computed in 64 bits.
+        Same shape and type as ``images`` (float64 for integers). It is computed in 64 bits.
 
     Raises
     ------
     InputError
-        If the mask does not fit the images or leaves no voxel, or a known value is not finite.
+        If the mask does not fit the images, all voxels are missing, or a known value is not finite.
     """
     images, mask = np.asarray(images), np.asarray(mask)
     if images.shape[images.ndim - mask.ndim :] != mask.shape or images.ndim - mask.ndim not in (
@@ -65,9 +65,9 @@ def inpaint_biharmonic(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def inpaint_biharmonic_each(
     images: Sequence[np.ndarray], masks: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Fill images (*grid) that have a mask each; grids may differ, too.
+    """Fill images (*grid), each with its own mask. Their grids may differ, too.
 
-    Images with equal masks share the factorisation. Otherwise as :func:`inpaint_biharmonic`.
+    Images with equal masks share the factorisation. All else is as in :func:`inpaint_biharmonic`.
 
     Returns
     -------
@@ -100,11 +100,11 @@ class Filling:
     Attributes
     ----------
     missing, known
-        Flat indices of the missing voxels, and of any known one.
+        Flat indices of the missing voxels, and of one known voxel.
     rows
-        Of L^2, those of missing voxels.
+        Rows of L^2 for the missing voxels.
     factors
-        Of the entries of L^2 between missing voxels, None if none is missing.
+        Factors of the entries of L^2 between missing voxels, None if none is missing.
     """
 
     missing: np.ndarray
@@ -167,9 +167,10 @@ class Filling:
 
 @functools.lru_cache(maxsize=32)
 def _squared_laplacian(shape: tuple[int, ...]) -> sparse.csr_array:
-    """Return L^2 of a grid, with voxels in C order; the 13 or 25 points of 2D or 3D in a row.
+    """Return L^2 of a grid with voxels in C order. A row has 13 entries in 2D and 25 in 3D.
 
-    With mirrored ends, L is what it is on a graph: the neighbors of a voxel minus their number.
+    With mirrored ends, L is that of a graph: the sum of the neighbors of a voxel minus their number
+    times the voxel itself.
     """
     size = int(np.prod(shape))
     diagonals, strides, neighbors = [], [], np.zeros(size)

@@ -1,4 +1,4 @@
-"""Classical methods by name and options, as the configuration gives them."""
+"""Classical methods by name and options, as in the configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Agreement with what was measured."""
+"""Agreement of restored components with the measurement."""
 
 import numpy as np
 
@@ -11,20 +11,20 @@ def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarr
     """Let measured voxels change by at most ``limit`` standard deviations of their noise.
 
     The magnitude of complex Gaussian noise exceeds three standard deviations with a probability of
-    exp(-9), so a larger change of a measured voxel is an error of the method rather than noise that
-    it took away. Without noise, measured voxels stay as they are.
+    exp(-9). So a larger change of a measured voxel is rather an error of the method than removed
+    noise. Without noise, measured voxels stay as they are.
 
     Parameters
     ----------
     restored
-        complex64 of the restored grid, in the units of the component.
+        complex64 on the restored grid, in the units of the component.
     item
-        What was measured. Its ``sigma`` is taken for its noise.
+        What was measured. Its noise is taken to be ``sigma``.
 
     Returns
     -------
     numpy.ndarray
-        complex64 of the same grid; voxels that were not measured are those of ``restored``.
+        complex64 on the same grid. Voxels that were not measured are those of ``restored``.
     """
     result = restored.copy()
     every = (slice(None, None, item.spacing),) * 3
@@ -40,9 +40,9 @@ def within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarr
 def spectrum_within_noise(restored: np.ndarray, item: Degraded, limit: float) -> np.ndarray:
     """Let cosine coefficients change by at most ``limit`` standard deviations of their noise.
 
-    What the method took away is filtered by :func:`smrestore.methods.cosine`, and what stands
-    out of the noise is given back: a pattern over many voxels, each within its noise, is an error
-    of the method nevertheless. Without noise, nothing changes.
+    A pattern over many voxels can be an error of the method even if each voxel is within its noise.
+    So :func:`smrestore.methods.cosine.dct_filter` is applied to what the method removed, and what
+    remains is added again. Without noise, the result is the measured image.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ def spectrum_within_noise(restored: np.ndarray, item: Degraded, limit: float) ->
     Returns
     -------
     numpy.ndarray
-        complex64 of the same grid.
+        complex64 on the same grid.
 
     Raises
     ------
     InputError
-        If voxels were not measured.
+        If some voxels were not measured.
     """
     if item.missing is not None or item.spacing > 1:
         raise InputError(

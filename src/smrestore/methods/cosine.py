@@ -10,8 +10,8 @@ OMEGA = 2.75
 def dct_filter(image: np.ndarray, sigma: float, omega: float = OMEGA) -> np.ndarray:
     """Denoise a component by soft thresholding of its DCT coefficients.
 
-    The orthonormal n-D DCT-II of the complex image is shrunk in magnitude by ``omega * sigma``,
-    with its phase kept, and transformed back.
+    The magnitudes of the orthonormal n-D DCT-II of the complex image shrink by ``omega * sigma``.
+    Their phases stay, and the result is transformed back.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def dct_filter(image: np.ndarray, sigma: float, omega: float = OMEGA) -> np.ndar
     Returns
     -------
     numpy.ndarray
-        complex64, of the same shape.
+        complex64 of the same shape.
     """
     spectrum = scipy.fft.dctn(image.real, norm="ortho") + 1j * scipy.fft.dctn(
         image.imag, norm="ortho"

@@ -1,4 +1,4 @@
-"""First guesses: what a classical method makes of a component, for a network to refine."""
+"""First guesses: a classical method restores a component, and a network refines the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from smrestore.tasks.degradation import Degraded
 class FirstGuess:
     """A classical method before a network.
 
-    The network sees images on the restored grid, complete, and is told which voxels were measured.
-    A network that starts as the identity then starts with what the classical method reaches.
+    The network sees complete images on the restored grid, and which of their voxels were measured.
+    If it starts as the identity, it starts with the quality of the classical method.
 
     Attributes
     ----------
     method
         The classical method.
     error_share
-        Share of the error that the method makes at measured voxels, if it sees every second of them
-        only: the network is told it as noise, beside that of the measurement. An interpolation by
-        cubic splines is wrong by a sixteenth of that where the component is smooth.
+        The method also restores the measured voxels from every second of them. This share of its
+        error is told to the network as noise, besides the noise of the measurement. For smooth
+        components, the error of cubic splines between measured voxels is a sixteenth of it.
     """
 
     method: Method
@@ -32,7 +32,7 @@ class FirstGuess:
 
     @classmethod
     def of(cls, options: Mapping[str, object] | ClassicalOptions | None) -> "FirstGuess | None":
-        """Return the guess by ``{"method": name, **options}``, None without options."""
+        """Return the first guess by ``{"method": name, **options}``, None without options."""
         if options is None:
             return None
         options = dict(options)
@@ -40,7 +40,7 @@ class FirstGuess:
         return cls(classical_method(options), error_share)
 
     def __call__(self, batch: Sequence[Degraded]) -> list[Degraded]:
-        """Return each component as guessed, in the same units, ``missing`` where not measured."""
+        """Return the guess of each component in its units; ``missing`` was not measured."""
         return [
             Degraded(np.asarray(image, np.complex64), self._sigma(item), unmeasured(item))
             for item, image in zip(batch, self.method(batch), strict=True)
@@ -60,7 +60,7 @@ class FirstGuess:
 def unmeasured(item: Degraded) -> np.ndarray | None:
     """Return which voxels of the restored grid were not measured, bool (Nx, Ny, Nz); None if none.
 
-    Both kinds are known: missing voxels of a grid, and those between the voxels of a coarser one.
+    These are missing voxels of the measured grid, and the voxels between those of a coarser one.
     """
     if item.spacing == 1:
         return item.missing

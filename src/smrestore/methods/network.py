@@ -22,25 +22,25 @@ from smrestore.tasks import make_task
 from smrestore.tasks.degradation import Degraded
 
 VOXELS = {"cpu": 2**16, "cuda": 2**20}
-"""Voxels in a batch: 64 patches of 32 x 32, or one of 40 x 40 x 40, on a CPU."""
+"""Voxels in a batch on a CPU: 64 patches of 32 x 32, or one of 40 x 40 x 40."""
 OVERLAP = 4
 """Tiles overlap by this fraction of the patch."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A component, or a tile of it, and where it lies.
+    """A component or a tile of it, and its place.
 
     Attributes
     ----------
     item
         Number of the component.
     image, known
-        Measured values, complex64 (*size), and which of them are no holes.
+        Measured values, complex64 (*size), and which of them were measured.
     place, restored
-        Where they lie on the patch of measured voxels, and on that of restored ones.
+        Their place on the patch of measured voxels, and on that of restored ones.
     target
-        Where the restored ones lie on the restored grid.
+        Place of the restored ones on the restored grid.
     """
 
     item: int
@@ -53,13 +53,13 @@ class _Part:
 
 @dataclass
 class NetworkMethod:
-    """A network as a restoration method; calls are batched by patch size.
+    """A network as a restoration method. Parts with patches of one size form a batch.
 
-    Components are padded to the patch that the network was trained with, in the middle; grids
-    beyond it run at their own size, or in tiles. ``patch`` is its side in measured voxels, each of
-    which stands for ``spacing`` restored ones along each axis; in restored ones if the network
-    refines a ``guess`` on the restored grid. ``flips`` tells whether the network was trained with
-    mirrored components.
+    Components are put into the middle of the patch that the network was trained with. Larger grids
+    are restored at their own size, or in tiles. ``patch`` is the side of the patch in measured
+    voxels, each of which stands for ``spacing`` restored ones along each axis. If the network
+    refines a ``guess`` on the restored grid, it is the side in restored voxels. ``flips`` tells
+    whether the network was trained with mirrored components.
     """
 
     network: nn.Module
@@ -85,13 +85,13 @@ class NetworkMethod:
     def load(
         cls, path: str | Path, task: str | None = None, inference: Inference | None = None
     ) -> "NetworkMethod":
-        """Load ``weights.safetensors`` with its card, onto the GPU if there is one.
+        """Load ``weights.safetensors`` and its card, onto the GPU if there is one.
 
         Raises
         ------
         InputError
-            If the model cannot be loaded, was trained for another task than the one given, or
-            cannot be used as demanded.
+            If the model cannot be loaded, was trained for another task than the given one, or
+            cannot be used in the demanded way.
         """
         network, card = load_model(path)
         settings = card["settings"]
@@ -123,7 +123,7 @@ class NetworkMethod:
         Raises
         ------
         InputError
-            If a network for planes is given volumes, or one for another spacing of the voxels.
+            If the network is for planes and gets volumes, or for another spacing of voxels.
         """
         for item in batch:
             self._check(item)
@@ -164,7 +164,7 @@ class NetworkMethod:
     def _parts(
         self, number: int, item: Degraded, turn: complex
     ) -> Iterator[tuple[tuple[int, ...], _Part]]:
-        """Yield the component as a whole or in tiles, each with its patch size."""
+        """Yield a component as a whole or in tiles, each with its patch size."""
         size = item.image.shape[: self.dimension]
         whole = item.restored_size[: self.dimension]
         image = (item.image / turn).reshape(size)
@@ -214,7 +214,7 @@ class NetworkMethod:
     def _restore(
         self, parts: Sequence[_Part], patch: tuple[int, ...], sigma: np.ndarray, size: int
     ) -> Iterator[tuple[_Part, np.ndarray]]:
-        """Yield each part with its restored image, ``size`` of them at a time or fewer."""
+        """Yield each part with its restored image, at most ``size`` of them at a time."""
         start = 0
         while start < len(parts):
             chosen = parts[start : start + size]
@@ -268,7 +268,7 @@ def _turn(channels: torch.Tensor, quarters: int) -> torch.Tensor:
 
 
 def _starts(size: int, patch: int) -> list[int]:
-    """Return where tiles of the patch start along an axis: evenly spread, overlapping."""
+    """Return where tiles of the patch start along an axis. They are evenly spread and overlap."""
     if size <= patch:
         return [0]
     stride = max(1, patch - patch // OVERLAP)

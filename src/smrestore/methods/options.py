@@ -1,13 +1,13 @@
-"""What can be chosen of methods: options of classical ones, and how networks are used.
+"""Options of methods: of classical ones, and of the use of networks.
 
-A new classical method is one file with its function and one entry here. Nothing here imports
+A new classical method is one file with its function and one entry here. This module imports no
 numerical libraries.
 """
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from smrestore.support.choices import Ensemble
+from smrestore.support.choices import Alignment, Ensemble
 from smrestore.support.settings import (
     Flag,
     Number,
@@ -40,7 +40,7 @@ class ClassicalOptions(Settings):
 
 
 class DctFilter(ClassicalOptions):
-    """Soft threshold in the discrete cosine domain, for denoising."""
+    """Soft thresholding in the discrete cosine domain, for denoising."""
 
     tasks: ClassVar[tuple[str, ...]] = ("denoising",)
 
@@ -62,10 +62,10 @@ class Spline(ClassicalOptions):
     tasks: ClassVar[tuple[str, ...]] = ("accelerated-calibration", "upsampling")
 
     method: Literal["spline"] = "spline"
-    alignment: Literal["aligned", "half-pixel"] = setting(
+    alignment: Alignment = setting(
         ...,
-        "`aligned`: measured voxels where they were measured. `half-pixel`: as the centers of "
-        "blocks, as common image resizing has it",
+        "`aligned`: voxels are where they were measured. `half-pixel`: they are the centers of "
+        "blocks, as in common image resizing",
         study="not given; its numbers look like `half-pixel`",
     )
 
@@ -100,8 +100,8 @@ class GuessedSpline(Spline):
 
     error_share: Number = setting(
         0.0,
-        "the spline is tried on every second of the measured voxels; this share of its error at "
-        "the others is told to the network as noise",
+        "the spline also restores the measured voxels from every second of them; this share of its "
+        "error is told to the network as noise",
         ours=True,
         ge=0,
         le=10,
@@ -118,7 +118,7 @@ AnyGuess = either(DctFilter, GuessedSpline, Biharmonic, by="method")
 
 
 class Inference(Settings):
-    """How a trained network is used; a change repeats no training."""
+    """How a trained network is used. A change repeats no training."""
 
     ensemble: Annotated[vector(Ensemble, 0, 2), Once] = setting(
         (),
@@ -130,13 +130,13 @@ class Inference(Settings):
     )
     tile: Flag = setting(
         False,
-        "restore grids beyond the patch in tiles of its size that overlap by a quarter and are "
-        "blended, instead of as a whole: less memory, and no network sees more than in training",
+        "restore grids larger than the patch in tiles of its size, which overlap by a quarter and "
+        "are blended. This takes less memory, and the network sees no more than in training",
         ours=True,
     )
     within_noise: Number | None = setting(
         None,
-        "measured voxels change by at most so many standard deviations of their noise, so that a "
+        "measured voxels change by at most this many standard deviations of their noise, so that a "
         "network cannot spoil a scan with little noise; no limit if left out",
         study="not done",
         gt=0,
@@ -144,8 +144,8 @@ class Inference(Settings):
     )
     spectrum_within_noise: Number | None = setting(
         None,
-        "the same of the coefficients of the cosine transform, for denoising: what a network took "
-        "away is given back where it stands out of the noise as a pattern; no limit if left out",
+        "the same for the coefficients of the cosine transform, for denoising: a pattern that the "
+        "network removed is added again if it stands out of the noise; no limit if left out",
         study="not done",
         gt=0,
         le=1000,

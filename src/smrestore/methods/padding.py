@@ -1,4 +1,4 @@
-"""Padding of components of any grid size to one patch, with the mask of valid voxels."""
+"""Padding of components of any grid size to one patch, and the mask of valid voxels."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ import numpy as np
 def random_offset(
     size: tuple[int, ...], patch: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[int, ...]:
-    """Return where a grid starts in the patch, uniform over all places."""
+    """Return a random start of a grid in the patch. All places are equally likely."""
     return tuple(int(rng.integers(p - n + 1)) for n, p in zip(size, patch, strict=True))
 
 
 def centered_offset(size: tuple[int, ...], patch: tuple[int, ...]) -> tuple[int, ...]:
-    """Return where a grid starts in the middle of the patch."""
+    """Return the start of a grid in the middle of the patch."""
     return tuple((p - n) // 2 for n, p in zip(size, patch, strict=True))
 
 
@@ -21,15 +21,15 @@ def window(size: tuple[int, ...], offset: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 def refined(place: tuple[slice, ...], spacing: int, size: tuple[int, ...]) -> tuple[slice, ...]:
-    """Return the place of a restored grid of ``size`` whose measured grid is at ``place``.
+    """Return the place of a restored grid of ``size``; its measured grid is at ``place``.
 
-    The restored patch has ``spacing`` voxels for each of the measured one.
+    The restored patch has ``spacing`` voxels for each measured one along each axis.
     """
     return window(size, tuple(spacing * axis.start for axis in place))
 
 
 def embed(image: np.ndarray, patch: tuple[int, ...], place: tuple[slice, ...]) -> np.ndarray:
-    """Return a complex image as float32 (2, *patch), real and imaginary part, zero outside."""
+    """Return a complex image as float32 (2, *patch): real and imaginary part, 0 outside."""
     channels = np.zeros((2, *patch), dtype=np.float32)
     channels[0][place] = image.real
     channels[1][place] = image.imag

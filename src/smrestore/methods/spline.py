@@ -1,12 +1,12 @@
 """Cubic spline interpolation of components that were measured at every s-th voxel.
 
 ``aligned`` puts the samples where they were measured, at voxels 0, s, 2s, ... ``half-pixel`` is
-what ready-made image resizing does: it takes samples as the centers of larger pixels, as if they
-had been measured at (s - 1)/2, s + (s - 1)/2, ..., and so shifts the image by (s - 1)/2 voxels. It
+what ready-made image resizing does. It takes samples as the centers of larger pixels, as if they
+had been measured at (s - 1)/2, s + (s - 1)/2, ..., so it shifts the image by (s - 1)/2 voxels. It
 is here for comparison, since published numbers look like it.
 
-Which rule holds at the ends was chosen by the mean PSNR over 60 noise-free components of each of 6
-simulated 2D matrices, up to 32 x 32 voxels, in dB:
+The rule at the ends was chosen by the mean PSNR over 60 noise-free components of each of 6
+simulated 2D matrices of up to 32 x 32 voxels, in dB:
 
 | ends, beyond the last sample | x2   | x4   |
 |:-----------------------------|-----:|-----:|
@@ -19,12 +19,14 @@ simulated 2D matrices, up to 32 x 32 voxels, in dB:
 
 import functools
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
+from smrestore.support.choices import Alignment
 from smrestore.support.errors import InputError
 
-ALIGNMENTS = ("aligned", "half-pixel")
+ALIGNMENTS = get_args(Alignment)
 ENDS = ("natural", "not-a-knot", "clamped")
 BEYOND = ("hold", "linear")
 
@@ -45,24 +47,24 @@ def spline_upsample(
     image
         Real or complex, of any number of axes: samples at voxels 0, s, 2s, ... along each.
     factor
-        s, for all axes or for each of them. Along axes that have one voxel in ``shape`` it plays
-        no part.
+        s, for all axes or for each of them. It has no effect along axes with one voxel in
+        ``shape``.
     shape
-        Voxels of the fine grid; along each axis the image has ceil(N / s) samples.
+        Voxels of the fine grid. Along an axis with N of them, the image has ceil(N / s) samples.
     alignment
         ``aligned``, or ``half-pixel`` for the image that is shifted by (s - 1)/2 voxels.
     ends
-        Of the spline at the outer samples: ``natural`` (second derivative zero), ``not-a-knot``
-        (exact for cubic polynomials) or ``clamped`` (first derivative zero). Two samples make a
-        straight line (with ``clamped`` a smooth step), a single one a constant.
+        Rule for the outer samples: ``natural`` (second derivative zero), ``not-a-knot`` (exact for
+        cubic polynomials) or ``clamped`` (first derivative zero). Two samples give a straight line
+        (with ``clamped`` a smooth step), and a single one gives a constant.
     beyond
-        Beyond the outer samples ``hold`` repeats their value, ``linear`` continues with the slope
-        of the spline. The first amplifies noise less.
+        Rule beyond the outer samples: ``hold`` repeats their value, and ``linear`` continues with
+        the slope of the spline. The first amplifies noise less.
 
     Returns
     -------
     numpy.ndarray
-        Of the given shape; float32 and complex64 stay what they are, others are float64 or
+        Of the given shape. float32 and complex64 keep their type, others become float64 or
         complex128.
 
     Raises
@@ -100,7 +102,7 @@ def spline_upsample(
 def _weights(
     samples: int, factor: int, length: int, alignment: str, ends: str, beyond: str
 ) -> np.ndarray:
-    """Return what each sample adds to each voxel along an axis, float64 (length, samples)."""
+    """Return the weight of each sample in each voxel along an axis, float64 (length, samples)."""
     if samples == 1:
         return np.ones((length, 1))
     places = factor * np.arange(samples)

@@ -1,14 +1,14 @@
-"""Twin frequencies: components of one mixing order, which are the same image measured again.
+"""Twin frequencies: components of one mixing order, which measure the same image again.
 
-The mean moment is an even function of each drive phase, so that all bins
-|n_x m_x +- n_y m_y +- n_z m_z| of a mixing order (n_x, n_y, n_z) hold the same image in an
-equilibrium model, up to a factor that is proportional to the frequency. A 2D scan holds most images
-twice and a 3D scan four times, with noise of its own each time. Averaged by their signal-to-noise
-ratios they are worth up to 3 and 6 dB.
+In an equilibrium model, the mean moment is an even function of each drive phase. So all bins
+|n_x m_x +- n_y m_y +- n_z m_z| of a mixing order (n_x, n_y, n_z) have the same image, up to a
+factor that is proportional to the frequency. A 2D scan has most images twice and a 3D scan four
+times, each time with other noise. An average, weighted by signal-to-noise ratios, gains up to 3 and
+6 dB.
 
-Where particles relax, twins differ in phase and somewhat in shape, and several mixing orders that
-fall on one bin make them differ, too. Both is measured, not assumed: the factor between two images
-is estimated from the images, and what they differ in beyond noise counts as further noise of the
+If particles relax, twins differ in phase and somewhat in shape. They also differ where several
+mixing orders fall on one bin. Nothing of this is assumed: the factor between two images is
+estimated from the images, and their differences beyond the noise count as additional noise of the
 twin.
 """
 
@@ -21,11 +21,11 @@ from smrestore.support.errors import InputError
 from smrestore.support.progress import progress_bar
 
 FALSE_ALARM = 1e-4
-"""Probability that pure noise passes for a twin: the factor of an image that is not seen in the
-other one means nothing."""
+"""Probability that pure noise is taken for a twin. If an image is not seen in the other one, the
+factor between them means nothing."""
 MINIMUM_CORRELATION = 0.7
-"""Of two images, corrected for their noise. Below, less than half of the energy of a twin is the
-image that is looked for. Twins of equilibrium models reach 0.97 and more."""
+"""Smallest correlation of two images, corrected for their noise. Below it, less than half of the
+energy of a twin is the wanted image. Twins of equilibrium models reach 0.97 and more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +35,11 @@ class TwinCombination:
     Attributes
     ----------
     images
-        complex64 (K, Nx, Ny, Nz), each in the units and phase of the component it stands for.
+        complex64 (K, Nx, Ny, Nz), each in the units and phase of its component.
     noise
-        Standard deviation of the complex noise that is left in each, float64 (K,).
+        Standard deviation of the remaining complex noise of each, float64 (K,).
     n_twins
-        How many twins have a share in each, int64 (K,).
+        Number of twins that contribute to each, int64 (K,).
     """
 
     images: np.ndarray
@@ -48,25 +48,25 @@ class TwinCombination:
 
 
 def twin_groups(mixing_order: np.ndarray | None, n_components: int) -> list[np.ndarray]:
-    """Return the components that share their mixing order but for signs.
+    """Return the groups of components that have the same mixing order up to signs.
 
     Parameters
     ----------
     mixing_order
-        Of each component of **one** receive channel, int (K, 3), as from
-        :func:`smrestore.physics.mixing_orders`. Bins that no order reaches have no twins.
+        Of each component of **one** receive channel, int (K, 3), as given by
+        :func:`smrestore.physics.mixing_orders`. Bins without a mixing order have no twins.
     n_components
         K.
 
     Returns
     -------
     list of numpy.ndarray
-        Ascending indices of the members of each group, of two at least.
+        Ascending indices of the members of each group. A group has at least two.
 
     Raises
     ------
     InputError
-        If the mixing orders are missing or not K triples of integers.
+        If the mixing orders are missing, or are not K triples of integers.
     """
     orders = np.asarray(mixing_order)
     if mixing_order is None or orders.shape != (n_components, 3) or orders.dtype.kind not in "iu":
@@ -91,32 +91,32 @@ def combine_twins(
 ) -> TwinCombination:
     """Combine every component of a channel with its twins, weighted by their SNR.
 
-    With images divided by their noise, the factor between two of them is that of total least
-    squares, so that noise biases it on neither side (Golub and Van Loan 1980, SIAM J. Numer. Anal.
-    17, 883). A twin takes part if the two images correlate more than noise alone would
-    (:data:`FALSE_ALARM`) and, corrected for noise, by :data:`MINIMUM_CORRELATION`. Its weight is
-    the inverse of its noise, in units of the component, plus what the images differ in beyond their
-    noise. So a weak or unlike twin has little influence, and a component without twins stays as it
-    is.
+    Images are divided by their noise. Total least squares gives the factor between two of them, so
+    that the noise of neither biases it (Golub and Van Loan 1980, SIAM J. Numer. Anal. 17, 883). A
+    twin is used if two conditions hold: the two images correlate more than noise alone would
+    (:data:`FALSE_ALARM`), and their correlation, corrected for noise, is at least
+    :data:`MINIMUM_CORRELATION`. Its weight is the inverse of a variance: that of its noise, in
+    units of the component, plus that of the difference of the images beyond their noise. So a weak
+    or unlike twin has little influence, and a component without twins stays as it is.
 
-    Beyond the result, a group of twins is held at a time.
+    Besides the result, one group of twins is in memory at a time.
 
     Parameters
     ----------
     images
         complex (K, Nx, Ny, Nz): components of **one** receive channel with independent noise, or
-        anything that gives them for ascending indices.
+        an object that returns them for ascending indices.
     noise
         Standard deviation of the complex noise of each, float64 (K,), in units of the images. If it
-        is overstated, small differences of shape pass for noise and cost quality at high SNR. A
-        component with zero noise is taken as it is and gives nothing to others.
+        is too large, small differences of shape are taken for noise, which costs quality at high
+        SNR. A component with zero noise stays as it is, and is not used for others.
     mixing_order
         See :func:`twin_groups`.
 
     Raises
     ------
     InputError
-        If shapes disagree, mixing orders are missing, or a value is not finite.
+        If shapes do not match, mixing orders are missing, or a value is not finite.
     """
     noise = np.asarray(noise, dtype=np.float64)
     if len(images.shape) != 4 or noise.shape != images.shape[:1]:
@@ -147,7 +147,7 @@ def combine_twins(
 
 
 def _weights(gram: np.ndarray, n_voxels: int) -> np.ndarray:
-    """Return what each image adds to each component, complex (G, G); white noise of variance 1.
+    """Return the weight of each image in each component, complex (G, G). Noise has variance 1.
 
     ``gram[i, j]`` is the mean of conj(y_i) y_j over the voxels.
     """

@@ -1,8 +1,8 @@
 """Network architectures, one module per architecture.
 
-A network maps a batch of padded components, real and imaginary part as channels, and the mask of
-known voxels to restored components; :class:`smrestore.networks.base.Network` says how. What can be
-chosen of each is in :mod:`smrestore.networks.options`.
+A network takes a batch of padded components (real and imaginary part as channels) and the mask of
+known voxels. It returns restored components: see :class:`smrestore.networks.base.Network`. The
+options of all networks are in :mod:`smrestore.networks.options`.
 """
 
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ def build_network(name: str, dimension: int, **sizes: object) -> "Network":
     Raises
     ------
     InputError
-        If the name, a size or the dimension is unknown to the architecture.
+        If the name is unknown, or the architecture does not allow a size or the dimension.
     """
     if name not in NETWORKS:
         raise InputError(

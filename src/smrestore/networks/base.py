@@ -9,13 +9,14 @@ from torch import nn
 class Network(nn.Module, ABC):
     """A network that restores a batch of components in one call.
 
-    It is built from its dimension and its options, see :mod:`smrestore.networks.options`.
+    It is built from its dimension and its options (:mod:`smrestore.networks.options`).
 
     Attributes
     ----------
     factor
-        The restored grid has ``factor`` times as many voxels along each axis as the image; above 1
-        for super-resolution only. Voxel j of the image lies at voxel ``factor * j`` of the result.
+        The restored grid has ``factor`` times as many voxels along each axis as the image. Only
+        super-resolution has more than 1. Voxel j of the image is voxel ``factor * j`` of the
+        result.
     """
 
     factor: int = 1
@@ -34,10 +35,10 @@ class Network(nn.Module, ABC):
             (B, 1, *grid), 1 where a voxel was measured, 0 in the padding and in holes.
         sigma
             Standard deviation of the complex noise of each image, in its units, (B,). Only
-            networks that are told the noise level read it.
+            networks that use the noise level read it.
 
         Returns
         -------
         Tensor
-            (B, 2, *(factor * grid)). Outside the grid of the component it has no meaning.
+            (B, 2, *(factor * grid)). Values outside the grid of the component have no meaning.
         """

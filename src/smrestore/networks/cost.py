@@ -12,7 +12,7 @@ from smrestore.networks.base import Network
 
 
 class _Live(TorchDispatchMode):
-    """Counts the bytes of all tensors made while it is entered, and the most at one time."""
+    """Counts the bytes of all tensors that are made inside the context, and their peak."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,14 +43,15 @@ class _Live(TorchDispatchMode):
 def bytes_per_sample(network: Network, grid: Sequence[int]) -> float:
     """Return the memory in bytes that each sample of a batch adds to a training step.
 
-    Counts what is alive at one time of forward and backward pass in single precision (nearly half
-    of it in half precision). Parameters, their gradients and the optimizer come on top, once, and
-    so does what libraries use within one operation. Nothing is computed: shapes are enough.
+    This is the peak over forward and backward pass in single precision. Half precision needs nearly
+    half of it. Parameters, their gradients and the optimizer are extra, once for the whole batch,
+    and so is the memory that libraries use within an operation. Only shapes are followed, and
+    nothing is computed.
 
     Parameters
     ----------
     network
-        Any network; it is not changed.
+        Any network. It is not changed.
     grid
         Voxels along each axis of the images, before super-resolution.
     """

@@ -22,8 +22,8 @@ from smrestore.networks.options import DnCNNOptions
 class DnCNN(Network):
     """DnCNN in two or three dimensions.
 
-    Batch normalization, as published, takes padding into its statistics. With ``mask_features``,
-    the padding acts as the usual zero padding of a convolution, and is left out of the statistics.
+    As published, the statistics of batch normalization include the padding. With
+    ``mask_features``, they leave it out, and it acts as the usual zero padding of a convolution.
     """
 
     def __init__(self, dimension: int, options: DnCNNOptions) -> None:

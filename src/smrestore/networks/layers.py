@@ -36,8 +36,8 @@ def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
 def apply_mask(features: torch.Tensor, mask: Mask) -> torch.Tensor:
     """Return features (B, C, *grid) with zeros where the mask is 0.
 
-    Call it between convolution and activation: neither keeps the other's result for the backward
-    pass then, so masking costs no memory. The activations used here map zero to zero.
+    Call it between convolution and activation. Then it costs no memory, because neither of them
+    keeps its result for the backward pass. The activations of this package map zero to zero.
     """
     return features if mask is None else features * mask.to(features.dtype)
 
@@ -64,7 +64,7 @@ def crop(values: torch.Tensor, grid: torch.Size) -> torch.Tensor:
 def cells_to_channels(values: torch.Tensor, side: int) -> torch.Tensor:
     """Return (B, C * side^axes, *(grid / side)): the voxels of each cell as channels.
 
-    A cell has ``side`` voxels along each axis, of which the grid has a multiple.
+    A cell has ``side`` voxels along each axis. The grid must be a multiple of it.
     """
     if side == 1:
         return values
@@ -89,7 +89,7 @@ def channels_to_cells(values: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def first_voxels(mask: torch.Tensor) -> torch.Tensor:
-    """Return the lowest index along each axis at which a mask (B, 1, *grid) is not 0: (B, axes)."""
+    """Return the lowest index along each axis where a mask (B, 1, *grid) is not 0: (B, axes)."""
     known = mask[:, 0] > 0
     axes = range(1, known.ndim)
     lowest = [
@@ -102,8 +102,8 @@ def first_voxels(mask: torch.Tensor) -> torch.Tensor:
 def roll_each(values: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     """Roll each sample of (B, C, *grid) by its own ``shifts`` (B, axes), cyclically.
 
-    Networks that divide the grid into cells of several voxels use this to bring the first known
-    voxel to the first cell. Otherwise the result would depend on where the patch holds the image.
+    Networks with cells of several voxels use this to move the first known voxel into the first
+    cell. Otherwise the result would depend on the place of the image in the patch.
     """
     for axis in range(2, values.ndim):
         n = values.shape[axis]
@@ -120,12 +120,13 @@ def enlarge(values: torch.Tensor, factor: int = 2) -> torch.Tensor:
 
 
 class AlignedInterpolation(nn.Module):
-    """Linear interpolation to a grid that is ``factor`` times finer, from the known voxels alone.
+    """Linear interpolation of the known voxels to a grid that is ``factor`` times finer.
 
-    Voxel j of the coarse grid lies at voxel ``factor * j`` of the fine one, as decimation leaves
-    it; the usual resizing functions would shift the image by half a coarse voxel less half a fine
-    one. Where neighbours are unknown or beyond the end, the weights of the others are scaled up to
-    a sum of 1, so that beyond the last sample its value continues. No known neighbour gives 0.
+    Voxel j of the coarse grid is voxel ``factor * j`` of the fine one, as after decimation. The
+    usual resizing functions would shift the image by half a coarse voxel minus half a fine one.
+    Unknown neighbours, and those beyond the end, do not count: the weights of the others are scaled
+    up to a sum of 1. So the last sample continues beyond the end. Without any known neighbour the
+    result is 0.
     """
 
     def __init__(self, dimension: int, factor: int) -> None:
@@ -158,7 +159,7 @@ class AlignedInterpolation(nn.Module):
 
 
 class MaskedBatchNorm(nn.Module):
-    """Batch normalization whose statistics count the voxels of a mask only.
+    """Batch normalization with statistics of the voxels in a mask alone.
 
     Parameters and statistics have the names and meanings of ``torch.nn.BatchNorm2d``.
     """
@@ -173,7 +174,7 @@ class MaskedBatchNorm(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Normalize (B, C, *grid); what it returns where the mask is 0 has no meaning."""
+        """Normalize (B, C, *grid). Values where the mask is 0 have no meaning."""
         # Sums over many voxels need more digits than half precision has, so that of weights counts.
         values = features.to(self.weight.dtype)
         mean, variance = self.running_mean, self.running_var

@@ -1,7 +1,7 @@
-"""What can be chosen of each network: its sizes, their defaults, and where its class is.
+"""Options of each network: its sizes, their defaults, and its class.
 
-A new network is one file with its class and one entry here. Nothing here imports PyTorch, so that a
-configuration is checked quickly.
+A new network is one file with its class and one entry here. This module does not import PyTorch, so
+that a configuration is checked quickly.
 """
 
 from abc import abstractmethod
@@ -35,7 +35,7 @@ class NetworkOptions(Settings):
     finer
         Voxels of the result for each voxel of the image, along each axis.
     hides_unknown
-        The network does not see what stands where nothing was measured.
+        The network does not see the values at voxels that were not measured.
     """
 
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
@@ -47,7 +47,7 @@ class NetworkOptions(Settings):
 
     @property
     def hides_unknown(self) -> bool:
-        """Whether the network cannot see what stands where nothing was measured."""
+        """Whether the network cannot see the values at voxels that were not measured."""
         return getattr(self, "mask_features", True)
 
     @staticmethod
@@ -76,8 +76,8 @@ def _zero_last() -> object:
 def _checkpoint() -> object:
     return setting(
         False,
-        "keep the inputs of blocks only and compute their inside again for gradients: a fraction "
-        "of the memory for a third more time",
+        "keep only the inputs of blocks, and compute the rest again for the gradients: a fraction "
+        "of the memory, a third more time",
     )
 
 
@@ -111,7 +111,7 @@ class RDNOptions(NetworkOptions):
 
     Zhang et al. 2021, IEEE Trans. Pattern Anal. Mach. Intell. 43, 2480. The defaults are the
     published sizes: 21 974 530 parameters in 2D. In 3D, `blocks: 8, layers: 6, growth: 32`
-    (6 366 210) fits into more memories.
+    (6 366 210) needs less memory.
     """
 
     name: Literal["rdn"] = "rdn"
@@ -132,10 +132,10 @@ class RDNOptions(NetworkOptions):
 
 
 class SwinIROptions(NetworkOptions):
-    """Attention within shifted windows; 2D only.
+    """Attention within shifted windows, for 2D only.
 
-    Liang et al. 2021, ICCV Workshops. The defaults are the published sizes: 11 500 922 parameters;
-    the lightweight one, `features: 60, depths: [6, 6, 6, 6]`, has 904 202.
+    Liang et al. 2021, ICCV Workshops. The defaults are the published sizes: 11 500 922
+    parameters. The lightweight one, `features: 60, depths: [6, 6, 6, 6]`, has 904 202.
     """
 
     dimensions: ClassVar[tuple[int, ...]] = (2,)
@@ -206,7 +206,7 @@ class SMRnetOptions(NetworkOptions):
 
     @property
     def hides_unknown(self) -> bool:
-        """Whether the network cannot see what stands where nothing was measured."""
+        """Whether the network cannot see the values at voxels that were not measured."""
         return True
 
     @staticmethod
@@ -218,9 +218,9 @@ class SMRnetOptions(NetworkOptions):
 
 
 class PConvUNetOptions(NetworkOptions):
-    """Inpainting by partial convolutions, which see known voxels only.
+    """Inpainting by partial convolutions, which see only known voxels.
 
-    Liu et al. 2018, ECCV. The default has 2 907 982 parameters in 3D. Published, in 2D only:
+    Liu et al. 2018, ECCV. The default has 2 907 982 parameters in 3D. The published one is 2D:
     `channels: [64, 128, 256, 512, 512, 512, 512]`, `kernels: [7, 5, 5, 3, 3, 3, 3]`.
     """
 
@@ -233,12 +233,12 @@ class PConvUNetOptions(NetworkOptions):
     )
     norm: Literal["batch", "group", "none"] = setting(
         "batch",
-        "normalization over the batch, over groups of 8 channels or fewer of each sample, or none; "
-        "first and last layer have none",
+        "normalization over the batch, over groups of at most 8 channels of each sample, or none. "
+        "First and last layer have none",
     )
     known_skip: Flag = setting(
         False,
-        "known voxels are those of the image plus a correction, instead of being made anew",
+        "known voxels of the result are those of the image plus a correction",
         ours=True,
     )
 
@@ -261,7 +261,7 @@ class PConvUNetOptions(NetworkOptions):
 
 
 class UNetOptions(NetworkOptions):
-    """Residual U-Net that is told the noise level; not part of the study.
+    """Residual U-Net that is told the noise level. It is not part of the study.
 
     After DRUNet (Zhang et al. 2022, IEEE Trans. Pattern Anal. Mach. Intell. 44, 6360), whose sizes
     are `channels: [64, 128, 256, 512]`, `blocks: 4`: 32 639 808 parameters in 2D.
@@ -275,8 +275,8 @@ class UNetOptions(NetworkOptions):
     blind: Flag = setting(False, "do not tell the network the noise level", ours=True)
     bias: Flag = setting(
         False,
-        "give convolutions biases; without them, an image times a positive number, with its noise "
-        "level, is restored to the same times this number",
+        "convolutions have biases; without them, a positive multiple of image and noise level "
+        "gives the same multiple of the restored image",
         ours=True,
     )
     mask_features: Flag = _mask_features(True)
@@ -291,8 +291,7 @@ class UNetOptions(NetworkOptions):
     )
     known_channel: Flag = setting(
         False,
-        "tell the network by another channel which voxels are known, for networks that refine a "
-        "`guess`",
+        "one more channel says which voxels are known, for networks that refine a `guess`",
         ours=True,
     )
     fades_below: Number | None = setting(

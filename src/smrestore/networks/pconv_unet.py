@@ -1,8 +1,8 @@
-"""PConvUNet: a U-Net of partial convolutions, which see known voxels only.
+"""PConvUNet: a U-Net of partial convolutions, which see only known voxels.
 
-Liu et al., Image inpainting for irregular holes using partial convolutions, ECCV 2018. Layout of
-levels and the handling of known voxels in the decoder as there; losses on features of photographs
-have no meaning here.
+Liu et al., Image inpainting for irregular holes using partial convolutions, ECCV 2018. The layout
+of the levels and the handling of known voxels in the decoder are the same. The published losses on
+features of photographs have no meaning here.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ Part = tuple[torch.Tensor, torch.Tensor]
 class PartialConvolution(nn.Module):
     """Convolution over known voxels: (W (x m)) |window| / sum(m) + b, and 0 where nothing is known.
 
-    The result is known where the window holds a known voxel. Beyond the border of the array
-    nothing is known. Several inputs are concatenated; each has a mask of its own, and the window
-    counts the channels of all.
+    The result is known where the window holds a known voxel. Nothing is known beyond the border of
+    the array. Several inputs are concatenated. Each has its own mask, and the window counts the
+    channels of all.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class PartialConvolution(nn.Module):
 
     @torch.no_grad()
     def _count(self, masks: Sequence[torch.Tensor]) -> Part:
-        """Return |window| / sum(m), 0 in empty windows, and the mask of windows that are not."""
+        """Return |window| / sum(m), 0 in empty windows, and the mask of the other windows."""
         # Counts exceed the integers that half precision can hold.
         with without_autocast(masks[0].device):
             counts = [
@@ -112,7 +112,7 @@ class Level(nn.Module):
         Raises
         ------
         InputError
-            If batch normalization is to be trained on a single value per channel.
+            If batch normalization would be trained on a single value per channel.
         """
         features, known = self.convolution(*parts)
         if self.training and self.normalizes_batch and known.numel() == 1:
@@ -169,7 +169,7 @@ class PConvUNet(Network):
 
 
 def resized(part: Part, grid: torch.Size) -> Part:
-    """Return features and mask on a finer grid of any size, each voxel taken from the nearest."""
+    """Return features and mask on a finer grid of any size. Each voxel is a copy of the nearest."""
     features, mask = part
     return (
         functional.interpolate(features, size=grid, mode="nearest"),

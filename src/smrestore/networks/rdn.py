@@ -15,7 +15,7 @@ from smrestore.networks.options import RDNOptions
 
 
 class ResidualDenseBlock(nn.Module):
-    """Convolutions, of which each sees the results of all before it; fused, residual."""
+    """Convolutions that each see the results of all before them, then fusion and a residual."""
 
     def __init__(self, dimension: int, features: int, growth: int, layers: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ResidualDenseBlock(nn.Module):
 
 
 class RDN(Network):
-    """RDN in two or three dimensions, without the upscaling of super-resolution."""
+    """RDN in two or three dimensions, without upscaling."""
 
     def __init__(self, dimension: int, options: RDNOptions) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """SMRnet: super-resolution of system matrices by residual-in-residual dense blocks.
 
 Baltruschat et al., 3d-SMRnet: achieving a new quality of MPI system matrix recovery by deep
-learning, MICCAI 2020; the blocks are those of Wang et al., ESRGAN, ECCV Workshops 2018.
+learning, MICCAI 2020. The blocks are those of Wang et al., ESRGAN, ECCV Workshops 2018.
 """
 
 import math
@@ -32,7 +32,7 @@ def activated(features: torch.Tensor, known: Mask) -> torch.Tensor:
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, of which each sees the results of all before it; scaled residual."""
+    """Five convolutions that each see the results of all before them, and a scaled residual."""
 
     def __init__(self, dimension: int, features: int, growth: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class ResidualInResidual(nn.Module):
 class SMRnet(Network):
     """SMRnet in two or three dimensions.
 
-    With ``mask_features``, the mask of finer grids repeats its voxels.
+    With ``mask_features``, finer grids have the same mask with its voxels repeated.
     """
 
     def __init__(self, dimension: int, options: SMRnetOptions) -> None:

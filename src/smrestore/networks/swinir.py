@@ -1,6 +1,6 @@
 """SwinIR: attention within shifted windows, the variant for denoising.
 
-Liang et al., SwinIR: image restoration using Swin transformer, ICCV Workshops 2021; the blocks are
+Liang et al., SwinIR: image restoration using Swin transformer, ICCV Workshops 2021. The blocks are
 those of Liu et al., Swin transformer, ICCV 2021.
 """
 
@@ -31,7 +31,7 @@ EXCLUDED = -100.0
 
 
 def to_windows(tokens: torch.Tensor, window: int) -> torch.Tensor:
-    """Return tokens (B, H, W, C) as windows of sides that divide the grid: (B, windows, N, C)."""
+    """Divide tokens (B, H, W, C) into windows (B, windows, N, C); their sides divide the grid."""
     batch, height, width, channels = tokens.shape
     tokens = tokens.reshape(batch, height // window, window, width // window, window, channels)
     return tokens.transpose(2, 3).reshape(batch, -1, window**2, channels)
@@ -50,7 +50,7 @@ def shift_mask(
 ) -> torch.Tensor:
     """Return what is added to logits after a cyclic shift of the grid: (windows, 1, N, N).
 
-    The shift brings voxels of opposite borders into one window; they must not see each other.
+    After the shift, voxels of opposite borders share a window. They must not see each other.
     """
     # Made during inference and kept, a tensor could not take part in training afterwards.
     with torch.inference_mode(False):
@@ -83,7 +83,7 @@ class WindowAttention(nn.Module):
     def forward(self, windows: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
         """Return attended tokens of windows (B, windows, N, C).
 
-        ``added`` goes to the logits, (B or 1, windows, 1, N or 1, N).
+        ``added`` is added to the logits, (B or 1, windows, 1, N or 1, N).
         """
         batch, count, length, features = windows.shape
         heads = self.heads
@@ -101,7 +101,7 @@ class WindowAttention(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Window attention and a perceptron, each normalized before and with a residual."""
+    """Window attention and a perceptron, each after a normalization and with a residual."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class SwinBlock(nn.Module):
 
 
 class SwinGroup(nn.Module):
-    """Swin blocks, every other one with shifted windows, and a convolution; residual."""
+    """Swin blocks (every second one with shifted windows), a convolution and a residual."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ def convolved(layer: nn.Module, tokens: torch.Tensor, known: Mask) -> torch.Tens
 class SwinIR(Network):
     """SwinIR in two dimensions, the variant for denoising.
 
-    Sides that are no multiples of the window are padded with zeros inside, and cropped again.
+    A grid that is no multiple of the window is padded with zeros, and the result is cropped.
     """
 
     def __init__(self, dimension: int, options: SwinIROptions) -> None:

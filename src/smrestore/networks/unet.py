@@ -1,9 +1,9 @@
 """A residual U-Net that is told the noise level.
 
-Layout after DRUNet (Zhang et al., Plug-and-play image restoration with deep denoiser prior, IEEE
-Trans. Pattern Anal. Mach. Intell. 44(10), 2022): no normalization, strided and transposed
-convolutions, sums as skips. Without biases, as there, restoring an image times a positive number
-gives the restored image times this number, and denoisers carry over to noise levels that they were
+The layout follows DRUNet (Zhang et al., Plug-and-play image restoration with deep denoiser prior,
+IEEE Trans. Pattern Anal. Mach. Intell. 44(10), 2022): no normalization, strided and transposed
+convolutions, and sums as skips. There are no biases either. So a positive multiple of an image
+gives the same multiple of the restored image, and a denoiser also works at noise levels that it was
 not trained for (Mohan et al., Robust and interpretable blind image denoising via bias-free
 convolutional neural networks, ICLR 2020).
 """
@@ -35,7 +35,7 @@ from smrestore.support.errors import InputError
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with a rectifier between them; residual."""
+    """Two convolutions with a rectifier between them, and a residual."""
 
     def __init__(self, dimension: int, features: int, bias: bool) -> None:
         super().__init__()
@@ -62,15 +62,16 @@ class Stage(nn.ModuleList):
 
 
 class UNet(Network):
-    """Residual U-Net in two or three dimensions; the result is the image plus a correction.
+    """Residual U-Net in two or three dimensions: the result is the image plus a correction.
 
-    A third channel holds the noise level at every known voxel, unless the network is ``blind``.
-    With ``known_channel``, another one holds the root mean square of the image at known voxels, so
-    that a multiple of the image still gives this multiple; without ``mask_features``, the others
-    may hold something, such as a first guess. With ``mask_features``, cells of coarser levels begin
-    at the first known voxel and are known if one of their voxels is. With ``fades_below`` f, the
-    correction is multiplied by s / sqrt(s^2 + f^2), s being the noise level over the root mean
-    square of the known voxels.
+    - A third channel has the noise level at every known voxel, unless the network is ``blind``.
+    - With ``known_channel``, one more channel has the root mean square of the image at known
+      voxels. So a multiple of the image still gives the same multiple of the result. If
+      ``mask_features`` is off, unknown voxels may then have values, such as a first guess.
+    - With ``mask_features``, the cells of coarser levels begin at the first known voxel. A cell is
+      known if one of its voxels is.
+    - With ``fades_below`` f, the correction is multiplied by s / sqrt(s^2 + f^2), where s is the
+      noise level over the root mean square of the known voxels.
     """
 
     def __init__(self, dimension: int, options: UNetOptions) -> None:

@@ -1,4 +1,4 @@
-"""Trained models on disk: weights as safetensors with a card beside them."""
+"""Trained models on disk: weights as safetensors, and a card in the same folder."""
 
 import json
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from smrestore.support.files import atomic_path, provenance
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 SETTINGS = ("task", "degradation", "dimension", "network", "phase", "patch")
-"""What the settings on a card must say for the weights to be of use."""
+"""Settings that a card must have, so that the weights can be used."""
 
 
 def save_model(network: nn.Module, card: Mapping[str, object], path: str | Path) -> None:
-    """Write the weights of a network to ``path`` and the card beside them."""
+    """Write the weights of a network to ``path``, and the card to the same folder."""
     save_weights(network.state_dict(), path)
     save_card(card, path)
 
@@ -76,7 +76,7 @@ def read_card(path: str | Path) -> dict[str, object]:
     Raises
     ------
     InputError
-        If it is missing, no JSON, or lacks what is needed to use the weights.
+        If it is missing, is not JSON, or lacks a setting that is needed to use the weights.
     """
     path = Path(path).parent / CARD
     try:
@@ -100,7 +100,7 @@ def read_card(path: str | Path) -> dict[str, object]:
 
 
 def list_models(folder: str | Path) -> tuple[list[dict[str, object]], list[str]]:
-    """Return a row for each trained model below a folder, and a line for each that is broken.
+    """Return a row for each trained model below a folder, and a line for each broken one.
 
     Raises
     ------

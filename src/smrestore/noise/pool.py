@@ -4,16 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import h5py
 import numpy as np
 
 from smrestore.noise.origin import Origin, read_origins
+from smrestore.support.choices import BackgroundLevel
 from smrestore.support.errors import InputError
 from smrestore.support.files import memory_map, open_result
 
 FORMAT = "smrestore noise pool 2"
-BACKGROUND_LEVELS = ("remove", "keep")
+BACKGROUND_LEVELS = get_args(BackgroundLevel)
 
 
 def check_background_level(background_level: str) -> None:

@@ -1,9 +1,11 @@
 """Magnetic nanoparticles: size, anisotropy and state."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
+from smrestore.support.choices import ParticleModel, ParticleState
 from smrestore.support.errors import InputError
 
 BOLTZMANN = 1.380649e-23
@@ -13,8 +15,8 @@ SATURATION_MAGNETIZATION = 474_000.0
 TEMPERATURE = 293.0
 """Particle temperature in K, as in Tsanda et al. 2026."""
 
-MODELS = ("anisotropy", "langevin")
-STATES = ("fluid", "immobilized")
+MODELS = get_args(ParticleModel)
+STATES = get_args(ParticleState)
 
 
 @dataclass(frozen=True)

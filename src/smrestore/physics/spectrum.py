@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numba
 import numpy as np
@@ -37,9 +37,10 @@ from smrestore.physics.scratch import scratch
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.setup import Simulation
 from smrestore.physics.vectors import LANES
+from smrestore.support.choices import Evaluator
 from smrestore.support.errors import InputError
 
-EVALUATORS = ("table", "quadrature")
+EVALUATORS = get_args(Evaluator)
 TRANSFORMS = ("fastest", "torus", "time")
 BLOCK_SAMPLES = 100_000
 """Evaluations of the moment in a block, the work that a thread takes at a time: milliseconds."""

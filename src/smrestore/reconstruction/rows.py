@@ -1,14 +1,14 @@
 """Rows of the linear system: which (receive channel, frequency) pairs count, and how much."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 from numba import njit
 
 from smrestore.physics.mixing import total_order
+from smrestore.support.choices import Weighting
 from smrestore.support.errors import InputError
-
-WEIGHTINGS = ("none", "row-norm", "whitening")
 
 
 def select_rows(
@@ -178,6 +178,5 @@ def row_weights(
                 " or another weighting",
             )
         return sigma.min() / sigma
-    raise InputError(
-        f"unknown weighting {kind!r}", field="weighting", remedy=f"choose one of {WEIGHTINGS}"
-    )
+    known = ", ".join(get_args(Weighting))
+    raise InputError(f"unknown weighting {kind!r}", field="weighting", remedy=f"use one of {known}")

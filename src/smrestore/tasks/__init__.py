@@ -1,4 +1,4 @@
-"""Restoration tasks: how a ground truth is degraded, one module per task."""
+"""Restoration tasks: how a ground truth is degraded. One module per task."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ __all__ = ["TASKS", "make_task"]
 
 
 def make_task(name: str, options: Mapping[str, object] | None = None) -> "Task":
-    """Return a task from its name and its ``degradation`` in the configuration.
+    """Return a task by its name and its ``degradation`` in the configuration.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tasks of measurements, from their entries in the configuration and the calibration scan."""
+"""Tasks of measurements, made from their entries in the configuration and the calibration scan."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +19,18 @@ def configured_task(
     Parameters
     ----------
     entry
-        ``task`` with its ``factor``, ``decimate`` and ``missing``, see
+        ``task`` and its ``factor``, ``decimate`` and ``missing``: see
         docs/configuration-reference.md.
     scan
-        The calibration scan, whose grid the missing positions are of. A run counts them in the
-        order of acquisition, indices in that of the file.
+        The calibration scan. Missing positions are positions of its grid: a run counts them in the
+        order of acquisition, indices in the order of the file.
     mask
         File of missing voxels, if ``missing`` names one.
 
     Raises
     ------
     InputError
-        If the task does not fit the scan, or what it needs is not given.
+        If the task does not fit the scan, or a setting that it needs is missing.
     """
     options = {key: entry[key] for key in ("factor", "decimate") if key in entry}
     if "missing" not in entry:

@@ -12,7 +12,7 @@ from smrestore.tasks.task import Task, decimate
 
 @dataclass(frozen=True)
 class AcceleratedCalibration(Task):
-    """A calibration that measures only every ``factor``-th voxel of each axis, from the first.
+    """A calibration that measures every ``factor``-th voxel along each axis, from the first.
 
     Of N voxels of an axis, ceil(N / ``factor``) are measured.
     """
@@ -33,7 +33,7 @@ class AcceleratedCalibration(Task):
         sigma: float,
         rng: np.random.Generator,
     ) -> Pair:
-        """Keep every ``factor``-th voxel and add noise, of one frame per voxel that is kept."""
+        """Keep every ``factor``-th voxel, and add the noise of one frame to each."""
         measured = decimate(truth, self.factor)
         noise = component_noise(pool, component, measured.shape, sigma, rng)
         return pair(truth, measured + noise, sigma, spacing=self.factor)
@@ -43,9 +43,9 @@ class AcceleratedCalibration(Task):
 class Upsampling(AcceleratedCalibration):
     """Components on a grid finer than any that was measured.
 
-    Training and test sets are simulated on refined grids, see ``refinement`` of a dataset. One of
-    refinement 4 serves factor 4 as it is; for factor 2, every second voxel is the ground truth
-    (``truth_spacing`` 2), so that both factors start from the same measured grids.
+    Training and test sets are simulated on refined grids: see ``refinement`` of a dataset. One of
+    refinement 4 is used as it is for factor 4. For factor 2, every second voxel is the ground truth
+    (``truth_spacing`` 2). So both factors start from the same measured grids.
     """
 
     truth_spacing: int

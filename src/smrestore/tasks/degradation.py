@@ -1,18 +1,20 @@
-"""Ground truth to degraded component: the parts that all restoration tasks share.
+"""From ground truth to degraded component: the steps that all restoration tasks share.
 
 The order follows Tsanda et al. 2026, section 3.3: normalize, rotate the phase, scale, degrade, add
 noise, normalize by the largest magnitude of the degraded image.
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import Component
+from smrestore.support.choices import SigmaConvention
 from smrestore.support.errors import InputError
 
-SIGMA_CONVENTIONS = ("complex", "per-channel")
+SIGMA_CONVENTIONS = get_args(SigmaConvention)
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,11 @@ class Degraded:
     sigma
         Standard deviation of its complex noise, sqrt(mean |n - mean n|^2), in units of ``image``.
     missing
-        bool (Nx, Ny, Nz): voxels that were not measured, where ``image`` is 0; None if all were.
+        bool (Nx, Ny, Nz): voxels that were not measured. ``image`` is 0 there. None if all were.
     spacing
-        Voxels of the restored grid from one voxel of ``image`` to the next, the first at index 0.
+        Voxels of the restored grid from one voxel of ``image`` to the next. The first is at 0.
     size
-        Voxels of the restored grid; that of ``image`` if not given.
+        Voxels of the restored grid. If left out, those of ``image``.
     """
 
     image: np.ndarray
@@ -56,7 +58,7 @@ class Pair:
     truth
         complex64, in the units of ``degraded.image``.
     factor
-        The magnitude that normalization divided by; ``truth * factor`` is the original truth.
+        The magnitude that both were divided by; ``truth * factor`` is the original truth.
     """
 
     degraded: Degraded
@@ -65,7 +67,7 @@ class Pair:
 
 
 def unit_maximum(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the image divided by its largest magnitude, and that magnitude.
+    """Return the image divided by its largest magnitude, and this magnitude.
 
     An image of zeros is returned as it is, with factor 1.
     """
@@ -76,7 +78,7 @@ def unit_maximum(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def complex_sigma(sigma: float, convention: str) -> float:
-    """Return the standard deviation of complex noise that ``sigma`` stands for.
+    """Return the standard deviation of the complex noise with a given ``sigma``.
 
     ``complex``: sigma is sqrt(mean |n - mean n|^2). ``per-channel``: sigma is the standard
     deviation of the real and of the imaginary part, so the complex one is sqrt(2) times larger.
@@ -111,10 +113,10 @@ def component_noise(
     sigma: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return noise of the component's own receive channel and frequency over a grid.
+    """Return noise over a grid, from the receive channel and frequency of the component.
 
-    A run of frames fills the grid in acquisition order; it is scaled to sqrt(mean |n - mean n|^2) =
-    ``sigma``. No noise is drawn for a sigma of 0.
+    A run of frames fills the grid in the order of acquisition. It is scaled so that
+    sqrt(mean |n - mean n|^2) is ``sigma``. No noise is drawn if ``sigma`` is 0.
 
     Returns
     -------
@@ -135,14 +137,14 @@ def pair(
     missing: np.ndarray | None = None,
     spacing: int = 1,
 ) -> Pair:
-    """Normalize a degraded image and its truth by the largest magnitude that was measured.
+    """Divide a degraded image and its truth by the largest measured magnitude.
 
     Parameters
     ----------
     truth
         complex64 (Nx, Ny, Nz).
     degraded
-        complex64, the measured voxels; those that are ``missing`` become 0.
+        complex64, the measured voxels. Those that are ``missing`` become 0.
     sigma
         Standard deviation of the complex noise in units of both.
     missing, spacing

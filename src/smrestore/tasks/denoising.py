@@ -12,7 +12,7 @@ from smrestore.tasks.task import Task
 
 @dataclass(frozen=True)
 class Denoising(Task):
-    """The task of denoising; it has no options."""
+    """The task of denoising. It has no options."""
 
     def degrade(
         self,

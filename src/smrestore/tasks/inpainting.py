@@ -1,4 +1,4 @@
-"""Inpainting: part of the scan failed."""
+"""Inpainting: a part of the scan failed."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from smrestore.tasks.task import Task
 
 @dataclass(frozen=True)
 class Inpainting(Task):
-    """Runs of consecutive voxels of a scan are missing, others for each component.
+    """Runs of consecutive voxels of a scan are missing. They differ between components.
 
     ``mask_ratio`` and ``mask_runs`` are those of
     :class:`smrestore.tasks.options.InpaintingOptions`.
@@ -31,7 +31,7 @@ class Inpainting(Task):
         sigma: float,
         rng: np.random.Generator,
     ) -> Pair:
-        """Add noise to all voxels and take those of a random mask away."""
+        """Add noise to all voxels, and remove those of a random mask."""
         ratio = rng.uniform(*self.mask_ratio)
         runs = int(rng.integers(self.mask_runs[0], self.mask_runs[1] + 1))
         missing = random_mask(truth.shape, ratio, rng, runs)

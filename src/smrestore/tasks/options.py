@@ -1,6 +1,7 @@
-"""What can be chosen of each task: how a ground truth is degraded.
+"""Options of each task: how a ground truth is degraded.
 
-A new task is one file with its class, one entry here. Nothing here imports numerical libraries.
+A new task is one file with its class and one entry here. This module imports no numerical
+libraries.
 """
 
 from abc import abstractmethod
@@ -54,7 +55,7 @@ class AcceleratedOptions(TaskOptions):
 
     factor: Whole = setting(
         ...,
-        "every how manyth voxel of each axis is measured, from the first",
+        "measure every `factor`-th voxel along each axis, from the first",
         study="2; 2 and 4 for upsampling",
         ge=2,
         le=16,
@@ -73,8 +74,8 @@ class UpsamplingOptions(AcceleratedOptions):
 
     truth_spacing: Natural = setting(
         1,
-        "every how manyth voxel of the dataset is the ground truth. A dataset of `refinement: 4` "
-        "with 2 here serves factor 2, from the same measured grids as factor 4",
+        "every `truth_spacing`-th voxel of the dataset is the ground truth. With 2, a dataset of "
+        "`refinement: 4` is used for factor 2, with the same measured grids as for factor 4",
         ours=True,
     )
 
@@ -127,7 +128,7 @@ TaskName = Literal[tuple(TASKS)]
 
 
 def _options_of_task(given: object, info: ValidationInfo) -> TaskOptions | object:
-    """Read the options of the task that stands beside them."""
+    """Read the options of the task that the same section names."""
     task = info.data.get("task")
     if task is None:
         return given
@@ -147,4 +148,4 @@ def _options_of_task(given: object, info: ValidationInfo) -> TaskOptions | objec
 
 
 Degradation = Annotated[Any, PlainValidator(_options_of_task), WithJsonSchema({"type": "object"})]
-"""Type of the options of the task that a setting ``task`` before them names."""
+"""Type of the options of a task, which the setting ``task`` before them names."""

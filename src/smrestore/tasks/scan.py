@@ -1,8 +1,8 @@
 """What a restoration task means for a measured scan.
 
-A scan is not degraded: it is what was measured. A task says how one of its components becomes the
-input of a method, and on which calibration grid the restored component lies. What restores a scan
-sees no difference between tasks.
+A scan is not degraded, because it is measured as it is. A task says how one of its components
+becomes the input of a method, and on which calibration grid the restored component lies. The code
+that restores a scan is the same for all tasks.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ScanTask:
     name
         For descriptions and messages.
     new_grid
-        Whether the restored grid is another one, which needs the field of view of the scan.
+        Whether the restored grid is a new one, for which the field of view must be known.
     """
 
     name: str
@@ -36,11 +36,11 @@ class ScanTask:
         return measured
 
     def unused(self, size: tuple[int, int, int]) -> np.ndarray | None:
-        """Return the voxels of a scan whose values are not used, bool of ``size``, or None."""
+        """Return the voxels whose values are not used, bool of ``size``; None if all are."""
         return None
 
     def prepare(self, image: np.ndarray, sigma: float) -> tuple[Degraded, float]:
-        """Return what the method sees of a component, and the magnitude it was divided by.
+        """Return what the method sees of a component, and the magnitude that it was divided by.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class ScanTask:
 
 @dataclass(frozen=True)
 class RefinedScan(ScanTask):
-    """A scan whose voxels are every ``factor``-th of the restored grid, along each axis.
+    """A scan that has every ``factor``-th voxel of the restored grid along each axis.
 
     The restored grid ends at the last measured voxel: N voxels become factor (N - 1) + 1.
     """
@@ -64,7 +64,7 @@ class RefinedScan(ScanTask):
     new_grid: ClassVar[bool] = True
 
     def restored_grid(self, measured: CalibrationGrid) -> CalibrationGrid:
-        """Return the finer grid, whose first and last voxels are those of the measured one."""
+        """Return the finer grid. Its first and last voxels are those of the measured one."""
         size = self._restored_size(measured.size)
         lengths = zip(size, measured.voxel / self.factor, measured.fov, strict=True)
         fov = tuple(float(n * voxel) if n > 1 else whole for n, voxel, whole in lengths)
@@ -82,7 +82,7 @@ class RefinedScan(ScanTask):
 
 @dataclass(frozen=True)
 class DecimatedScan(ScanTask):
-    """A scan of all voxels of which only every ``factor``-th is used, to test accelerated scans.
+    """A scan of all voxels. Every ``factor``-th of them is used, to test accelerated scans.
 
     The restored grid is the measured one, so that both can be compared.
     """
@@ -104,12 +104,12 @@ class DecimatedScan(ScanTask):
 
 @dataclass(frozen=True, eq=False)
 class InpaintedScan(ScanTask):
-    """A scan of which some positions failed, the same for all components.
+    """A scan with some wrong positions, which are the same for all components.
 
     Attributes
     ----------
     missing
-        bool (Nx, Ny, Nz), True where the measured values are not to be used.
+        bool (Nx, Ny, Nz), True where the measured values are not used.
     """
 
     missing: np.ndarray
@@ -152,7 +152,7 @@ def scan_task(
     decimate: bool = False,
     missing: np.ndarray | None = None,
 ) -> ScanTask:
-    """Return the task of a name.
+    """Return a task by its name.
 
     Parameters
     ----------
@@ -162,14 +162,14 @@ def scan_task(
         Restored voxels for each measured one and axis; needed for accelerated calibration and
         upsampling.
     decimate
-        Whether a scan of all voxels is to be reduced first, see :class:`DecimatedScan`.
+        Whether a scan of all voxels is reduced first: see :class:`DecimatedScan`.
     missing
         Positions to restore, bool (Nx, Ny, Nz); needed for inpainting.
 
     Raises
     ------
     InputError
-        If no scan can be restored for this task, or what it needs is not given.
+        If no scan can be restored for this task, or an option that it needs is missing.
     """
     if name == "denoising":
         return ScanTask(name)

@@ -1,4 +1,4 @@
-"""What training and evaluation know of a restoration task."""
+"""The interface of restoration tasks for training and evaluation."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ Size = tuple[int, int, int]
 
 
 class Task(ABC):
-    """How a ground truth is degraded; the options of a task are its attributes.
+    """How a ground truth is degraded. The options of a task are its attributes.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Task(ABC):
         return tuple(-(-n // self.truth_spacing) for n in stored)
 
     def measured_size(self, stored: Size) -> Size:
-        """Return the voxels that are measured of a stored component of this size."""
+        """Return the measured voxels of a stored component of this size."""
         return tuple(-(-n // self.spacing) for n in self.restored_size(stored))
 
     @abstractmethod
@@ -47,20 +47,20 @@ class Task(ABC):
         sigma: float,
         rng: np.random.Generator,
     ) -> Pair:
-        """Return what a method sees of a component, with the ground truth in the same units.
+        """Return what a method sees of a component, and the ground truth in the same units.
 
         Parameters
         ----------
         component
-            Names the receive channel and frequency that the noise is of.
+            It gives the receive channel and frequency of the noise.
         truth
-            Its ground truth after rotation and scaling, complex64 (Nx, Ny, Nz).
+            Its ground truth after phase rotation and scaling, complex64 (Nx, Ny, Nz).
         pool
-            Noise from empty frames; a run of frames fills the grid in acquisition order.
+            Noise from empty frames. A run of frames fills the grid in the order of acquisition.
         sigma
-            Standard deviation of the complex noise, in units of ``truth``; 0 adds none.
+            Standard deviation of the complex noise in units of ``truth``. 0 adds none.
         rng
-            Draws the noise, and whatever else is random.
+            Draws the noise and everything else that is random.
         """
 
 

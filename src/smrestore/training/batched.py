@@ -1,9 +1,9 @@
-"""Training pairs as batched tensor operations, from stores and noise that lie in a GPU's memory.
+"""Training pairs as batched tensor operations, from stores and noise in the memory of a GPU.
 
-The same pairs as :class:`smrestore.training.data.TrainingPairs` makes one by one: from the same
-draws they agree to rounding. :func:`random_draws` takes the same distributions from the generator
-of the device, without any transfer, so that a CUDA graph can hold it. For denoising without a first
-guess.
+They are the pairs that :class:`smrestore.training.data.TrainingPairs` makes one by one. With the
+same draws, both agree to rounding. :func:`random_draws` draws from the same distributions with the
+generator of the device. It transfers nothing, so a CUDA graph can hold it. This works for denoising
+without a first guess.
 """
 
 from dataclasses import dataclass, fields
@@ -28,18 +28,19 @@ class DeviceData:
     Attributes
     ----------
     values
-        All voxels of all components one after the other, float32 or complex64 (n,).
+        Voxels of all components, one component after the other, float32 or complex64 (n,).
     start, size, place
-        Of each component: its first voxel, int64 (S,); voxels along each axis, int64 (S, 3); and
-        the first element of its noise in ``noise``, int64 (S,).
+        Of each component: its first voxel, int64 (S,), its voxels along each axis, int64 (S, 3),
+        and the first element of its noise in ``noise``, int64 (S,).
     first, count
-        Of each matrix that serves: its first component and their number, int64 (M,).
+        Of each matrix that is used: its first component and their number, int64 (M,).
     noise
         complex64 (channels * frequencies * frames,).
     run_first, run_length, run_scale
-        Of each run of frames of the pool: first frame, frames, and the factor of its averages (R,).
+        Of each run of frames of the pool: first frame, number of frames, and the factor of its
+        averages (R,).
     remove_level
-        Whether the mean of each run is taken away.
+        Whether the mean of each run is subtracted.
     """
 
     values: torch.Tensor
@@ -62,7 +63,7 @@ class DeviceData:
         settings: TrainingSettings,
         device: torch.device | str,
     ) -> "DeviceData":
-        """Read what a training draws from.
+        """Read the data that a training draws from.
 
         Raises
         ------
@@ -107,7 +108,7 @@ class DeviceData:
 
     @property
     def grids(self) -> np.ndarray:
-        """Voxels of the grid of each matrix that serves, int64 (M, 3)."""
+        """Voxels of the grid of each matrix that is used, int64 (M, 3)."""
         return self.size[self.first].cpu().numpy()
 
 
@@ -118,18 +119,18 @@ class Draws:
     Attributes
     ----------
     component
-        int64 (B,), within all components of the data.
+        int64 (B,): its number among all components of the data.
     crop
-        First voxel of the window that is cut out of it, int64 (B, 3).
+        First voxel of the window that is cut out of the component, int64 (B, 3).
     flipped
         Axes that are mirrored, bool (B, 3).
     scale, angle, sigma
-        Maximum and phase in rad of the truth, and standard deviation of its complex noise,
+        Maximum of the truth, its phase in rad, and the standard deviation of the complex noise,
         float32 (B,).
     frame, noise_scale
         First frame of the noise, int64 (B,), and the factor of its averages, float32 (B,).
     offset
-        Where the grid starts in the patch, int64 (B, 3).
+        First voxel of the grid in the patch, int64 (B, 3).
     """
 
     component: torch.Tensor
@@ -143,12 +144,12 @@ class Draws:
     offset: torch.Tensor
 
     def to(self, device: torch.device | str) -> "Draws":
-        """Return the same on a device."""
+        """Return the same data on a device."""
         return Draws(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def patch_of(settings: TrainingSettings) -> Rectangle:
-    """Return the patch of the settings along three axes."""
+    """Return the sides of the patch along three axes."""
     return (settings.patch,) * settings.dimension + (1,) * (3 - settings.dimension)
 
 
@@ -167,13 +168,13 @@ def random_draws(
     data, settings
         What is drawn from, and the ranges.
     matrices
-        Those that serve, int64 (m,), by their numbers in the data.
+        Numbers in the data of the matrices to draw from, int64 (m,).
     count
-        Pairs B.
+        Number of pairs, B.
     patch
         Voxels along three axes.
     sigma
-        Noise level, instead of one from the range.
+        Noise level to use instead of one from the range.
     """
     device = data.values.device
 
@@ -217,10 +218,10 @@ def random_draws(
 def make_pairs(
     data: DeviceData, draws: Draws, settings: TrainingSettings, patch: Rectangle
 ) -> Sample:
-    """Return a batch of pairs as of :class:`TrainingPairs`, on a patch that holds all its grids.
+    """Return a batch of pairs as :class:`TrainingPairs` makes them, on a patch for all its grids.
 
-    Shapes (B, 2, *patch) of ``degraded`` and ``truth``, (B, 1, *patch) of ``mask``, ``valid`` and
-    ``missing``, (B,) of ``sigma``; without the third axis in 2D.
+    ``degraded`` and ``truth`` are (B, 2, *patch), ``mask``, ``valid`` and ``missing`` are
+    (B, 1, *patch), and ``sigma`` is (B,). In 2D the third axis is left out.
     """
     device = data.values.device
     stored = data.size[draws.component]
@@ -294,7 +295,7 @@ def _channels(image: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Group:
-    """Matrices whose grids share a patch, and how many samples of a step they give."""
+    """Matrices whose grids share a patch, and their number of samples in a step."""
 
     patch: Rectangle
     matrices: tuple[int, ...]
@@ -304,18 +305,18 @@ class Group:
 def size_groups(
     grids: np.ndarray, batch_size: int, dimension: int, limit: int, grain: int = 8
 ) -> list[Group]:
-    """Divide matrices among at most ``limit`` patches, so that little of these is padding.
+    """Divide matrices among at most ``limit`` patches with little padding.
 
-    Patches have sides of a multiple of ``grain``. Starting from all that occur, the two are joined
-    that add the fewest voxels, until there are few enough. Each gets the share of the samples that
-    it has of the matrices, but one at the least.
+    The sides of patches are multiples of ``grain``. At first there is a patch for each size that
+    occurs. Then the two that add the fewest voxels are joined, until there are few enough. The
+    share of a patch in the samples is its share in the matrices, but at least one sample.
 
     Parameters
     ----------
     grids
         Voxels of the grid of each matrix, int (M, 3).
     batch_size
-        Samples of a step.
+        Samples in a step.
     dimension
         Driven axes.
     """

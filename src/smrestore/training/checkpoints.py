@@ -1,4 +1,4 @@
-"""Checkpoints of a training: complete, checked when read, the last few kept."""
+"""Checkpoints of a training. They are complete, checked when read, and the last few are kept."""
 
 import hashlib
 import logging
@@ -26,9 +26,9 @@ class Checkpoints:
     Attributes
     ----------
     folder
-        Where they lie; made when the first one is saved.
+        Where they are. It is made when the first one is saved.
     fingerprint
-        What training they belong to; those of another one are never read.
+        What identifies the training. Checkpoints of another training are never read.
     """
 
     folder: Path
@@ -56,9 +56,9 @@ class Checkpoints:
             old.unlink()
 
     def load(self) -> dict | None:
-        """Return the last state that is intact, None if there is none.
+        """Return the last intact state, or None if there is none.
 
-        Tensors are on the CPU. A damaged file causes a warning and is passed over.
+        Tensors are on the CPU. A damaged file gives a warning and is skipped.
         """
         mark = self.folder / _MARK
         if not mark.exists() or mark.read_text() != self.fingerprint:
@@ -81,7 +81,7 @@ class Checkpoints:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _claim(self) -> None:
-        """Make the folder that of this training, without what another one left."""
+        """Take the folder for this training, and remove what another one left in it."""
         mark = self.folder / _MARK
         if not mark.exists() or mark.read_text() != self.fingerprint:
             self.remove()
@@ -89,7 +89,7 @@ class Checkpoints:
             mark.write_text(self.fingerprint)
 
     def _found(self) -> list[tuple[str, Path]]:
-        """Return hash and path of the checkpoints, ascending by step."""
+        """Return hash and path of the checkpoints in the order of their steps."""
         names = sorted(path.name for path in self.folder.glob("*.ckpt"))
         found = [match for match in map(_NAME.fullmatch, names) if match]
         return [(match[2], self.folder / match[0]) for match in found]

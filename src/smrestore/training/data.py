@@ -1,6 +1,6 @@
 """Pairs of degraded and true components, made on the fly.
 
-A sample depends on (seed, sample index) alone, not on workers, batches or interruptions.
+A sample depends only on the seed and its index, not on workers, batches or interruptions.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Selection:
     matrices
         Their indices in the store.
     excluded, cropped
-        How many matrices exceed the patch and are left out, or cut.
+        How many matrices are larger than the patch and are left out, or cut.
     """
 
     matrices: tuple[int, ...]
@@ -47,7 +47,7 @@ class Selection:
 
 
 def select(store: SystemMatrixStore, settings: TrainingSettings) -> Selection:
-    """Return which matrices serve, by the rule for those that exceed the patch."""
+    """Select matrices by the rule for those that are larger than the patch."""
     task = make_task(settings.task, settings.degradation)
     sizes = [max(task.restored_size(store.shape(i))) for i in range(len(store))]
     fitting = tuple(i for i, size in enumerate(sizes) if size <= settings.patch)
@@ -58,13 +58,13 @@ def select(store: SystemMatrixStore, settings: TrainingSettings) -> Selection:
 
 
 def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSettings) -> Selection:
-    """Check before the first step that every sample can be made; return the matrices that serve.
+    """Check before the first step that every sample can be made, and return the matrices used.
 
     Raises
     ------
     InputError
-        If a matrix has another dimension or exceeds the patch without a rule for this, all are left
-        out, or the pool does not fit.
+        If a matrix has another dimension, a matrix is larger than the patch and there is no rule
+        for this, all matrices are left out, or the pool does not fit.
     """
     task = make_task(settings.task, settings.degradation)
     if settings.patch % task.spacing:
@@ -111,15 +111,19 @@ def check_data(store: SystemMatrixStore, pool: NoisePool, settings: TrainingSett
 class TrainingPairs(Dataset):
     """Samples ``start`` to ``start + count`` of an endless sequence of training pairs.
 
-    With ``levels``, samples are fixed pairs for validation: each component is taken at all noise
-    levels in turn, with the same noise but for its strength.
+    With ``levels``, samples are fixed pairs for validation: each component comes at all noise
+    levels in turn. Its noise is the same each time, but for the strength.
 
-    A sample is a dictionary of float32 tensors. What was measured: ``degraded`` (2, *patch), and
-    ``mask`` (1, *patch) with 1 at measured voxels, on a patch that is smaller by the spacing of the
-    task; ``sigma`` (), the standard deviation of the complex noise. What is wanted: ``truth``
-    (2, *patch), ``valid`` (1, *patch) with 1 inside the grid and ``missing`` (1, *patch) with 1
-    where nothing was measured. After a first guess, what was measured is on the whole patch, too,
-    and ``degraded`` is guessed where ``mask`` is 0.
+    A sample is a dictionary of float32 tensors.
+
+    - What was measured: ``degraded`` (2, *patch) and ``mask`` (1, *patch), which is 1 at measured
+      voxels. This patch is smaller by the spacing of the task. ``sigma`` () is the standard
+      deviation of the complex noise.
+    - What is wanted: ``truth`` (2, *patch), ``valid`` (1, *patch), which is 1 inside the grid, and
+      ``missing`` (1, *patch), which is 1 where nothing was measured.
+
+    After a first guess, ``degraded`` and ``mask`` have the whole patch, too, and ``degraded`` is
+    the guess where ``mask`` is 0.
     """
 
     store: SystemMatrixStore
@@ -176,7 +180,7 @@ class TrainingPairs(Dataset):
         return {name: torch.from_numpy(array) for name, array in sample.items()}
 
     def _pair(self, rng: np.random.Generator, level: float | None) -> Pair:
-        """Draw a component, cut it to the patch, rotate and scale it, degrade it."""
+        """Draw a component, cut it to the patch, rotate its phase, scale it and degrade it."""
         settings = self.settings
         matrix = self.matrices[int(rng.integers(len(self.matrices)))]
         component = self.store.read(matrix, int(rng.integers(self.store.n_components(matrix))))

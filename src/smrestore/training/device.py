@@ -1,4 +1,4 @@
-"""Where a training runs: device, number of processes, precision, and what does not fit."""
+"""Where a training runs: device, number of processes, precision, and lack of memory."""
 
 import contextlib
 import logging
@@ -19,9 +19,9 @@ _NO_MEMORY = re.compile("not enough memory|can't allocate memory|out of memory",
 
 
 class InnerPrecision(MixedPrecision):
-    """Mixed precision inside the network alone.
+    """Mixed precision inside the network only.
 
-    What enters keeps its precision, as most networks add their result to it.
+    The input keeps its precision, because most networks add their result to it.
     """
 
     def convert_input(self, data: object) -> object:
@@ -30,7 +30,7 @@ class InnerPrecision(MixedPrecision):
 
 
 def choose_accelerator(demand: str) -> str:
-    """Return ``gpu`` or ``cpu`` for a demand of auto, gpu or cpu.
+    """Return ``gpu`` or ``cpu``; the demand is auto, gpu or cpu.
 
     Raises
     ------
@@ -49,18 +49,18 @@ def choose_accelerator(demand: str) -> str:
 
 
 def requested_gpus(gpu: int, gres: str) -> int:
-    """Return the GPUs of a job, from its resource ``gpu`` or one like ``gres: gpu:a100:2``."""
+    """Return the number of GPUs of a job, from its resources ``gpu`` or ``gres: gpu:a100:2``."""
     match = re.search(r"gpu(?::[^:,]*[^:,\d][^:,]*)?(?::(\d+))?(?:,|$)", gres)
     return max(1, gpu, int(match[1] or 1) if match else 0)
 
 
 def input_processes(accelerator: str, threads: int) -> int:
-    """Return how many processes make samples; none on a CPU, which trains with all its threads."""
+    """Return how many processes make samples. A CPU has none, as it trains with all its threads."""
     return 0 if accelerator == "cpu" else max(1, threads - 1)
 
 
 def choose_precision(demand: str, accelerator: str) -> str:
-    """Return ``float32``, ``bf16`` or ``fp16`` for a demand that may be ``auto``.
+    """Return ``float32``, ``bf16`` or ``fp16``; the demand may also be ``auto``.
 
     Raises
     ------
@@ -79,16 +79,16 @@ def choose_precision(demand: str, accelerator: str) -> str:
 
 
 def make_fabric(settings: TrainingSettings, accelerator: str, devices: int) -> Fabric:
-    """Return what runs the network on the devices, one process for each.
+    """Return the Fabric that runs the network on the devices, with one process for each.
 
-    With several, the running program is started once more for each further device. All of them
-    draw their share of each step, so the result does not depend on their number, but for rounding
-    and for batch normalization, whose statistics are those of the share of one device.
+    The running program is started once more for each further device. Each draws its share of each
+    step, so the result does not depend on the number of devices. Two things differ: rounding, and
+    batch normalization, whose statistics are those of the share of one device.
 
     Raises
     ------
     InputError
-        If there are fewer GPUs, or a step cannot be divided among the devices.
+        If there are too few GPUs, or a step cannot be divided among the devices.
     """
     if accelerator == "gpu" and devices > torch.cuda.device_count():
         raise InputError(
@@ -134,7 +134,7 @@ def algorithms(deterministic: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def memory_errors(settings: TrainingSettings, what: str) -> Iterator[None]:
-    """Turn a lack of memory, on GPU or CPU, into an error that names what to change."""
+    """Turn a lack of memory, on GPU or CPU, into an error that says what to change."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -16,7 +16,7 @@ TENSORBOARD = "tensorboard"
 
 
 class History:
-    """Rows of metrics, written after each interval; a checkpoint keeps them."""
+    """Rows of metrics, which are written after each interval and kept in checkpoints."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,11 +35,11 @@ class History:
         self._started = time.monotonic()
 
     def elapsed(self) -> float:
-        """Return the seconds that the training has taken, without those that were lost."""
+        """Return the time of the training in seconds, without steps that were lost."""
         return self._elapsed + time.monotonic() - self._started
 
     def add(self, row: dict[str, float]) -> None:
-        """Add a row, which gets the time elapsed, and write all rows."""
+        """Add a row with the elapsed time, and write all rows."""
         row["elapsed_s"] = round(self.elapsed(), 1)
         self.rows.append(row)
         with atomic_path(self.path) as temporary, temporary.open("w", newline="") as file:
@@ -62,7 +62,7 @@ class History:
             self._tensorboard.finalize("success")
 
     def best(self) -> dict[str, float]:
-        """Return the first row of the best validation PSNR."""
+        """Return the first row with the best validation PSNR."""
         return max(self.rows, key=lambda row: row["validation_psnr_dB"])
 
     def intervals_since_best(self) -> int:

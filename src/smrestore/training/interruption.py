@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopRequest:
-    """Whether a signal has asked to stop; true from then on."""
+    """Whether a signal has asked to stop. It stays true from then on."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -20,13 +20,13 @@ class StopRequest:
         return self.signal is not None
 
     def __call__(self, number: int, _frame: object) -> None:
-        """Note a signal. Repeated ones change nothing: groups of processes often get several."""
+        """Note a signal. Further ones change nothing: groups of processes often get several."""
         self.signal = signal.Signals(number)
 
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Note SIGTERM and SIGUSR1 instead of dying of them, while the block runs."""
+    """Note SIGTERM and SIGUSR1 while the block runs, instead of ending the process."""
     request = StopRequest()
     former = {number: signal.signal(number, request) for number in SIGNALS}
     try:

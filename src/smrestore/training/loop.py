@@ -1,7 +1,7 @@
-"""The steps of a training, each of which depends on its number alone.
+"""The steps of a training. Each depends only on its number.
 
-Samples, dropout and learning rate are functions of the step and the seed. So a state after any step
-is all that another process needs to go on.
+Samples, dropout and learning rate are functions of the step and the seed. So another process can go
+on from the state after any step.
 """
 
 import logging
@@ -33,7 +33,7 @@ BAD_BATCH = "bad_batch.npz"
 
 @dataclass(frozen=True)
 class StepBatches(Sampler):
-    """The numbers of the samples of each step, of which every device takes its share."""
+    """Numbers of the samples of each step. Every device takes its share."""
 
     steps: range
     batch_size: int
@@ -59,16 +59,16 @@ def parts(batch: Sample, count: int) -> Iterator[Sample]:
 
 @dataclass
 class Loop:
-    """A network with all that changes while it is trained.
+    """A network, and everything else that changes during its training.
 
     Attributes
     ----------
     step
         Steps done.
     totals
-        Sums over the steps of the current interval: loss, and norm of the gradient.
+        Sums of loss and gradient norm over the steps of the current interval.
     best
-        Averaged weights of the best validation so far, on the CPU.
+        Averaged weights at the best validation so far, on the CPU.
     """
 
     fabric: Fabric
@@ -116,7 +116,7 @@ class Loop:
         self.history.restore(state["history"])
 
     def steps(self) -> Iterator[int]:
-        """Take the steps that remain, and yield the number of those done after each."""
+        """Take the remaining steps, and yield the number of steps done after each."""
         settings, fabric = self.settings, self.fabric
         devices, gpu = fabric.world_size, fabric.device.type == "cuda"
         batches = StepBatches(
@@ -175,7 +175,7 @@ class Loop:
             self.average.update_parameters(self.network.module)
 
     def _note(self, loss: torch.Tensor, norm: torch.Tensor) -> None:
-        """Add to the totals, and note whether this is the first step that is not finite."""
+        """Add to the totals, and note the first step with a loss or gradient that is not finite."""
         finite = torch.isfinite(loss)
         if not self._scaler:
             finite &= torch.isfinite(norm)
@@ -201,7 +201,7 @@ class Loop:
         )
 
     def _save_batch(self, step: int, path: Path) -> None:
-        """Write the samples of a step, which are made once more."""
+        """Make the samples of a step again and write them."""
         size = self.settings.batch_size
         numbers = range(step * size, (step + 1) * size)
         samples = [self.pairs[number] for number in numbers]

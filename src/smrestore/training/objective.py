@@ -1,4 +1,4 @@
-"""What a training minimizes and measures, and the average of the weights that it yields."""
+"""Loss, quality and learning rate of a training, and the moving average of its weights."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from torch.optim.swa_utils import AveragedModel
 from smrestore.training.settings import TrainingSettings
 
 ERROR_FLOOR = 3e-3
-"""Of the logarithm of the error, in units of a component with maximum 1: 50 dB."""
+"""Smallest error that counts, in units of a component with maximum 1: 50 dB."""
 
 
 def masked_l1(
@@ -21,10 +21,10 @@ def masked_l1(
 ) -> torch.Tensor:
     """Return the weighted absolute error, as a mean over both channels and all valid voxels.
 
-    Shapes (B, 2, *patch) twice and (B, 1, *patch) twice. Padding has no influence and gets no
-    gradient. The weights are those of each voxel: the error is divided by the number of valid
-    voxels, whatever their weights. ``count`` is this number where the batch is a part of a larger
-    one, so that the losses of the parts add up to that of the whole.
+    ``restored`` and ``truth`` are (B, 2, *patch), ``valid`` and ``weight`` are (B, 1, *patch).
+    Padding has no influence and gets no gradient. Each voxel has a weight, but the error is divided
+    by the number of valid voxels. If the batch is a part of a larger one, ``count`` is the number
+    of valid voxels in the whole. Then the losses of the parts add up to that of the whole.
     """
     error = (restored.float() - truth).abs() * valid
     if weight is not None:
@@ -41,10 +41,10 @@ def masked_log_error(
 ) -> torch.Tensor:
     """Return the decimal logarithm of the root mean square error of each sample, as their mean.
 
-    But for a constant, this is minus a twentieth of the mean PSNR in dB, by which tables compare:
-    components that are nearly right count as much as those with much noise, which rule
-    :func:`masked_l1`. Errors below :data:`ERROR_FLOOR` of the maximum are as good as none.
-    Parameters as in :func:`masked_l1`, but that ``count`` is a number of samples.
+    Up to a constant, this is minus a twentieth of the mean PSNR in dB, which the tables show.
+    Components that are nearly right count as much as those with much noise, whereas the latter
+    dominate :func:`masked_l1`. Errors below :data:`ERROR_FLOOR` of the maximum count as none.
+    Parameters are as in :func:`masked_l1`, but ``count`` is a number of samples.
     """
     squared = (restored.float() - truth) ** 2 * valid
     if weight is not None:
@@ -64,7 +64,7 @@ def loss_count(loss: str, valid: torch.Tensor) -> torch.Tensor:
 
 
 def masked_psnr(restored: torch.Tensor, truth: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Return the PSNR of each sample in dB, (B,); its peak is the truth's largest magnitude.
+    """Return the PSNR of each sample in dB, (B,). The peak is the largest magnitude of the truth.
 
     Without any error it is 100 dB.
     """
@@ -80,7 +80,7 @@ def repeat(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:
-    """Return the learning rate of a step, counted from 0: multi-step decay."""
+    """Return the learning rate of a step, counted from 0. It decays at the milestones."""
     passed = sum(step >= max(1, round(f * settings.steps)) for f in settings.milestones)
     return settings.learning_rate * settings.learning_rate_factor**passed
 
@@ -88,7 +88,7 @@ def learning_rate(settings: TrainingSettings, step: int) -> float:
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """Return the exponential moving average of a network's weights and statistics.
 
-    The decay warms up as min(decay, (1 + t) / (10 + t)), otherwise short trainings would keep their
+    The decay warms up as min(decay, (1 + t) / (10 + t)). Otherwise short trainings would keep their
     initial weights. Integer buffers are copied, because averaging would truncate them.
     """
 

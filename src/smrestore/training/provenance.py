@@ -1,4 +1,4 @@
-"""What a trained network comes from, for its card."""
+"""Where a trained network comes from, for its card."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from smrestore.training.data import Selection
 
 
 def data_provenance(store: SystemMatrixStore, selection: Selection) -> dict[str, object]:
-    """Return how many matrices and components serve, and what the files say of themselves."""
+    """Return how many matrices and components are used, and what the files say of themselves."""
     return {
         "matrices": len(selection.matrices),
         "components": sum(store.n_components(i) for i in selection.matrices),
@@ -21,7 +21,7 @@ def data_provenance(store: SystemMatrixStore, selection: Selection) -> dict[str,
 
 
 def noise_provenance(pool: NoisePool) -> dict[str, object]:
-    """Return what a noise pool says of itself, with the scans it rests on."""
+    """Return what a noise pool says about itself, and its scans."""
     scans = [
         {"name": origin.name, "uuid": origin.uuid, "frames": len(origin.frames)}
         for origin in pool.origins

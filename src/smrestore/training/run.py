@@ -1,4 +1,4 @@
-"""A training run: from data to weights, resumable at any moment."""
+"""A training run: from data to weights. It can be resumed at any time."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 def fingerprint(
     settings: TrainingSettings, seed: int, data: Sequence[str | Path], code: str
 ) -> str:
-    """Return what a checkpoint must agree on to be resumed: recipe, seed, code and data files."""
+    """Return what must be the same to resume a checkpoint: recipe, seed, code and data files."""
     files = [(str(path), Path(path).stat().st_size) for path in data]
     text = json.dumps([settings.plain(), seed, code, files], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -65,9 +65,9 @@ def train(
 ) -> None:
     """Train a network and write its weights, card and history.
 
-    A run that was interrupted continues after the last checkpoint and ends with the weights of an
-    uninterrupted one. There is a checkpoint after each interval, and one when SIGTERM or SIGUSR1
-    asks to stop. They are removed at the end.
+    An interrupted run continues after its last checkpoint and ends with the weights of an
+    uninterrupted one. A checkpoint is written after each interval, and when SIGTERM or SIGUSR1 asks
+    to stop. They are removed at the end.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def train(
     Raises
     ------
     InputError
-        If the data do not fit the settings, a demanded GPU is absent, the memory is too small or
+        If the data do not fit the settings, a demanded GPU is missing, the memory is too small or
         the loss is not finite.
     InterruptionError
         If a signal asked to stop.
@@ -161,7 +161,7 @@ def set_up(
     history: Path,
     workers: int,
 ) -> Loop:
-    """Build the network with fresh weights, and all that trains it."""
+    """Build the network with fresh weights, and everything that trains it."""
     torch.manual_seed(seed)
     network = build_network(dimension=settings.dimension, **settings.network.plain())
     if settings.dimension == 2:
@@ -189,12 +189,12 @@ def set_up(
 
 
 def _run(loop: Loop, kept: Checkpoints, stop: StopRequest) -> None:
-    """Take the steps that remain.
+    """Take the remaining steps.
 
     Raises
     ------
     InterruptionError
-        If a signal asked to stop; the state is saved then.
+        If a signal asked to stop. The state is saved before.
     """
     settings, fabric = loop.settings, loop.fabric
     first = fabric.is_global_zero
@@ -227,7 +227,7 @@ def _run(loop: Loop, kept: Checkpoints, stop: StopRequest) -> None:
 
 
 def _agreed(fabric: Fabric, wish: bool) -> bool:
-    """Tell whether any process wishes something."""
+    """Tell whether the answer is yes in any process."""
     if fabric.world_size == 1:
         return wish
     wishes = torch.tensor(float(wish), device=fabric.device)
@@ -259,7 +259,7 @@ def _log_row(row: Mapping[str, float], steps: int) -> None:
 
 
 def _export(loop: Loop, card: dict[str, object], model: Path) -> None:
-    """Write the last and the best weights, those that the experiment stands for, and the card."""
+    """Write the last and the best weights, those that the experiment exports, and the card."""
     log = loop.history
     log.close()
     weights = {"last": weights_of(loop.average.module), "best": loop.best}

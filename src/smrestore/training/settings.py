@@ -1,4 +1,4 @@
-"""What determines a trained network, apart from its data."""
+"""The settings that determine a trained network, apart from its data."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from smrestore.methods.options import AnyGuess
 from smrestore.networks.options import AnyNetwork
+from smrestore.support.choices import SigmaConvention
 from smrestore.support.errors import InputError
 from smrestore.support.settings import (
     Dimension,
@@ -24,7 +25,6 @@ STUDY_LEVELS = (0.06, 0.1, 0.2, 0.3)
 """Noise levels of the study's test sets."""
 
 Sigma = Annotated[Number, Field(ge=0, le=1)]
-SigmaConvention = Literal["complex", "per-channel"]
 SIGMA_CONVENTION = (
     "`complex`: sigma is that of the complex noise, sqrt(mean abs(n - mean n)^2). `per-channel`: "
     "of its real and its imaginary part each"
@@ -32,7 +32,7 @@ SIGMA_CONVENTION = (
 
 
 class Training(Settings):
-    """The recipe of a training, as it stands under ``training``."""
+    """The recipe of a training: what ``training`` says in the configuration."""
 
     patch: Natural = setting(
         ...,
@@ -43,9 +43,9 @@ class Training(Settings):
     )
     oversize: Literal["error", "exclude", "crop"] = setting(
         "error",
-        "matrices whose ground truth exceeds the patch. `error`: refuse them. `exclude`: leave "
-        "them out. `crop`: draw a random window of the patch for each sample. How many there are "
-        "is logged and stands in the card",
+        "matrices whose ground truth is larger than the patch. `error`: refuse them. `exclude`: "
+        "leave them out. `crop`: draw a random window of the patch for each sample. Their number "
+        "is logged and written to the card",
         ours=True,
     )
     flips: Flag = setting(False, "mirror each axis of the ground truth at random", study="not done")
@@ -82,8 +82,8 @@ class Training(Settings):
     )
     accumulate: Natural = setting(
         1,
-        "parts into which the components of a step are divided on each device, one after the "
-        "other: the same step in less memory, but for batch normalization",
+        "compute the components of a step on each device in this many parts, one after the other. "
+        "The step is the same in less memory, except for batch normalization",
     )
     gradient_clip: Number | None = setting(
         None, "largest L2 norm of the gradient; no limit if left out", ours=True, gt=0
@@ -96,8 +96,8 @@ class Training(Settings):
     )
     deterministic: Flag = setting(
         False,
-        "use deterministic algorithms only, where a GPU has others that are faster; on a CPU, "
-        "trainings can be repeated bit for bit in any case",
+        "use only deterministic algorithms on a GPU, which are slower. On a CPU, trainings can "
+        "always be repeated bit for bit",
     )
     learning_rate: Number = setting(..., "initial learning rate", ours=True, gt=0, le=1)
     milestones: vector(Annotated[Number, Field(gt=0, lt=1)], 0, 100) = setting(
@@ -105,7 +105,9 @@ class Training(Settings):
         "fractions of the steps after which the rate is multiplied by the factor",
         study="several steps, not given",
     )
-    learning_rate_factor: Number = setting(0.5, "that factor", ours=True, gt=0, le=1)
+    learning_rate_factor: Number = setting(
+        0.5, "factor of the learning rate after each milestone", ours=True, gt=0, le=1
+    )
     ema_decay: Number = setting(
         0.999,
         "decay of the exponential moving average of the weights, which are the result",
@@ -128,13 +130,13 @@ class Training(Settings):
     )
     early_stop: Natural | None = setting(
         None,
-        "stop after so many intervals without a better validation PSNR; never if left out",
+        "stop after this many intervals without a better validation PSNR; never if left out",
         ours=True,
     )
     export: Literal["last", "best"] = setting(
         "last",
-        "weights that the experiment stands for: the last ones, or those of the best validation "
-        "PSNR, averaged in both cases",
+        "weights that the experiment exports: the last ones, or those with the best validation "
+        "PSNR; both are averaged",
         ours=True,
     )
 
@@ -182,10 +184,10 @@ class TrainingSettings(Training, Learned):
 
     @property
     def validation_levels(self) -> tuple[float, ...]:
-        """Noise levels of the validation: those of the study that training covers.
+        """Noise levels of the validation: those of the study that are within the training range.
 
-        0 is among them if a share of the pairs has no noise. A training range between the levels of
-        the study is represented by the middles of its thirds.
+        0 is added if a share of the pairs has no noise. If no level of the study is within the
+        range, the middles of its thirds are used.
         """
         low, high = self.sigma
         inside = tuple(level for level in STUDY_LEVELS if low <= level <= high)

@@ -17,7 +17,7 @@ CACHE_BYTES = 2**28
 
 @dataclass
 class Validation:
-    """The validation pairs, which are kept if they are small."""
+    """The validation pairs. They are kept in memory if they are small."""
 
     fabric: Fabric
     settings: TrainingSettings
@@ -27,7 +27,7 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, network: nn.Module) -> dict[str, float]:
-        """Return loss and mean PSNR in dB of what a network restores, also at each noise level.
+        """Return loss and mean PSNR in dB of the restored pairs, in all and at each noise level.
 
         The PSNR before restoration is ``degraded_psnr_dB``.
         """

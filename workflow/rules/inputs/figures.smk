@@ -1,4 +1,13 @@
-# What the rules of figures.smk depend on.
+# What the rules of figures.smk make, and what they depend on.
+
+FIGURES = [
+    *collect("results/figures/{figure}.{format}", figure=config["figures"], format=["pdf", "png"]),
+    *collect(
+        "results/figures/positions-{study}.{format}",
+        study=config["position_studies"],
+        format=["pdf", "png"],
+    ),
+]
 
 
 def get_transfer_panels(wildcards):

@@ -1,13 +1,17 @@
-# What the rules of noise.smk depend on.
+# What the rules of noise.smk make, and what they depend on.
+
+NOISE_FIGURES = collect(
+    "results/noise/{pool}.{format}", pool=config["noise_pools"], format=["pdf", "png"]
+)
 
 
-def get_pool_scans(wildcards):
-    return [f"results/scans/{scan}.mdf" for scan in config["noise_pools"][wildcards.pool]["scans"]]
+def pool_of(wildcards):
+    return config["noise_pools"][wildcards.pool]
 
 
 def get_pool_matrices(wildcards):
     """Return the stores that the frequencies of a pool are taken from, none for all frequencies."""
-    if config["noise_pools"][wildcards.pool]["frequencies"] == "all":
+    if pool_of(wildcards)["frequencies"] == "all":
         return []
     return needed_matrices(wildcards.pool)
 
@@ -34,9 +38,4 @@ def pool_users(section, pool):
 def get_pool_settings(wildcards):
     """Return the settings of a pool without its inputs."""
     inputs = ("scans", "frequencies", "sequence")
-    entry = config["noise_pools"][wildcards.pool]
-    return {key: value for key, value in entry.items() if key not in inputs}
-
-
-def get_pool_sequence(wildcards):
-    return config["sequences"][config["noise_pools"][wildcards.pool]["sequence"]]
+    return {key: value for key, value in pool_of(wildcards).items() if key not in inputs}

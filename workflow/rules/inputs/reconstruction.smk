@@ -1,4 +1,6 @@
-# What the rules of reconstruction.smk depend on.
+# What the rules of reconstruction.smk make, and what they depend on.
+
+RECONSTRUCTIONS = [f"results/reconstructions/{measurement}.h5" for measurement in MEASUREMENTS]
 
 
 def get_matrices(wildcards):
@@ -21,27 +23,14 @@ def get_variants(wildcards):
     return found
 
 
-def get_phantom(wildcards):
-    return f"results/scans/{MEASUREMENTS[wildcards.measurement]['phantom']}.mdf"
+def measurement_of(wildcards):
+    return MEASUREMENTS[wildcards.measurement]
 
 
 def get_phantom_empty(wildcards):
     """Return the empty scan that is subtracted from a phantom scan, nothing if there is none."""
-    empty = MEASUREMENTS[wildcards.measurement].get("empty")
+    empty = measurement_of(wildcards).get("empty")
     return [f"results/scans/{empty}.mdf"] if empty else []
-
-
-def get_truth_to_score(wildcards):
-    """Return the truth that components are compared with, nothing if nobody knows it."""
-    return truth_of(true_scan(wildcards.measurement))
-
-
-def get_phantom_truth(wildcards):
-    return truth_of(MEASUREMENTS[wildcards.measurement]["phantom"])
-
-
-def get_reconstruction_settings(wildcards):
-    return MEASUREMENTS[wildcards.measurement]["reconstruction"]
 
 
 def get_images(wildcards):
@@ -59,10 +48,49 @@ def scores_of(measurement):
     ]
 
 
-def get_scores(wildcards):
-    return scores_of(wildcards.measurement)
+def true_scan(measurement):
+    """Return the calibration scan whose truth is that of a measurement."""
+    entry = MEASUREMENTS[measurement]
+    return entry.get("truth", entry["calibration"])
 
 
-def evaluations_of(test_set, methods):
-    """Return the evaluations of a test set by methods."""
-    return [f"results/evaluation/{test_set}/{method}.csv" for method in methods]
+def variants(measurement):
+    """Return all system matrices that a measurement is reconstructed with, worst first."""
+    entry = MEASUREMENTS[measurement]
+    is_repetition = measurement not in config["measurements"]
+    return [
+        "measured",
+        *entry["methods"],
+        *(["reference"] if entry["reference"] else []),
+        *(["truth"] if has_truth(true_scan(measurement)) and not is_repetition else []),
+    ]
+
+
+def matrix_of(measurement, variant):
+    """Return the file of one of these system matrices."""
+    entry = MEASUREMENTS[measurement]
+    if variant == "truth":
+        return truth_of(true_scan(measurement))[0]
+    return {
+        "measured": f"results/scans/{entry['calibration']}.mdf",
+        "reference": f"results/scans/{entry['reference']}.mdf",
+    }.get(variant, f"results/restored/{measurement}/{variant}.mdf")
+
+
+def variant_label(measurement, variant):
+    """Return the name of a system matrix for readers, with its averages where they are known."""
+    entry = MEASUREMENTS[measurement]
+    if variant in METHODS:
+        return label(variant)
+    if variant == "truth":
+        return "Truth"
+    scan = config["scans"][entry["calibration" if variant == "measured" else "reference"]]
+    if "averages" not in scan:
+        return variant.capitalize()
+    count = scan["averages"]
+    return f"{variant.capitalize()} ({count} average{'s' if count != 1 else ''})"
+
+
+def with_repetitions(measurement):
+    """Return the names of a measurement and of its realizations."""
+    return [measurement, *REPETITIONS[measurement]]

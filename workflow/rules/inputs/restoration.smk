@@ -1,4 +1,10 @@
-# What the rules of restoration.smk depend on.
+# What the rules of restoration.smk make, and what they depend on.
+
+RESTORED = [
+    f"results/restored/{measurement}/{method}.mdf"
+    for measurement, entry in MEASUREMENTS.items()
+    for method in entry["methods"]
+]
 
 
 def get_calibration(wildcards):
@@ -43,13 +49,9 @@ def get_rows_to_restore(wildcards):
 
 
 def reading_of(measurement):
-    """Return how the calibrations of a measurement are read, as far as it says so."""
+    """Return how the calibrations of a measurement are read."""
     reconstruction = MEASUREMENTS[measurement]["reconstruction"]
-    return {
-        key: reconstruction[key]
-        for key in ("background", "spectral_leakage")
-        if key in reconstruction
-    }
+    return {key: reconstruction[key] for key in ("background", "spectral_leakage")}
 
 
 def mask_of(measurement):

@@ -1,4 +1,9 @@
-# What the rules of scans.smk depend on.
+# What the rules of scans.smk make, and what they depend on.
+
+from smrestore.public.registry import read_stores
+
+STORES = read_stores(config["downloads"].get("registry"))
+SCANS = [f"results/scans/{scan}.mdf" for scan in config["scans"]]
 
 
 def get_scan_settings(wildcards):
@@ -20,7 +25,7 @@ def get_scan_settings(wildcards):
 
 def get_scan_matrices(wildcards):
     """Return the stores that the frequencies of a scan are taken from, none for all frequencies."""
-    if config["scans"][wildcards.scan].get("frequencies", "all") == "all":
+    if config["scans"][wildcards.scan]["frequencies"] == "all":
         return []
     pools = pools_of(wildcards.scan)
     return sorted({path for pool in pools for path in needed_matrices(pool)})
@@ -39,3 +44,14 @@ def get_store(wildcards):
     store = STORES[config["scans"][wildcards.scan]["store"]]
     keys = ("name", "title", "url", "kind", "sha256", "size_MB", "license", "citation")
     return {key: getattr(store, key) for key in keys}
+
+
+def has_truth(scan):
+    """Tell whether a scan comes with its truth."""
+    return config["scans"][scan]["source"] == "virtual"
+
+
+def truth_of(scan):
+    """Return the truth of a scan, nothing if nobody knows it; repeated scans share it."""
+    original = config["scans"][scan].get("repeats", scan)
+    return [f"results/scans/{original}.truth.h5"] if has_truth(scan) else []

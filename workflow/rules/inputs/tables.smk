@@ -1,11 +1,45 @@
-# What the rules of tables.smk depend on.
+# What the rules of tables.smk make, and what they depend on.
+
+TWINS_USED = any(
+    method in TWINS
+    for section in ("test_sets", "measurements")
+    for entry in config[section].values()
+    for method in entry["methods"]
+)
+TABLES = [
+    *collect(
+        "results/tables/{table}.{format}", table=config["tables"], format=["csv", "md", "tex"]
+    ),
+    *collect(
+        "results/tables/transfer-{measurement}.{format}",
+        measurement=config["measurements"],
+        format=["csv", "md", "classes.md"],
+    ),
+    *(collect("results/tables/twins.{format}", format=["csv", "md"]) if TWINS_USED else []),
+    *collect(
+        "results/tables/{table}.{format}",
+        table=["claims", "calibration-time"],
+        format=["csv", "md"],
+    ),
+    *collect(
+        "results/tables/positions-{study}.{format}",
+        study=config["position_studies"],
+        format=["csv", "md"],
+    ),
+]
+# Methods of the study that ours stand for, in any table.
+PUBLISHED = {
+    ours: theirs
+    for entry in config["tables"].values()
+    for ours, theirs in entry["published"].items()
+}
 
 
 def get_table_evaluations(wildcards):
     return [
-        f"results/evaluation/{test_set}/{method}.csv"
+        path
         for test_set in config["tables"][wildcards.table]["test_sets"]
-        for method in config["test_sets"][test_set]["methods"]
+        for path in evaluations_of(test_set, config["test_sets"][test_set]["methods"])
     ]
 
 
@@ -32,28 +66,19 @@ def get_table_settings(wildcards):
     }
 
 
-def published_names():
-    """Return the methods of the study that methods stand for, in any table."""
-    tables = config["tables"].values()
-    return {ours: theirs for entry in tables for ours, theirs in entry["published"].items()}
-
-
 def claim_sets():
     """Return the test sets of all tables, each with the table that it belongs to."""
     return [(name, entry) for entry in config["tables"].values() for name in entry["test_sets"]]
 
 
-def claim_methods(test_set):
-    """Return the methods of a test set that stand for one of the study."""
-    return [m for m in config["test_sets"][test_set]["methods"] if m in published_names()]
-
-
 def get_claim_evaluations(wildcards):
+    """Return the evaluations of methods that stand for one of the study."""
     test_sets = dict.fromkeys(name for name, _ in claim_sets())
     return [
         f"results/evaluation/{name}/{method}.csv"
         for name in test_sets
-        for method in claim_methods(name)
+        for method in config["test_sets"][name]["methods"]
+        if method in PUBLISHED
     ]
 
 
@@ -62,7 +87,7 @@ def claim_scores():
     return {
         name: [f"results/reconstructions/{name}.csv"]
         for name, entry in config["measurements"].items()
-        if has_truth(true_scan(name)) and set(entry["methods"]) & set(published_names())
+        if has_truth(true_scan(name)) and set(entry["methods"]) & set(PUBLISHED)
     }
 
 
@@ -96,7 +121,7 @@ def get_claim_settings(wildcards):
                 "measurement": name,
                 "task": measurements[name]["task"],
                 "dimension": scan_dimension(true_scan(name)),
-                "published": published_names(),
+                "published": PUBLISHED,
             }
             for name in claim_scores()
         ],
@@ -107,7 +132,7 @@ def get_claim_settings(wildcards):
             }
             for name, entry in experiments.items()
         },
-        "labels": {name: label(name) for name in published_names()},
+        "labels": {name: label(name) for name in PUBLISHED},
     }
 
 

@@ -1,26 +1,28 @@
-# What the rules of training.smk depend on.
+# What the rules of training.smk make, and what they depend on.
+
+CURVES = collect(
+    "results/models/{experiment}/curve.{format}",
+    experiment=config["experiments"],
+    format=["pdf", "png"],
+)
 
 
-def get_training_batches(wildcards):
-    return batches(config["experiments"][wildcards.experiment]["dataset"], "train")
-
-
-def get_validation_batches(wildcards):
-    return batches(config["experiments"][wildcards.experiment]["dataset"], "validation")
-
-
-def get_experiment_pool(wildcards):
-    return f"results/noise/{config['experiments'][wildcards.experiment]['noise_pool']}.h5"
+def experiment_of(wildcards):
+    return config["experiments"][wildcards.experiment]
 
 
 def get_recipe(wildcards):
-    entry = config["experiments"][wildcards.experiment]
+    """Return all that a training depends on, apart from its inputs."""
+    entry = experiment_of(wildcards)
     keys = ("task", "degradation", "dimension", "network", "phase", "guess", "training")
     return {key: entry[key] for key in keys if key in entry}
 
 
 def get_names(wildcards):
     """Return what the card of a model calls its data."""
-    entry = config["experiments"][wildcards.experiment]
-    names = {key: entry[key] for key in ("dataset", "noise_pool")}
-    return {"experiment": wildcards.experiment, **names}
+    entry = experiment_of(wildcards)
+    return {
+        "experiment": wildcards.experiment,
+        "dataset": entry["dataset"],
+        "noise_pool": entry["noise_pool"],
+    }

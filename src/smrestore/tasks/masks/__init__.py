@@ -1,4 +1,4 @@
-"""Masks of voxels that a calibration did not measure, or not rightly: bool, True = missing."""
+"""Masks of voxels that a calibration did not measure, or measured wrongly: bool, True = missing."""
 
 from smrestore.tasks.masks.drawn import missing_count, random_mask
 from smrestore.tasks.masks.measured import mask_from_indices, read_mask, scan_path, write_mask

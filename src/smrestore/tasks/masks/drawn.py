@@ -1,4 +1,4 @@
-"""Masks drawn at random, as a calibration that fails for a while leaves them."""
+"""Random masks, like those of a calibration that fails for a while."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,13 @@ import numpy as np
 from smrestore.support.errors import InputError
 
 MEANDERING_PROBABILITY = 0.5
-"""Of reversing every second line before a run is cut out, as in Tsanda et al. 2026."""
+"""Probability that every second line is reversed before a run is cut out (Tsanda et al. 2026)."""
 
 
 def missing_count(n_voxels: int, ratio: float) -> int:
-    """Return how many of ``n_voxels`` are missing at a ratio: the nearest number.
+    """Return how many of ``n_voxels`` are missing at a ratio: the nearest whole number.
 
-    A ratio above zero takes one voxel at least, where there are two or more; one voxel always
-    stays.
+    A ratio above zero removes at least one voxel if there are two or more. One voxel always stays.
 
     Raises
     ------
@@ -35,33 +34,33 @@ def missing_count(n_voxels: int, ratio: float) -> int:
 def random_mask(
     shape: Sequence[int], ratio: float, rng: np.random.Generator, runs: int = 1
 ) -> np.ndarray:
-    """Draw a mask as a calibration that fails for a while leaves it (Tsanda et al. 2026).
+    """Draw a mask like that of a calibration that fails for a while (Tsanda et al. 2026).
 
-    The axes are put in random order, every second line along the last of them is reversed with
-    probability :data:`MEANDERING_PROBABILITY`, and a contiguous run is cut out of the flattened
-    grid. Several runs have axes, directions and random lengths of their own; a run passes over
-    what former ones have taken, so that their union has exactly the wanted size.
+    The axes are put in random order. With probability :data:`MEANDERING_PROBABILITY`, every second
+    line along the last of them is reversed. Then a contiguous run is cut out of the flattened grid.
+    Each of several runs has its own axes, direction and random length. A run skips voxels that
+    earlier ones have taken, so that all together have exactly the wanted size.
 
     Parameters
     ----------
     shape
-        Voxels along each axis, for example (Nx, Ny, Nz); axes of one voxel play no part.
+        Voxels along each axis, for example (Nx, Ny, Nz). Axes of one voxel have no effect.
     ratio
-        Share of missing voxels in [0, 1), all runs together; :func:`missing_count` voxels.
+        Share of missing voxels in [0, 1), for all runs together: :func:`missing_count` voxels.
     rng
         Every call draws a new mask.
     runs
-        Number of runs, at the most one per missing voxel.
+        Number of runs, at most one per missing voxel.
 
     Returns
     -------
     numpy.ndarray
-        bool, of the given shape. A grid of a single voxel has none missing.
+        bool, of the given shape. In a grid of a single voxel, none is missing.
 
     Raises
     ------
     InputError
-        If the ratio does not lie in [0, 1), there is no voxel, or no run.
+        If the ratio is not in [0, 1), or there is no voxel or no run.
     """
     shape = tuple(int(n) for n in shape)
     if not shape or min(shape) < 1:

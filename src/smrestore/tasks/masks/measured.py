@@ -1,4 +1,4 @@
-"""Masks of measured scans: from numbers of positions, and files for them."""
+"""Masks of measured scans, from numbers of positions and from files."""
 
 import re
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ def mask_from_indices(
     *,
     meandering: bool = False,
 ) -> np.ndarray:
-    """Return the mask of positions that are given by their numbers.
+    """Return the mask of positions given by their numbers.
 
     Parameters
     ----------
     size
         Voxels along x, y, z.
     positions
-        0-based numbers of the missing positions in the order in which a calibration file stores
-        them: with ``xyz``, voxel (x, y, z) is x + Nx (y + Ny z).
+        Numbers of the missing positions, from 0, in the order of the calibration file: with
+        ``xyz``, voxel (x, y, z) is x + Nx (y + Ny z).
     order
-        Axes from the fastest to the slowest, as ``/calibration/order`` of the file.
+        Axes from the fastest to the slowest, as in ``/calibration/order`` of the file.
     meandering
-        True: the numbers count the positions as a robot visited them that reversed its direction
+        True: the numbers count the positions along the path of a robot that reverses its direction
         after every line and every plane (``/calibration/isMeanderingGrid``).
 
     Returns
@@ -69,7 +69,7 @@ def mask_from_indices(
 def scan_path(size: Sequence[int], order: str = "xyz", *, meandering: bool = False) -> np.ndarray:
     """Return the voxel of each position as an index into a flattened [x, y, z] array, int64 (P,).
 
-    Parameters as in :func:`mask_from_indices`.
+    The parameters are those of :func:`mask_from_indices`.
 
     Raises
     ------
@@ -85,16 +85,16 @@ def scan_path(size: Sequence[int], order: str = "xyz", *, meandering: bool = Fal
 
 
 def write_mask(path: str | Path, mask: np.ndarray, scores: np.ndarray | None = None) -> None:
-    """Write the missing voxels as CSV: the grid in the first line, then x, y, z of each, from 0.
+    """Write missing voxels as CSV: the grid in the first line, then x, y, z of each, from 0.
 
     Parameters
     ----------
     path
-        Destination; a former file is replaced.
+        Destination. An existing file is replaced.
     mask
         bool (Nx, Ny, Nz).
     scores
-        Of each voxel, (Nx, Ny, Nz), for a fourth column ``score``; readers leave it out.
+        Score of each voxel, (Nx, Ny, Nz), for a fourth column ``score``. Readers ignore it.
     """
     mask = _not_all(np.asarray(mask, dtype=bool))
     # In the order of most files, x fastest.
@@ -111,10 +111,10 @@ def write_mask(path: str | Path, mask: np.ndarray, scores: np.ndarray | None = N
 
 
 def read_mask(path: str | Path, size: Sequence[int]) -> np.ndarray:
-    """Read the missing voxels of a grid from a file as :func:`write_mask` makes them.
+    """Read the missing voxels of a grid from a file like that of :func:`write_mask`.
 
-    The line of the grid may be left out, further columns are not looked at, and the order of the
-    voxels does not matter.
+    The line of the grid may be left out. Further columns are ignored, and the order of the voxels
+    does not matter.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def read_mask(path: str | Path, size: Sequence[int]) -> np.ndarray:
     ------
     InputError
         If the file is missing or no table, belongs to another grid, names a voxel outside the
-        grid, or leaves none.
+        grid, or marks all voxels as missing.
     """
     path, size = Path(path), tuple(int(n) for n in size)
     try:

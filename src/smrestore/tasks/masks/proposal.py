@@ -1,4 +1,4 @@
-"""Positions of a calibration scan that look wrong: a proposal, for the user to confirm."""
+"""Positions of a calibration scan that look wrong: a proposal that the user confirms."""
 
 import itertools
 from collections.abc import Sequence
@@ -12,44 +12,43 @@ from smrestore.tasks.masks.measured import scan_path
 GROUPS = 8
 """Groups of components whose energies are compared, from strong to weak ones."""
 WITH_SIGNAL = 5.0
-"""Largest magnitude over noise of a component that is looked at."""
+"""Smallest ratio of peak and noise of a component that is used."""
 MINIMUM_COMPONENTS = 16
 DEGREE = 2
-"""Of the polynomials that logarithms of energies follow. Higher ones follow the faults, too, where
-a line or plane at the edge of the grid is wrong."""
+"""Degree of the polynomials for the logarithms of the energies. With a higher degree, they would
+also follow a wrong line or plane at the edge of the grid."""
 VOXELS_PER_TERM = 6
-"""Voxels for each of their coefficients, at the least."""
+"""Smallest number of voxels for each coefficient of the polynomials."""
 DEVIATION_LIMIT = 8.0
 """A position whose energies deviate by more than this many times the median is proposed. On
-virtual scans without a fault the largest deviation is about 4; a signal of a tenth gives 20."""
+virtual scans without a fault the largest deviation is about 4. A tenth of the signal gives 20."""
 REPETITION_LIMIT = 2.0
-"""A position is proposed if it differs from the one before by less than this many times the
-energy of noise (1 for two measurements of one place)."""
+"""A position is proposed if the energy of its difference from the one before is less than this
+many times that of the noise. Two measurements of one place have 1."""
 REPETITION_SIGNAL = 20.0
-"""Energy over that of noise without which a repetition tells nothing."""
+"""Smallest energy over that of the noise at which a repetition counts."""
 LARGEST_GAP = 2
-"""Positions between two proposed ones, in the order of the scan, that are proposed as well."""
+"""So many positions between two proposed ones, in the order of the scan, are proposed as well."""
 ITERATIONS = 20
 LEAST_WEIGHT = 1e-3
-"""Of an outlier, so that the equations can always be solved."""
+"""Smallest weight of an outlier. With it, the equations can always be solved."""
 
 
 @dataclass(frozen=True, eq=False)
 class MaskProposal:
-    """What :func:`propose_mask` finds; all arrays (Nx, Ny, Nz).
+    """What :func:`propose_mask` finds. All arrays are (Nx, Ny, Nz).
 
     Attributes
     ----------
     mask
         bool: positions to leave out.
     score
-        float64: above 1 for a position that is proposed for itself; the larger of ``deviation``
-        and ``repetition``.
+        float64: the larger of ``deviation`` and ``repetition``. Positions above 1 are proposed.
     deviation
-        Deviation of its energies from a smooth course, over :data:`DEVIATION_LIMIT`.
+        Deviation of its energies from smooth ones, over :data:`DEVIATION_LIMIT`.
     repetition
-        :data:`REPETITION_LIMIT` over its difference from the position before; 0 where there is no
-        signal to tell.
+        :data:`REPETITION_LIMIT` over its difference from the position before. 0 where the signal
+        is too weak to tell.
     """
 
     mask: np.ndarray
@@ -67,25 +66,25 @@ def propose_mask(
 ) -> MaskProposal:
     """Propose outlier positions of a calibration scan.
 
-    Single components oscillate too fast on coarse grids to tell a wrong voxel from its neighbours,
-    but their energy, summed over many, has a smooth course. The components with signal are
-    normalized and put into :data:`GROUPS` groups by strength. The logarithm of the energy of each
-    group is fitted by a quadratic polynomial over the grid, with weights that all groups share and
-    that outliers lose (iteratively reweighted least squares, magnitudes first, then Tukey's
-    biweight). So a run of wrong positions is found even where it is several planes thick. A robot
-    that stays where it was is found by a second sign: consecutive positions that are equal but for
-    noise.
+    On coarse grids, single components oscillate too fast to tell a wrong voxel from its neighbours.
+    But the sum of the energies of many components is smooth. So components with signal are
+    normalized and divided into :data:`GROUPS` groups by strength. A quadratic polynomial over the
+    grid is fitted to the logarithm of the energy of each group. All groups share the weights, which
+    are small for outliers (iteratively reweighted least squares: first the magnitudes, then Tukey's
+    biweight). This finds a run of wrong positions even if it is several planes thick. A second sign
+    tells that the robot has not moved: consecutive positions that differ only by noise.
 
-    A position that is wrong in a few components alone is not found.
+    A position that is wrong in only a few components is not found.
 
     Parameters
     ----------
     images
         complex (n, Nx, Ny, Nz): many components of all channels, background subtracted.
     noise
-        Standard deviation of the complex noise of each, float64 (n,), in units of the images.
+        Standard deviation of the complex noise of each component, float64 (n,), in units of the
+        images.
     order, meandering
-        Order of acquisition, see :func:`smrestore.tasks.masks.scan_path`.
+        Order of acquisition: see :func:`smrestore.tasks.masks.scan_path`.
 
     Raises
     ------
@@ -162,9 +161,9 @@ def _log_energies(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _deviation(courses: np.ndarray, terms: np.ndarray, trusted: np.ndarray) -> np.ndarray:
-    """Return how far each voxel is from smooth courses (P, groups), in medians, float64 (P,).
+    """Return how far each voxel is from smooth energies (P, groups), in medians, float64 (P,).
 
-    Voxels that are not ``trusted``, bool (P,), have no influence on the courses.
+    Only voxels that are ``trusted``, bool (P,), have an influence on the smooth energies.
     """
     start = np.where(trusted, 1.0, LEAST_WEIGHT) if trusted.any() else np.ones(len(courses))
     weights = start

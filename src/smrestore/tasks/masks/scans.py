@@ -10,7 +10,7 @@ from smrestore.mdf.system_matrix import calibration_of
 from smrestore.tasks.masks.proposal import MaskProposal, propose_mask
 
 BATCH = 256
-"""Components that are looked at together."""
+"""Number of components that are compared."""
 PROPOSING = 5.0
 """Smallest ratio of peak and noise of a component that counts."""
 
@@ -18,9 +18,8 @@ PROPOSING = 5.0
 def propose_missing(scan: str | Path) -> MaskProposal:
     """Return which positions of a calibration scan look wrong.
 
-    The components of all receive channels with signal decide, see
-    :func:`.masks.propose_mask`; those of all drive-field periods, as their positions are
-    the same.
+    :func:`smrestore.tasks.masks.propose_mask` compares the components with signal of all receive
+    channels and all drive-field periods, because their positions are the same.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from mdf_files import (
 )
 from mdf_mutations import KINDS, damaged_copy
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1]
 K = SEQUENCE.n_frequencies
 SEED = 20
 PER_KIND_AND_SOURCE = 14
@@ -103,7 +103,7 @@ def read_apart(report: Path, paths: list[Path]) -> dict[str, dict]:
         run = subprocess.run(
             [
                 sys.executable,
-                str(HERE / "mdf_mutations.py"),
+                str(HELPERS / "mdf_mutations.py"),
                 str(report),
                 str(MEMORY),
                 str(SECONDS),

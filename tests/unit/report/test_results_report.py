@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from checkout import ROOT
 from smrestore.configuration import load_configuration
 from smrestore.figures.style import journal_style, new_figure, save
 from smrestore.mdf import import_scan
@@ -15,7 +16,6 @@ from smrestore.report.results import TITLE, report_results
 from smrestore.report.scale import scale_differences
 from smrestore.support.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 STUDY = [ROOT / "config.yaml", ROOT / "config" / "paper.yaml"]
 METHODS = {"dncnn": "DnCNN <1>", "dct-f": "DCT-F"}

@@ -1,18 +1,18 @@
 """Tables: means by hand, and each published value beside the number it belongs to."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from checkout import ROOT
 from smrestore.evaluation.layout import as_printed, layout
 from smrestore.evaluation.tables import TabulatedSet, compare, make_table, read_published, summarize
 from smrestore.report.page import read_markdown
 from smrestore.support.errors import InputError
 
-PUBLISHED = Path(__file__).parents[2] / "workflow" / "published" / "tables.csv"
+PUBLISHED = ROOT / "workflow" / "published" / "tables.csv"
 LABELS = {"dct-f": "DCT-F", "net": "A_net & 50 % {β} #1 $^~\\"}
 PLANE = TabulatedSet("plane", "denoising", 2, "complex")
 

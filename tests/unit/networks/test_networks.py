@@ -45,11 +45,6 @@ def disturb(network: torch.nn.Module) -> torch.nn.Module:
     return network
 
 
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(0)
-
-
 COUNTS = [
     ("dncnn", 2, {}, 557_250),
     ("dncnn", 3, {}, 1_667_778),

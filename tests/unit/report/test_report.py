@@ -3,12 +3,12 @@
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import docutils.core
 import pandas as pd
 import pytest
 
+from checkout import ROOT
 from smrestore.figures.style import journal_style, new_figure, save
 from smrestore.report.page import (
     Picture,
@@ -22,7 +22,7 @@ from smrestore.report.page import (
 )
 from smrestore.support.errors import InputError
 
-CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
+CAPTIONS = ROOT / "workflow" / "report"
 
 
 class Page(HTMLParser):

@@ -1,7 +1,6 @@
 """Claims: verdicts of made-up evaluations, by hand."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pytest
 import yaml
 from scipy import stats
 
+from checkout import ROOT
 from smrestore.evaluation.claims import (
     Claim,
     ComparedSet,
@@ -25,7 +25,7 @@ from smrestore.metrics import ConfidenceInterval
 from smrestore.report.page import read_markdown
 from smrestore.support.errors import InputError
 
-FOLDER = Path(__file__).parents[2] / "workflow" / "published"
+FOLDER = ROOT / "workflow" / "published"
 PUBLISHED = read_published(FOLDER / "tables.csv")
 CLAIMS = {claim.name: claim for claim in read_claims(FOLDER / "claims.yaml")}
 PLANE = {"table": 2, "dimension": 2}

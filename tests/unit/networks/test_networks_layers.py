@@ -20,11 +20,6 @@ from smrestore.networks.layers import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(0)
-
-
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_masked_norm_of_everything_is_batch_norm(dimension):
     """Output, gradients and running statistics, in training and afterwards."""

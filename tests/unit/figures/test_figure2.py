@@ -1,7 +1,5 @@
 """Drawings of phantoms: outlines are those of the bodies, dimensions those of the configuration."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import yaml
@@ -10,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import PathPatch
 
+from checkout import ROOT
 from smrestore.figures import figure2
 from smrestore.figures.figure2 import describe, draw_figure2, length_text
 from smrestore.figures.phantom_outlines import FROM_ABOVE, FROM_FRONT, bounds_of, outline
 from smrestore.scanner.phantoms import load_phantom
 from smrestore.support.errors import InputError
 
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/study.yaml").read_text())["phantoms"]
+CONFIG = yaml.safe_load((ROOT / "config/study.yaml").read_text())["phantoms"]
 SHAPES = {
     "tube": {"points_mm": [[-8, 8, 0], [8, 8, 0], [8, -3, 4]], "radius_mm": 1.5},
     "rod": {"shape": "rod", "start_mm": [-5, 1, 0], "stop_mm": [6, -3, 4], "radius_mm": 2.0},

@@ -18,11 +18,6 @@ from smrestore.networks.swinir import (
 SMALL = {"features": 8, "depths": [2, 2], "heads": 2, "window": 4}
 
 
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(0)
-
-
 def attend_by_loops(attention: WindowAttention, window: int, tokens: torch.Tensor, allowed):
     """Attention of one window (N, C), pair by pair; ``allowed(i, j)`` tells if i sees j."""
     n, features = tokens.shape

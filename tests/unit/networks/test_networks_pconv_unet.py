@@ -13,11 +13,6 @@ from smrestore.support.errors import InputError
 PLAIN = {2: functional.conv2d, 3: functional.conv3d}
 
 
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(0)
-
-
 def partial_convolution_by_loops(layer: PartialConvolution, parts) -> tuple:
     """One sample: parts of (C, *grid) and (1, *grid). Window by window, as defined."""
     weight, bias = layer.convolution.weight, layer.bias

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from checkout import ROOT
 from smrestore.configuration import (
     ConfigurationError,
     complete_configuration,
@@ -16,27 +17,12 @@ from smrestore.configuration import (
     make_explicit,
     read_configuration,
 )
-from smrestore.configuration.datasets import DrawnDataset
 from smrestore.configuration.files import read_part
-from smrestore.configuration.noise_pools import MeasuredPool
 from smrestore.configuration.origins import show_configuration
 from smrestore.configuration.reference import schema
-from smrestore.configuration.scans import FileScan
 from smrestore.configuration.tables import Published
-from smrestore.mdf.imported import KINDS
-from smrestore.methods.options import Spline
-from smrestore.methods.spline import ALIGNMENTS
-from smrestore.noise.pool import BACKGROUND_LEVELS
-from smrestore.physics.particles import MODELS
-from smrestore.physics.spectrum import EVALUATORS
-from smrestore.reconstruction.rows import WEIGHTINGS
-from smrestore.reconstruction.settings import ReconstructionSettings
 from smrestore.support.errors import InputError
-from smrestore.support.settings import literals
-from smrestore.tasks.degradation import SIGMA_CONVENTIONS
-from smrestore.training.settings import Training
 
-ROOT = Path(__file__).parents[2]
 FILE = read_configuration([ROOT / "config.yaml"])
 DEFAULT = make_explicit(FILE).config
 # What the faults below are put into: the entries of the default that they name, and no others.
@@ -523,22 +509,6 @@ class TestCompletion:
         for path in (ROOT / "config.yaml", *(ROOT / "config").glob("*.yaml")):
             assert [error.message for error in validator.iter_errors(read_part(path))] == []
         assert [*validator.iter_errors({"experiments": {"x": {"training": {"step": 1}}}})]
-
-
-@pytest.mark.parametrize(
-    ("model", "name", "known"),
-    [
-        (MeasuredPool, "background_level", BACKGROUND_LEVELS),
-        (ReconstructionSettings, "weighting", WEIGHTINGS),
-        (Training, "sigma_convention", SIGMA_CONVENTIONS),
-        (DrawnDataset, "model", MODELS),
-        (DrawnDataset, "evaluator", EVALUATORS),
-        (FileScan, "kind", KINDS),
-        (Spline, "alignment", ALIGNMENTS),
-    ],
-)
-def test_choices_are_those_of_the_library(model: type, name: str, known: tuple) -> None:
-    assert literals(model, name) == known
 
 
 def test_published_methods_are_those_of_the_study() -> None:

@@ -1,7 +1,6 @@
 """The moment and the system matrix against reference values, symmetries and limits."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import i0e, i1e
 
+from checkout import ROOT
 from smrestore.physics import (
     CalibrationGrid,
     Particle,
@@ -25,7 +25,7 @@ from smrestore.physics.parameters import read_json_cases, simulation_of
 from smrestore.physics.sequence import Sequence as ScanSequence
 from smrestore.support.errors import InputError
 
-ORACLE = Path(__file__).parents[1] / "data" / "oracle"
+ORACLE = ROOT / "tests" / "data" / "oracle"
 CASES = {case["name"]: case for case in read_json_cases(ORACLE / "system_matrix_cases.json")}
 FIELDS = st.floats(-100, 100)
 

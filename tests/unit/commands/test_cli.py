@@ -12,12 +12,12 @@ import pytest
 from docstring_parser import parse
 from mdf_files import raw_signals, write_raw
 
+from checkout import ROOT
 from smrestore.cli import COMMANDS, main
 from smrestore.physics.parameters import simulation_of
 from smrestore.physics.spectrum import system_matrix
 from smrestore.simulation.batches import ComponentSelection, simulate_batch
 
-ROOT = Path(__file__).parents[2]
 CASE = {
     "name": "tiny",
     "dimension": 2,
