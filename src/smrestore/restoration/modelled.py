@@ -23,6 +23,9 @@ from smrestore.tasks.scan import ScanTask, scan_task
 
 logger = logging.getLogger(__name__)
 
+NOISE_GAIN = 4.0
+"""Rows of a restored matrix are of use that far below the noise of the calibration. Phantoms are
+measured with more averages than positions, but noise of theirs remains (benchmarks/fit_rows.py)."""
 METHODS = get_args(Fitted)
 """Methods that restore a matrix as a whole, with all its components at once."""
 
@@ -139,9 +142,10 @@ def restore_by_model(
         n_channels = len(np.unique(data.components.channel))
         images = found.images.T.reshape(n_channels, -1, *grid.size)
         restored[period, :n_channels] = images
-        error[period, :n_channels] = found.deviation.reshape(n_channels, -1)
-        snr[period, :n_channels] = _ratio(images, error[period, :n_channels])
         noise = data.noise.reshape(n_channels, -1)
+        error[period, :n_channels] = found.deviation.reshape(n_channels, -1)
+        unknown = np.hypot(error[period, :n_channels], noise / NOISE_GAIN)
+        snr[period, :n_channels] = _ratio(images, unknown)
         before = whole.images.T.reshape(n_channels, -1, *whole.grid.size)
         for channel in range(n_channels):
             place = np.arange(images.shape[1])

@@ -27,7 +27,7 @@ from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.metrics import psnr
 from smrestore.physics.harmonics import norms, solid_harmonics, values
 from smrestore.physics.spectrum import Components
-from smrestore.restoration.modelled import restore_by_model
+from smrestore.restoration.modelled import NOISE_GAIN, restore_by_model
 from smrestore.scanner import load_scanner, scan_calibration, scan_empty
 from smrestore.scanner.signal import DeltaSample
 from smrestore.support.errors import InputError
@@ -272,7 +272,8 @@ def test_the_expected_error_is_the_real_one(method, scan, tmp_path):
     seen = peak > mdf.corrected_noise(scan, channels=[0, 1])
     assert 0.3 < np.median(expected[seen] / error[seen]) < 3
     rms = np.sqrt(np.mean(np.abs(restored) ** 2, axis=(2, 3, 4)))
-    ratio = rms[seen] / expected[seen]
+    noise = mdf.corrected_noise(scan, channels=[0, 1])
+    ratio = rms[seen] / np.hypot(expected, noise / NOISE_GAIN)[seen]
     np.testing.assert_allclose(mdf.read_snr(path)[:2][seen], ratio, rtol=1e-5)
 
 
