@@ -11,7 +11,14 @@ HIGHEST_DEGREE = 250
 """Harmonics of more degrees are not counted; they would take gigabytes for eight positions."""
 
 
-@functools.lru_cache(maxsize=256)
+@functools.cache
+def _polynomials() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return nodes and weights of Gauss and Legendre, and the polynomials there, (nodes, l)."""
+    u, weight = np.polynomial.legendre.leggauss(2 * HIGHEST_DEGREE)
+    return u, weight, np.polynomial.legendre.legvander(u, HIGHEST_DEGREE)
+
+
+@functools.lru_cache(maxsize=4096)
 def sufficient_degree(field: float, alpha: float, tail: float) -> int:
     """Return the degree beyond which moments of equilibrium stay below ``tail``.
 
@@ -19,11 +26,10 @@ def sufficient_degree(field: float, alpha: float, tail: float) -> int:
     exp(field u + alpha u^2), the moments are sqrt(2l + 1) times the mean of Legendre's P_l(u).
     :data:`HIGHEST_DEGREE` stands for any above it.
     """
-    u, weight = np.polynomial.legendre.leggauss(2 * HIGHEST_DEGREE)
+    u, weight, legendre = _polynomials()
     exponent = field * u + alpha * u * u
     weight = weight * np.exp(exponent - exponent.max())
     weight /= weight.sum()
-    legendre = np.polynomial.legendre.legvander(u, HIGHEST_DEGREE)
     moments = np.sqrt(2 * np.arange(HIGHEST_DEGREE + 1) + 1) * np.abs(weight @ legendre)
     return int(np.flatnonzero(moments > tail)[-1]) + 1
 
