@@ -572,7 +572,6 @@ THREE_AXES = Sequence((0.012, 0.012, 0.012), (-1.0, -1.0, 2.0))
 @pytest.mark.parametrize(
     ("particle", "rotation", "sequence", "grid", "options", "message"),
     [
-        (FLUID, Rotation(damping=1e9), SHORT, GRID, {}, ""),
         (FLUID, Rotation("brown", viscosity=1e-14), SHORT, GRID, {}, "viscosity: .* Use equilib"),
         (
             FLUID,
@@ -612,8 +611,6 @@ THREE_AXES = Sequence((0.012, 0.012, 0.012), (-1.0, -1.0, 2.0))
     ],
 )
 def test_faults_of_a_request(particle, rotation, sequence, grid, options, message):
-    if not message:
-        pytest.skip("damping has no shortest relaxation time")
     simulation = Simulation(particle, sequence, grid)
     some = Components(np.array([0]), np.array([1]))
     with pytest.raises(InputError, match=f"^{message}"):

@@ -123,15 +123,15 @@ def dynamic_values(
     accuracy = Accuracy.of(tolerance)
     plane = places.in_plane & (not rotation.precession)
     groups = _groups(plane)
-    degrees = np.empty(len(plane))
-    for some in groups:
-        degrees[some] = _degree(places, some, accuracy.tail)
+    degrees = _degrees(places, groups, accuracy.tail)
     _check_cost(simulation, degrees, plane, tolerance, threads, memory, hours)
 
     fill = functools.partial(_fill, simulation, rotation, components, places, accuracy, out)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="dynamics")
     try:
-        jobs = [pool.submit(fill, some, bool(plane[some[0]])) for some in groups]
+        jobs = [
+            pool.submit(fill, some, bool(plane[some[0]]), int(degrees[some[0]])) for some in groups
+        ]
         for job in as_completed(jobs):
             done = job.result()
             if progress:
@@ -147,10 +147,13 @@ def _groups(plane: np.ndarray) -> list[np.ndarray]:
     return [kind[i : i + LANES] for kind in kinds for i in range(0, len(kind), LANES)]
 
 
-def _degree(places: Places, some: np.ndarray, tail: float) -> int:
-    """Return the largest degree that moments of equilibrium need at some positions."""
-    field, alpha = places.largest_field()[some].max(), places.alpha[some].max()
-    return sufficient_degree(float(np.ceil(field)), float(np.ceil(alpha)), tail)
+def _degrees(places: Places, groups: list[np.ndarray], tail: float) -> np.ndarray:
+    """Return the largest degree that moments of equilibrium need at each position's group."""
+    field, alpha = np.ceil(places.largest_field()), np.ceil(places.alpha)
+    degrees = np.empty(len(field), dtype=np.int64)
+    for some in groups:
+        degrees[some] = sufficient_degree(float(field[some].max()), float(alpha[some].max()), tail)
+    return degrees
 
 
 def _check_cost(
@@ -196,19 +199,20 @@ def _fill(
     out: np.ndarray,
     some: np.ndarray,
     plane: bool,
+    degree: int,
 ) -> int:
     """Write the components at up to LANES positions and return how many they are."""
     sequence = simulation.sequence
     rate = 0.5 / rotation.relaxation_time(simulation.particle)
     fields = lanes_of(places, some, rate, simulation)
-    degree = _degree(places, some, accuracy.tail) + 4
     while True:
+        degree += 4
         links = couplings(degree, plane, 1 / rotation.damping if rotation.precession else 0.0)
         try:
             moments, _ = periodic_moments(links, fields, sequence, accuracy)
             break
         except DegreeError:
-            degree += 4
+            continue
     moments = np.einsum("pij,itp->jtp", places.frame[some], moments[:, :, : len(some)])
     signal = np.einsum("cj,jtp->ctp", simulation.receiver.sensitivity, moments)
     factor = simulation.component_factor()[components.channel, components.frequency]
