@@ -323,55 +323,52 @@ def test_strong_damping_suppresses_precession():
 
 
 RADAU_TIMES = np.array([(4 - np.sqrt(6)) / 10, (4 + np.sqrt(6)) / 10, 1.0])
-RADAU = np.linalg.solve(
-    np.vander(RADAU_TIMES, 3, increasing=True), np.eye(3)
-)
+RADAU = np.linalg.solve(np.vander(RADAU_TIMES, 3, increasing=True), np.eye(3))
 # The collocation weights a_ij = int_0^c_i l_j of Lagrange's polynomials l_j (Hairer and Wanner II).
 RADAU = (np.vander(RADAU_TIMES, 4, increasing=True)[:, 1:] / [1, 2, 3]) @ RADAU
 
 
 def explicit_matrices(degree, precession):
-    """Return the matrices of diffusion, anisotropy, B_x, B_y and B_z, from products written out.
+    """Return the matrices of diffusion, anisotropy and the field along x, y and z, written out.
 
-    Complex, all m, (l, m) is number l^2 + l + m. With x Y and y Y from the coefficients of (x +- iy)
-    Y, precession by angular momentum.
+    They act on complex moments of all m, of which (l, m) is number l^2 + l + m.
     """
     size = (degree + 1) ** 2
     matrices = np.zeros((5, size, size), dtype=complex)
 
-    def put(kind, row, l, m, value):  # noqa: E741
-        if 0 <= l <= degree and abs(m) <= l:
-            matrices[kind, row, l * l + l + m] += value
+    def put(kind, row, ell, m, value):
+        if 0 <= ell <= degree and abs(m) <= ell:
+            matrices[kind, row, ell * ell + ell + m] += value
 
-    def a(l, m):  # noqa: E741
-        return np.sqrt(max(l * l - m * m, 0) / (4 * l * l - 1)) if l else 0.0
+    def a(ell, m):
+        return np.sqrt(max(ell * ell - m * m, 0) / (4 * ell * ell - 1)) if ell else 0.0
 
-    for l in range(degree + 1):  # noqa: E741
-        for m in range(-l, l + 1):
-            row = l * l + l + m
-            put(0, row, l, m, -l * (l + 1))
-            put(1, row, l + 2, m, -2 * l * a(l + 1, m) * a(l + 2, m))
-            put(1, row, l, m, 3 * (a(l + 1, m) ** 2 + a(l, m) ** 2 - 1 / 3))
-            if l > 1:
-                put(1, row, l - 2, m, (2 * l + 2) * a(l, m) * a(l - 1, m))
-            put(4, row, l + 1, m, -l * a(l + 1, m))
-            put(4, row, l - 1, m, (l + 1) * a(l, m))
-            above, below = (2 * l + 1) * (2 * l + 3), max((2 * l - 1) * (2 * l + 1), 1)
-            up = [np.sqrt((l + s * m + 1) * (l + s * m + 2) / above) for s in (1, -1)]
-            down = [np.sqrt(max((l - s * m) * (l - s * m - 1), 0) / below) for s in (1, -1)]
+    for ell in range(degree + 1):
+        for m in range(-ell, ell + 1):
+            row = ell * ell + ell + m
+            put(0, row, ell, m, -ell * (ell + 1))
+            put(1, row, ell + 2, m, -2 * ell * a(ell + 1, m) * a(ell + 2, m))
+            put(1, row, ell, m, 3 * (a(ell + 1, m) ** 2 + a(ell, m) ** 2 - 1 / 3))
+            if ell > 1:
+                put(1, row, ell - 2, m, (2 * ell + 2) * a(ell, m) * a(ell - 1, m))
+            put(4, row, ell + 1, m, -ell * a(ell + 1, m))
+            put(4, row, ell - 1, m, (ell + 1) * a(ell, m))
+            above, below = (2 * ell + 1) * (2 * ell + 3), max((2 * ell - 1) * (2 * ell + 1), 1)
+            up = [np.sqrt((ell + s * m + 1) * (ell + s * m + 2) / above) for s in (1, -1)]
+            down = [np.sqrt(max((ell - s * m) * (ell - s * m - 1), 0) / below) for s in (1, -1)]
             for sign, kind_factor in ((1, (0.5, -0.5j)), (-1, (0.5, 0.5j))):
                 which = 0 if sign == 1 else 1
                 for kind, factor in zip((2, 3), kind_factor, strict=True):
-                    put(kind, row, l + 1, m + sign, factor * sign * l * up[which])
-                    put(kind, row, l - 1, m + sign, factor * sign * (l + 1) * down[which])
+                    put(kind, row, ell + 1, m + sign, factor * sign * ell * up[which])
+                    put(kind, row, ell - 1, m + sign, factor * sign * (ell + 1) * down[which])
             turn = 1j * precession
-            put(4, row, l, m, turn * m)
+            put(4, row, ell, m, turn * m)
             for sign, kind_factor in ((1, (0.5, -0.5j)), (-1, (0.5, 0.5j))):
-                ladder = np.sqrt(max((l - sign * m) * (l + sign * m + 1), 0))
+                ladder = np.sqrt(max((ell - sign * m) * (ell + sign * m + 1), 0))
                 for kind, factor in zip((2, 3), kind_factor, strict=True):
-                    put(kind, row, l, m + sign, turn * factor * ladder)
-            put(1, row, l + 1, m, 2 * turn * m * a(l + 1, m))
-            put(1, row, l - 1, m, 2 * turn * m * a(l, m))
+                    put(kind, row, ell, m + sign, turn * factor * ladder)
+            put(1, row, ell + 1, m, 2 * turn * m * a(ell + 1, m))
+            put(1, row, ell - 1, m, 2 * turn * m * a(ell, m))
     return matrices
 
 
@@ -427,17 +424,16 @@ def test_dense_equations_agree(precession):
 
 
 def stochastic_moment(alpha, field, precession, duration, n_steps, n_particles, seed=0):
-    """Return the mean moment after a field is switched on, by Heun's method with noise on the
-    field (Garcia-Palacios and Lazaro, Phys. Rev. B 58 (1998) 14937), in times of tau.
+    """Return the mean moment some time after a field is switched on, and its standard error.
 
-    With thermal noise b of the field, m' = p m x (h + b) / 2 a' ... in the Landau-Lifshitz form.
+    Heun's method with noise in the field of Landau and Lifshitz (Garcia-Palacios and Lazaro, Phys.
+    Rev. B 58 (1998) 14937), in times of tau.
     """
     rng = np.random.default_rng(seed)
     m = rng.normal(size=(n_particles, 3))
     m /= np.linalg.norm(m, axis=1, keepdims=True)
     step = duration / n_steps
     damping = 1 / precession
-    # dm = D (1/a) (h x m) + D (h - (h.m) m), with h = xi + 2 alpha m_z e_z and noise in h.
     rate = 0.5
     strength = np.sqrt(2 / (rate * (1 + 1 / damping**2)) / step)
 
@@ -481,8 +477,8 @@ def test_moments_stay_inside_the_sphere(sequence, kind):
     spectra[..., 1:] /= simulation.component_factor()[:, 1:]
     spectra[..., 0] = 0  # the derivative has no mean
     moments = np.fft.irfft(spectra, sequence.n_samples, axis=-1) * sequence.n_samples
-    swing = np.linalg.norm(moments, axis=1).max()
-    assert 0.1 < swing <= 2
+    change = np.linalg.norm(moments, axis=1).max()
+    assert 0.1 < change <= 2
 
 
 def test_fields_at_positions_replace_those_of_the_sequence():
@@ -534,7 +530,7 @@ def test_the_phase_of_the_drive_only_delays():
 
 
 def test_slow_relaxation_is_extrapolated():
-    """A barrier that takes many cycles to cross: the periodic state, not that of the first cycles."""
+    """A barrier that takes many cycles to cross still gives the periodic state."""
     particle = Particle(20e-9, 11_000.0, "immobilized", easy_axis=(1.0, 0.0, 0.0))
     sequence = dataclasses.replace(one_axis(100, 0.003), offset=(0.001, 0.0, 0.0))
     simulation = Simulation(particle, sequence, GRID)

@@ -1,13 +1,13 @@
-"""Moments that follow the field with a delay: the Fokker-Planck equation of Neel and Brown rotation.
+"""Moments that follow the field with a delay: Neel and Brown rotation by Fokker and Planck.
 
-    rotation                    what can be chosen, and relaxation times
-      -> couplings              the equation in spherical harmonics, as sparse couplings
-      -> lanes, blocks          linear systems at eight positions at a time, compiled
-      -> rosenbrock             steps in time with control of step and degree, compiled
-      -> periodic               cycles until they repeat
-    frames                      fields in the frame of the easy axis
-    cost                        harmonics and hours, estimated beforehand
-      -> values                 :func:`dynamic_values`, in place of ``component_values``
+rotation                    what can be chosen, and relaxation times
+  -> couplings              the equation in spherical harmonics, as sparse couplings
+  -> lanes, blocks          linear systems at eight positions at a time, compiled
+  -> rosenbrock             steps in time with control of step and degree, compiled
+  -> periodic               cycles until they repeat
+frames                      fields in the frame of the easy axis
+cost                        harmonics and hours, estimated beforehand
+  -> values                 :func:`dynamic_values`, in place of ``component_values``
 """
 
 from typing import TYPE_CHECKING

@@ -157,11 +157,11 @@ def solve(links, degree, fields, memory, b, x):
             for i in range(n):
                 _apply(links, AFTER, origin + i, degree, fields, x, b, origin + i)
         for i in range(n):
-            dot_run(inverse, begin + i * n, b, origin, n, x, origin + i, 0.0)
+            dot_run(inverse, begin + i * n, b, origin, n, x, origin + i, False)
     for m in range(1, degree + 1):
         n, begin, origin = links.width[m] * (degree + 1 - m), links.inverse_start[m], links.start[m]
         b[origin * LANES : (origin + n) * LANES] = 0.0
         for i in range(n):
             _apply(links, BEFORE, origin + i, degree, fields, x, b, origin + i)
         for i in range(n):
-            dot_run(inverse, begin + i * n, b, origin, n, x, origin + i, 1.0)
+            dot_run(inverse, begin + i * n, b, origin, n, x, origin + i, True)

@@ -14,10 +14,10 @@ follow from grad f . grad Y = (Lap(f Y) - f Lap Y - Y Lap f) / 2 with f = x_i an
 equations of Coffey, Kalmykov and Waldron, The Langevin Equation (2nd ed. 2004), sections 7.2 and
 9.2, with the products of spherical harmonics not yet written out.
 
-The moments of -m are those of m, y_{l,-m} = (-1)^m conj(y_lm), so real and imaginary parts of m >= 0
-are the unknowns. They are ordered in blocks of equal m, of which only neighbors are coupled. If the
-field stays in a plane with the easy axis, and nothing precesses, all moments are real once the
-plane is that of x and z.
+The moments of -m are those of m, y_{l,-m} = (-1)^m conj(y_lm), so real and imaginary parts of
+m >= 0 are the unknowns. They are ordered in blocks of equal m, of which only neighbors are coupled.
+If the field stays in a plane with the easy axis, and nothing precesses, all moments are real once
+the plane is that of x and z.
 """
 
 import functools
@@ -46,7 +46,8 @@ class Couplings(NamedTuple):
     start
         Number of the first unknown of each block, and of all unknowns, int64 (L + 2,).
     inverse_start
-        Place of the inverse of each block in memory, and the size of all, in vectors, int64 (L + 2,).
+        Place of the inverse of each block in memory, and the size of all, in vectors, int64
+        (L + 2,).
     first
         First coupling of each unknown with those of the block before (m - 1), of its own block and
         of the block after, int64 (3, N).
@@ -81,8 +82,8 @@ class Couplings(NamedTuple):
 def _numbers(degree: int) -> tuple[np.ndarray, np.ndarray]:
     """Return l and m of all harmonics up to a degree; (l, m) is number l^2 + l + m."""
     number = np.arange((degree + 1) ** 2)
-    l = np.sqrt(number + 0.5).astype(np.int64)  # noqa: E741
-    return l, number - l * l - l
+    ell = np.sqrt(number + 0.5).astype(np.int64)
+    return ell, number - ell * ell - ell
 
 
 def _directions(degree: int) -> dict[str, sparse.csr_array]:
@@ -90,36 +91,36 @@ def _directions(degree: int) -> dict[str, sparse.csr_array]:
 
     The rows of the highest degree are incomplete.
     """
-    l, m = _numbers(degree)
-    size = len(l)
+    ell, m = _numbers(degree)
+    size = len(ell)
 
     def matrix(*parts: tuple[np.ndarray, int, int]) -> sparse.csr_array:
         total = sparse.csr_array((size, size))
         for value, dl, dm in parts:
-            to_l, to_m = l + dl, m + dm
+            to_l, to_m = ell + dl, m + dm
             there = (to_l >= 0) & (to_l <= degree) & (abs(to_m) <= to_l)
             column = (to_l * to_l + to_l + to_m)[there]
             rows = np.flatnonzero(there)
             total = total + sparse.csr_array((value[there], (rows, column)), shape=(size, size))
         return total
 
-    above, below = (2 * l + 1) * (2 * l + 3.0), np.maximum((2 * l - 1) * (2 * l + 1.0), 1)
+    above, below = (2 * ell + 1) * (2 * ell + 3.0), np.maximum((2 * ell - 1) * (2 * ell + 1.0), 1)
 
     def up(m: np.ndarray) -> np.ndarray:
-        return np.sqrt((l + m + 1) * (l + m + 2) / above)
+        return np.sqrt((ell + m + 1) * (ell + m + 2) / above)
 
     def down(m: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum((l - m) * (l - m - 1), 0) / below)
+        return np.sqrt(np.maximum((ell - m) * (ell - m - 1), 0) / below)
 
     return {
         "+": matrix((-up(m), 1, 1), (down(m), -1, 1)),
         "-": matrix((up(-m), 1, -1), (-down(-m), -1, -1)),
         "z": matrix(
-            (np.sqrt(((l + 1) ** 2 - m**2) / above), 1, 0),
-            (np.sqrt(np.maximum(l**2 - m**2, 0) / below), -1, 0),
+            (np.sqrt(((ell + 1) ** 2 - m**2) / above), 1, 0),
+            (np.sqrt(np.maximum(ell**2 - m**2, 0) / below), -1, 0),
         ),
-        "L+": matrix((np.sqrt(np.maximum((l - m) * (l + m + 1.0), 0)), 0, 1)),
-        "L-": matrix((np.sqrt(np.maximum((l + m) * (l - m + 1.0), 0)), 0, -1)),
+        "L+": matrix((np.sqrt(np.maximum((ell - m) * (ell + m + 1.0), 0)), 0, 1)),
+        "L-": matrix((np.sqrt(np.maximum((ell + m) * (ell - m + 1.0), 0)), 0, -1)),
     }
 
 
@@ -138,12 +139,12 @@ def complex_terms(degree: int, precession: float) -> list[sparse.csr_array]:
     list of scipy.sparse.csr_array
         complex128 ((L + 1)^2, (L + 1)^2); (l, m) is number l^2 + l + m.
     """
-    l, m = _numbers(degree + 2)
+    ell, m = _numbers(degree + 2)
     by = _directions(degree + 2)
     x, y, z = (by["+"] + by["-"]) / 2, (by["+"] - by["-"]) / 2j, by["z"]
     turn_x, turn_y = (by["L+"] + by["L-"]) / 2, (by["L+"] - by["L-"]) / 2j
-    laplace, turn_z = sparse.diags_array(-l * (l + 1.0)), sparse.diags_array(m * 1.0)
-    square, one = z @ z, sparse.eye_array(len(l))
+    laplace, turn_z = sparse.diags_array(-ell * (ell + 1.0)), sparse.diags_array(m * 1.0)
+    square, one = z @ z, sparse.eye_array(len(ell))
     terms = [
         laplace,
         (square @ laplace - laplace @ square - 2 * one + 6 * square) / 2
@@ -175,7 +176,7 @@ def couplings(degree: int, plane: bool, precession: float = 0.0) -> Couplings:
     inverse_start = np.concatenate([[0], np.cumsum(sizes**2)])
 
     # Couplings of real and imaginary parts, with columns of negative m moved to positive ones.
-    l, m = _numbers(degree)
+    ell, m = _numbers(degree)
     row, column, term, value = [], [], [], []
     for number, matrix in enumerate(complex_terms(degree, precession)):
         entries = matrix.tocoo()
@@ -192,8 +193,8 @@ def couplings(degree: int, plane: bool, precession: float = 0.0) -> Couplings:
                     factor = factor if to_imaginary else -factor
                 width_r, width_c = width[m[r]], width[abs(m[c])]
                 there = (factor != 0) & (to_imaginary < width_r) & (of_imaginary < width_c)
-                row.append((start[m[r]] + width_r * (l[r] - m[r]) + to_imaginary)[there])
-                at = start[abs(m[c])] + width_c * (l[c] - abs(m[c])) + of_imaginary
+                row.append((start[m[r]] + width_r * (ell[r] - m[r]) + to_imaginary)[there])
+                at = start[abs(m[c])] + width_c * (ell[c] - abs(m[c])) + of_imaginary
                 column.append(at[there])
                 term.append(np.full(np.count_nonzero(there), number))
                 value.append(factor[there])
@@ -217,6 +218,4 @@ def couplings(degree: int, plane: bool, precession: float = 0.0) -> Couplings:
     by_degree = key * (degree + 1) + unknown_degree[column]
     ends = np.arange(3 * size * (degree + 1))
     last = np.searchsorted(by_degree, ends, side="right").reshape(3, size, degree + 1)
-    return Couplings(
-        width, start, inverse_start, first, last, column * LANES, term * LANES, value
-    )
+    return Couplings(width, start, inverse_start, first, last, column * LANES, term * LANES, value)

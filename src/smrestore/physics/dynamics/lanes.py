@@ -28,9 +28,7 @@ def add_scaled(typing_context, factor, scale, place, x, x_start, x_step, y, y_st
     def code(context, builder, signature, arguments):
         memory = Lanes(context, builder, signature, arguments)
         factor, _, place, _, x_start, x_step, _, y_start, y_step, n = arguments
-        scaled = builder.fmul(
-            memory.spread(factor), memory.load(1, _numbers(builder, place))
-        )
+        scaled = builder.fmul(memory.spread(factor), memory.load(1, _numbers(builder, place)))
         with cgutils.for_range(builder, n) as loop:
             at = builder.add(x_start, builder.mul(loop.index, x_step))
             value = memory.load(3, _numbers(builder, at))
@@ -61,17 +59,15 @@ def scale_run(typing_context, scale, place, x, start, n):
 
 @intrinsic
 def dot_run(typing_context, a, a_start, x, x_start, n, y, place, add):
-    """y[place] = add y[place] + sum_i a[a_start + i] x[x_start + i]; add is 0.0 or 1.0."""
-    signature = types.void(
-        a, _integer, x, _integer, _integer, y, _integer, types.float64
-    )
+    """y[place] = sum_i a[a_start + i] x[x_start + i] for i < n, plus y[place] if ``add``."""
+    signature = types.void(a, _integer, x, _integer, _integer, y, _integer, types.boolean)
 
     def code(context, builder, signature, arguments):
         memory = Lanes(context, builder, signature, arguments)
         _, a_start, _, x_start, n, _, place, add = arguments
         place = _numbers(builder, place)
         total = cgutils.alloca_once(builder, _VECTOR)
-        builder.store(builder.fmul(memory.spread(add), memory.load(5, place)), total)
+        builder.store(builder.select(add, memory.load(5, place), _ZERO), total)
         with cgutils.for_range(builder, n) as loop:
             a = memory.load(0, _numbers(builder, builder.add(a_start, loop.index)))
             x = memory.load(2, _numbers(builder, builder.add(x_start, loop.index)))
@@ -88,9 +84,7 @@ def couple(typing_context, first, last, coefficient, term, column, fields, x, y,
 
     ``term`` and ``column`` are in numbers, not in vectors.
     """
-    signature = types.void(
-        _integer, _integer, coefficient, term, column, fields, x, y, _integer
-    )
+    signature = types.void(_integer, _integer, coefficient, term, column, fields, x, y, _integer)
 
     def code(context, builder, signature, arguments):
         memory = Lanes(context, builder, signature, arguments)

@@ -53,7 +53,7 @@ class Accuracy:
     @classmethod
     def of(cls, tolerance: float) -> "Accuracy":
         """Return the bounds for errors of this part of the largest component."""
-        return cls(0.2 * tolerance, np.sqrt(tolerance), 0.1 * tolerance)
+        return cls(0.5 * tolerance, np.sqrt(tolerance), 0.1 * tolerance)
 
 
 def periodic_moments(

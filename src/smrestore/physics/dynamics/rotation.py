@@ -1,4 +1,4 @@
-"""How the moment of a particle turns: Neel's rotation inside the core, or Brown's with the particle.
+"""How the moment of a particle turns: by Neel inside the core, or by Brown with the particle.
 
 Both obey one equation for the density p of moment directions m on the unit sphere ::
 
@@ -65,7 +65,11 @@ class Rotation:
                 field="kind",
                 remedy=f"use one of {', '.join(ROTATIONS)}",
             )
-        for name, unit in (("damping", ""), ("viscosity", " Pa s"), ("hydrodynamic_diameter", " m")):
+        for name, unit in (
+            ("damping", ""),
+            ("viscosity", " Pa s"),
+            ("hydrodynamic_diameter", " m"),
+        ):
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:
                 raise InputError(
