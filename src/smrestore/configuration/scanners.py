@@ -3,11 +3,11 @@
 The study used real scanners; all values are ours.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from smrestore.support.settings import Number, Positive, Settings, Whole, setting, vector
+from smrestore.support.settings import Flag, Number, Positive, Settings, Whole, setting, vector
 
 
 class SecondModeSettings(Settings):
@@ -20,6 +20,24 @@ class SecondModeSettings(Settings):
     )
     anisotropy_constant_J_per_m3: Number = setting(  # noqa: N815
         3000.0, "largest uniaxial anisotropy on the grid", ours=True, ge=0, le=1e6
+    )
+
+
+class RotationSettings(Settings):
+    """How moments follow the field with a delay, by the Fokker-Planck equation."""
+
+    kind: Literal["neel", "brown"] = setting(
+        "neel", "inside of cores that do not turn, or with particles that turn in the fluid"
+    )
+    precession: Flag = setting(False, "moments also precess around the field (Neel only); slow")
+    damping: Number = setting(
+        0.1, "Landau-Lifshitz-Gilbert damping (Neel only)", ours=True, gt=0, le=100
+    )
+    viscosity_mPa_s: Number = setting(  # noqa: N815
+        1.0, "of the fluid (Brown only)", ours=True, gt=0, le=1e6
+    )
+    hydrodynamic_diameter_nm: Number | None = setting(
+        None, "of core and shell (Brown only); the core diameter if left out", gt=0, le=1e4
     )
 
 
@@ -56,6 +74,10 @@ class TracerSettings(Settings):
     )
     second_mode: SecondModeSettings | None = setting(
         None, "second mode of the distribution; none if left out"
+    )
+    rotation: RotationSettings | None = setting(
+        None,
+        "moments turn with a delay instead of Debye relaxation, see [dynamics.md](dynamics.md)",
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from smrestore.physics.dynamics import Rotation
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.sequence import Sequence
 from smrestore.scanner.background import BackgroundSettings
@@ -27,6 +28,7 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
             relaxation_time=tracer["relaxation_time_us"] * 1e-6,
             core_sizes=tracer["core_sizes"],
             second_mode=_second_mode(tracer.get("second_mode")),
+            rotation=_rotation(tracer.get("rotation")),
         ),
         delta_sample=DeltaSample(
             size=tuple(edge * 1e-3 for edge in sample["size_mm"]),
@@ -66,6 +68,19 @@ def _second_mode(entry: Entry | None) -> SecondMode | None:
         median_core_diameter=entry["median_core_diameter_nm"] * 1e-9,
         diameter_spread=entry["diameter_spread"],
         anisotropy_constant=entry["anisotropy_constant_J_per_m3"],
+    )
+
+
+def _rotation(entry: Entry | None) -> Rotation | None:
+    if entry is None:
+        return None
+    diameter = entry.get("hydrodynamic_diameter_nm")
+    return Rotation(
+        kind=entry["kind"],
+        precession=entry["precession"],
+        damping=entry["damping"],
+        viscosity=entry["viscosity_mPa_s"] * 1e-3,
+        hydrodynamic_diameter=None if diameter is None else diameter * 1e-9,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smrestore.physics.dynamics import Rotation, dynamic_values
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import TEMPERATURE, Particle
 from smrestore.physics.receiver import Receiver
@@ -12,6 +13,8 @@ from smrestore.physics.sequence import Sequence
 from smrestore.physics.spectrum import Components, Simulation, component_values
 from smrestore.scanner.fields import FieldImperfection
 
+DYNAMIC_TOLERANCE = 1e-5
+"""Error of spectra of moments that turn with a delay, over the largest component."""
 BLOCK_BYTES = 64 * 2**20
 """Size of the spectra that are computed at a time."""
 
@@ -59,6 +62,9 @@ class Tracer:
         Diameters that stand for the distribution, nodes of Gauss-Hermite quadrature.
     second_mode
         Second mode of the distribution, or None.
+    rotation
+        How moments turn instead of Debye relaxation, by the Fokker-Planck equation
+        (:mod:`smrestore.physics.dynamics`), or None.
     """
 
     median_core_diameter: float
@@ -68,6 +74,7 @@ class Tracer:
     relaxation_time: float
     core_sizes: int = 7
     second_mode: SecondMode | None = None
+    rotation: Rotation | None = None
 
     def fractions(self) -> list[tuple[Particle, float]]:
         """Return particles and their share of the magnetic moment.
@@ -102,8 +109,9 @@ class Tracer:
                     anisotropy_constant=anisotropy_constant,
                     state="fluid",
                     spatial_modulation=self.spatial_modulation,
-                    relaxation_time=self.relaxation_time
-                    * float(diameter / self.median_core_diameter) ** 3,
+                    relaxation_time=0.0
+                    if self.rotation
+                    else self.relaxation_time * float(diameter / self.median_core_diameter) ** 3,
                 ),
                 float(share),
             )
@@ -243,9 +251,10 @@ class SignalModel:
     def at_points(self, positions: np.ndarray) -> np.ndarray:
         """Return the spectra of points that hold the delta sample's amount of tracer.
 
-        The equilibrium moments of all core sizes are added by their share, delayed by first-order
-        (Debye) relaxation, 1 / (1 + 2 pi i f tau), induced into the coils and passed through the
-        receive chain. The spectra are scaled as an unnormalized FFT of the voltage.
+        The moments of all core sizes are added by their share: in equilibrium and delayed by
+        first-order (Debye) relaxation, 1 / (1 + 2 pi i f tau), or turned by the rotation of the
+        tracer. They are induced into the coils and passed through the receive chain. The
+        spectra are scaled as an unnormalized FFT of the voltage.
 
         Parameters
         ----------
@@ -271,7 +280,18 @@ class SignalModel:
         values = np.empty_like(spectra)
         for particle, share in self.tracer.fractions():
             simulation = Simulation(particle, sequence, self.grid, receiver)
-            component_values(simulation, components, positions, fields=local, out=values)
+            if self.tracer.rotation is None:
+                component_values(simulation, components, positions, fields=local, out=values)
+            else:
+                dynamic_values(
+                    simulation,
+                    self.tracer.rotation,
+                    components,
+                    positions,
+                    fields=local,
+                    tolerance=DYNAMIC_TOLERANCE,
+                    out=values,
+                )
             values *= -1j * share
             spectra += values
         spectra = spectra.reshape(len(positions), n_channels, len(bins))

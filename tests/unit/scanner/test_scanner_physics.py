@@ -21,6 +21,7 @@ from smrestore.physics import (
     mixing_orders,
     total_order,
 )
+from smrestore.physics.dynamics import Rotation
 from smrestore.scanner import (
     Phantom,
     load_scanner,
@@ -587,3 +588,17 @@ def test_unsteady_calibrations_differ_from_their_truth_and_repeat(effect, tmp_pa
         assert np.linalg.norm(again - found) > 0.5 * np.linalg.norm(found - steady)
     else:
         np.testing.assert_allclose(again, found, atol=1e-5 * np.abs(found).max())
+
+
+def test_turning_moments_replace_debye_relaxation():
+    hard = {"core_sizes": 1, "anisotropy_constant": 6000.0}
+    turning = model(rotation=Rotation("neel", damping=0.1), **hard)
+    assert turning.tracer.fractions()[0][0].relaxation_time == 0
+    positions = GRID.positions().reshape(-1, 3)[:2]
+    found = turning.at_points(positions)
+    at_once = model(relaxation_time=0.0, **hard).at_points(positions)
+    largest = np.abs(at_once).max()
+    # Microseconds against a cycle of 0.65 ms: close to equilibrium, and later.
+    assert 1e-3 * largest < np.abs(found - at_once).max() < 0.3 * largest
+    faster = model(rotation=Rotation("neel", damping=1.0), **hard).at_points(positions)
+    assert np.abs(faster - at_once).max() < np.abs(found - at_once).max()
