@@ -24,8 +24,10 @@ TABLES = (
     | RECONSTRUCTION
     | {"make_table", "make_transfer_table", "make_twin_table"}
     | {"check_claims", "tabulate_calibration_times"}
+    | {"study_positions", "tabulate_positions"}
 )
 FIGURES = RECONSTRUCTION | {
+    *("study_positions", "tabulate_positions", "plot_positions"),
     "plot_training_curve",
     *(f"plot_figure{number}" for number in range(1, 7)),
     "plot_transfer",
