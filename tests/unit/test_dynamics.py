@@ -558,6 +558,15 @@ def test_slow_relaxation_is_extrapolated():
     assert abs(values - tight).max() < 1e-4 * abs(tight).max()
 
 
+def test_cycles_that_do_not_close(monkeypatch):
+    monkeypatch.setattr("smrestore.physics.dynamics.periodic.MOST_CYCLES", 2)
+    particle = Particle(20e-9, 11_000.0, "immobilized", easy_axis=(1.0, 0.0, 0.0))
+    simulation = Simulation(particle, one_axis(100, 0.003), GRID)
+    positions, components = center(simulation)
+    with pytest.raises(InputError, match=r"^anisotropy_constant: .*not periodic after 2.*Reduce"):
+        dynamic_values(simulation, Rotation(), components, positions)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
