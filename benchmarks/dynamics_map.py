@@ -34,7 +34,7 @@ TOLERANCE = 1e-4
 CORES = np.array([15.0, 17.5, 20.0, 22.5, 25.0])
 ANISOTROPIES = np.array([1000.0, 1800.0, 3200.0, 5600.0, 10000.0])
 SHELLS = np.array([0.0, 5.0, 10.0, 20.0])
-DEBYE_TIMES = np.concatenate([[0.0], np.logspace(-9, -4.5, 60)])
+DEBYE_TIMES = np.concatenate([[0.0], np.logspace(-9, -2, 90)])
 
 
 def distances(particle: Particle, rotation: Rotation, still: Particle) -> tuple[float, float]:

@@ -175,7 +175,7 @@ def test_low_barriers_slow_the_moment_by_brown(sigma):
 
 @pytest.mark.parametrize("sigma", [10.0, 14.0])
 def test_high_barriers_are_crossed_by_brown(sigma):
-    """Kramers' escape (Brown 1963, 4.32): 2 sigma^(3/2) exp(-sigma) (1 - 1/sigma) / sqrt(pi)."""
+    """Kramers' escape (Brown 1963): 2 sigma^(3/2) exp(-sigma) (1 - 1/sigma) / sqrt(pi)."""
     expected = 2 * sigma**1.5 * np.exp(-sigma) / np.sqrt(np.pi) * (1 - 1 / sigma)
     error = abs(slowest_rate(sigma) / expected - 1)
     check(f"Rate at sigma = {sigma} over that of high barriers, less 1", error, 1.5 / sigma**2)
