@@ -94,7 +94,8 @@ def main() -> None:
         )
         for (i, j), value in np.ndenumerate(table):
             color = "black" if value > 10 else "white"
-            axis.text(j, i, f"{value:.2g}", ha="center", va="center", color=color, fontsize=7)
+            label = f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
+            axis.text(j, i, label, ha="center", va="center", color=color, fontsize=7)
         axis.set_xticks(range(len(CORES)), [f"{core:g}" for core in CORES])
         axis.set_yticks(range(len(rows)), [f"{row:g}" for row in rows])
         axis.set_xlabel("core diameter in nm")
