@@ -19,6 +19,7 @@ from smrestore.physics import (
     Simulation,
     component_values,
 )
+from smrestore.physics.dynamics import Rotation, dynamic_values
 from smrestore.reconstruction.rows import row_weights
 from smrestore.reconstruction.solver import kaczmarz
 
@@ -45,6 +46,14 @@ def compile_simulation() -> None:
                 )
 
 
+def compile_dynamics() -> None:
+    """Follow the moment at one position."""
+    sequence = Sequence((0.01, 0.0, 0.0), (-1.0, -1.0, 2.0))
+    simulation = Simulation(Particle(15e-9), sequence, CalibrationGrid((1, 1, 1), (0.0, 0.0, 0.0)))
+    first = Components(np.array([0]), np.array([1]))
+    dynamic_values(simulation, Rotation(), first, tolerance=1e-2)
+
+
 def compile_reconstruction() -> None:
     """Reconstruct some voxels from one frame and from several, in both precisions."""
     for dtype in (np.complex64, np.complex128):
@@ -58,6 +67,7 @@ def main() -> None:
     """Compile all, with a line that tells how long it took."""
     start = time.perf_counter()
     compile_simulation()
+    compile_dynamics()
     compile_reconstruction()
     print(f"compiled in {time.perf_counter() - start:.0f} s")
 

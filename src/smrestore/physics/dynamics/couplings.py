@@ -11,8 +11,8 @@ components of angular momentum, and ::
     G_i = (X_i Lap - Lap X_i + 2 X_i) / 2,    G_zz = (Z^2 Lap - Lap Z^2 - 2 + 6 Z^2) / 2
 
 follow from grad f . grad Y = (Lap(f Y) - f Lap Y - Y Lap f) / 2 with f = x_i and z^2. These are the
-equations of Coffey, Kalmykov and Waldron, The Langevin Equation (2nd ed. 2004), sections 7.2 and
-9.2, with the products of spherical harmonics not yet written out.
+equations of Coffey, Kalmykov and Waldron, The Langevin Equation (2nd ed. 2004), with the products
+of spherical harmonics not yet written out.
 
 The moments of -m are those of m, y_{l,-m} = (-1)^m conj(y_lm), so real and imaginary parts of
 m >= 0 are the unknowns. They are ordered in blocks of equal m, of which only neighbors are coupled.

@@ -9,8 +9,8 @@ Both obey one equation for the density p of moment directions m on the unit sphe
 the reduced field xi = m_0 B / (k_B T), the anisotropy energy alpha_K, the easy axis n, and
 D = 1 / (2 tau). Its static solution is the density of equilibrium, exp(xi.m + alpha_K (n.m)^2).
 
-Neel: W. F. Brown, Phys. Rev. 130 (1963) 1677, equations 4.8 and 4.9 (Landau, Lifshitz and Gilbert
-with thermal noise); a is the damping, and the second line, precession, may be left out. Brown: P.
+Neel: W. F. Brown, Phys. Rev. 130 (1963) 1677, section 4 (Landau, Lifshitz and Gilbert with thermal
+noise); a is the damping, and the second line, precession, may be left out. Brown: P.
 Debye, Polar Molecules (1929), and M. A. Martsenyuk, Yu. L. Raikher and M. I. Shliomis, Sov. Phys.
 JETP 38 (1974) 413, with the moment fixed in its particle: alpha_K = 0 and no precession.
 """
@@ -87,7 +87,7 @@ class Rotation:
     def relaxation_time(self, particle: Particle) -> float:
         """Return tau without field and anisotropy in s.
 
-        tau_N = V M_S (1 + a^2) / (2 k_B T gamma a) (Brown 1963, equation 4.10 with his h'), and
+        tau_N = V M_S (1 + a^2) / (2 k_B T gamma a) (Brown 1963, section 4), and
         tau_B = 3 eta V_H / (k_B T) (Debye 1929).
 
         Raises
