@@ -58,7 +58,8 @@ def plan_calibration(
     mask
         CSV to write of the voxels that are not measured, for smrestore restore inpainting --mask.
     states
-        States of the particles that are tried: fluid, immobilized, langevin; all by default.
+        States of the particles that are tried: fluid, immobilized, langevin, which is the default,
+        and neel (fluid, out of equilibrium), which takes minutes more.
     background
         How the background frames are subtracted.
     seed

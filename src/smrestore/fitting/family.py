@@ -39,6 +39,8 @@ _TRACER = {
     "anisotropy": Unknown("anisotropy", "ln(J/m^3)", np.log(1500), 1.0, np.log(30), np.log(3e4)),
     "modulation": Unknown("spatial modulation", "", 1.0, 0.3, 0.0, 3.0),
     "relaxation": Unknown("relaxation time", "us", 1.0, 2.0, 0.0, 20.0),
+    # Values of the damping are not known within a factor of ten or so.
+    "damping": Unknown("damping", "ln()", np.log(0.1), 1.0, np.log(0.005), np.log(0.7)),
     "polar": Unknown("polar angle of the easy axis", "rad", np.pi / 4, 1.5, -np.pi, np.pi),
     "azimuth": Unknown("azimuth of the easy axis", "rad", np.pi / 4, 3.0, -2 * np.pi, 2 * np.pi),
 }
@@ -46,6 +48,7 @@ _OF_STATE = {
     "fluid": ("core_diameter", "spread", "anisotropy", "modulation", "relaxation"),
     "immobilized": ("core_diameter", "spread", "anisotropy", "relaxation", "polar", "azimuth"),
     "langevin": ("core_diameter", "spread", "relaxation"),
+    "neel": ("core_diameter", "spread", "anisotropy", "modulation", "damping"),
 }
 
 OFFSET_DEVIATION = 0.05
@@ -63,8 +66,8 @@ class Family:
     Attributes
     ----------
     state
-        ``fluid`` (easy axes follow the selection field), ``immobilized`` (one easy axis) or
-        ``langevin`` (no anisotropy).
+        ``fluid`` (easy axes follow the selection field), ``immobilized`` (one easy axis),
+        ``langevin`` (no anisotropy), or ``neel`` (fluid, out of equilibrium by Neel rotation).
     selection_degree
         Highest degree of the potentials that the selection field may deviate by; 0 for an ideal
         field, 1 for an offset, 2 for linear deviations.

@@ -7,7 +7,9 @@ Two more are saved: with particle volume V, drive fields A and static field H,
 
     V d/dV = sum_i H_i d/dH_i + sum_i A_i d/dA_i + (1 - q) K d/dK,
 
-because the moment depends on V H, V A and V K |H|^q, and d/dq = ln(|H| / H_max) K d/dK.
+because the moment depends on V H, V A and V K |H|^q, and d/dq = ln(|H| / H_max) K d/dK. Out of
+equilibrium it also depends on the relaxation time tau_N, which is proportional to V (1 + a^2) / a
+with the damping a, so that d/dlna (a^2 + 1) / (a^2 - 1) is added.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from smrestore.fitting.family import Family
+from smrestore.physics.dynamics import Rotation, dynamic_values
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.particles import Particle
 from smrestore.physics.sequence import Sequence
@@ -25,8 +28,13 @@ from smrestore.physics.torus import TOLERANCE
 LARGEST_ANISOTROPY, LARGEST_FIELD = 150.0, 400.0
 """Energies in units of the thermal one, up to which moments are tabulated for a fit. Trials far
 out would ask for tables that fill the memory."""
-STEP = 1e-3
-"""Of the finite differences, in units of the reduced field or of the logarithm of K."""
+LARGEST_DYNAMIC_ANISOTROPY = 16.0
+"""The same out of equilibrium, where particles beyond are blocked for many cycles."""
+DYNAMIC_TOLERANCE = 1e-5
+"""Of moments out of equilibrium, where they are predicted."""
+STEP, DYNAMIC_STEP = 1e-3, 0.05
+"""Of the finite differences, in units of the reduced field or of the logarithm of K. Out of
+equilibrium, moments have the error of an integrator, which asks for larger ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +47,9 @@ class Forward:
         Of the scan. Anisotropy is scaled to the largest ideal selection field on the grid.
     points, weights
         Quadrature over the delta sample: float64 (n, 3) in m from its center, (n,) of sum 1.
-    tolerance
-        Of the spectra, see :func:`smrestore.physics.torus.node_counts`.
+    tolerance, dynamic_tolerance
+        Of the spectra in equilibrium, see :func:`smrestore.physics.torus.node_counts`, and out of
+        it, see :func:`smrestore.physics.dynamics.dynamic_values`.
     """
 
     sequence: Sequence
@@ -48,6 +57,7 @@ class Forward:
     points: np.ndarray
     weights: np.ndarray
     tolerance: float = TOLERANCE
+    dynamic_tolerance: float = DYNAMIC_TOLERANCE
 
     def of_point(self) -> "Forward":
         """Return the model of a sample without extent."""
@@ -92,20 +102,24 @@ class Forward:
         index = {name: place for place, name in enumerate(family.tracer_names)}
         # Only the anisotropy of fluid particles grows with the field.
         exponent = family.tracer(theta).get("modulation", 0.0)
+        damping = None
+        if family.state == "neel":
+            damping = float(np.exp(family.tracer(theta)["damping"]))
         sizes = core_sizes(family, theta)
-        if not all(self._reaches(size.particle, static, scale) for size in sizes):
+        most = LARGEST_ANISOTROPY if damping is None else LARGEST_DYNAMIC_ANISOTROPY
+        if not all(self._reaches(size.particle, static, scale, most) for size in sizes):
             images[:] = np.nan
             return images, slopes
         for size in sizes:
             lag = 1 / (1 + 2j * np.pi * frequency * size.relaxation)
 
-            def simulate(static, scale, particle=size.particle):
+            def simulate(static, scale, particle=size.particle, damping=damping):
+                simulation = Simulation(particle, self.sequence, self.grid)
+                fields = LocalFields(static, scale)
+                if damping is not None:
+                    return self._turning(simulation, damping, components, points, fields)
                 return component_values(
-                    Simulation(particle, self.sequence, self.grid),
-                    components,
-                    points,
-                    fields=LocalFields(static, scale),
-                    tolerance=self.tolerance,
+                    simulation, components, points, fields=fields, tolerance=self.tolerance
                 )
 
             def averaged(per_point):
@@ -138,16 +152,22 @@ class Forward:
             )
             if by_anisotropy is not None:
                 by_volume = by_volume + (1 - exponent) * by_anisotropy
+            if damping is not None:
+                faster = simulate(static, scale, damping=damping * np.exp(DYNAMIC_STEP))
+                by_damping = (faster - values) / DYNAMIC_STEP
+                by_volume = by_volume + by_damping * (damping**2 + 1) / (damping**2 - 1)
+                slopes[index["damping"]] += weight * averaged(by_damping)
             by_size = 3 * averaged(by_volume) * weight
             # Relaxation grows with the volume relative to the median size, so the median drops out.
             slopes[index["core_diameter"]] += by_size
-            by_lag = size.share * in_equilibrium * (-2j * np.pi * frequency) * lag**2
             slopes[index["spread"]] += size.node * by_size + size.share_slope * image
-            slopes[index["spread"]] += by_lag * 3 * size.node * size.relaxation
-            slopes[index["relaxation"]] += by_lag * size.relaxation_slope
+            if "relaxation" in index:
+                by_lag = size.share * in_equilibrium * (-2j * np.pi * frequency) * lag**2
+                slopes[index["spread"]] += by_lag * 3 * size.node * size.relaxation
+                slopes[index["relaxation"]] += by_lag * size.relaxation_slope
             if by_anisotropy is not None:
                 slopes[index["anisotropy"]] += weight * averaged(by_anisotropy)
-            if family.state == "fluid":
+            if "modulation" in index:
                 largest = largest_field(self.sequence, self.grid)
                 logarithm = np.log(np.maximum(np.linalg.norm(static, axis=1), 1e-12) / largest)
                 slopes[index["modulation"]] += weight * averaged(logarithm[:, None] * by_anisotropy)
@@ -161,12 +181,14 @@ class Forward:
         self._receive(family, theta, positions, components, images, slopes)
         return images, slopes
 
-    def _reaches(self, particle: Particle, static: np.ndarray, scale: np.ndarray) -> bool:
-        """Tell whether the moment can be tabulated for all fields."""
+    def _reaches(
+        self, particle: Particle, static: np.ndarray, scale: np.ndarray, most: float
+    ) -> bool:
+        """Tell whether moments can be simulated, with an anisotropy energy up to ``most``."""
         alpha, _ = particle.anisotropy(static, largest_field(self.sequence, self.grid))
         drive = np.linalg.norm(np.array(self.sequence.drive_amplitude) * scale.max(axis=0))
         field = np.linalg.norm(static, axis=1).max() + drive
-        return bool(np.max(alpha) <= LARGEST_ANISOTROPY and particle.beta * field <= LARGEST_FIELD)
+        return bool(np.max(alpha) <= most and particle.beta * field <= LARGEST_FIELD)
 
     def _receive(self, family, theta, positions, components, images, slopes) -> None:
         """Apply the sensitivity of the coils at the center of the sample, in place."""
@@ -183,9 +205,43 @@ class Forward:
                 )
         images *= scale
 
+    def _turning(
+        self,
+        simulation: Simulation,
+        damping: float,
+        components: Components,
+        points: np.ndarray,
+        fields: LocalFields,
+    ) -> np.ndarray:
+        """Return values out of equilibrium, complex128 (P, S).
+
+        In a plane, moments are symmetric about it, and the equation has a tenth of the cost. So of
+        planar sequences, the small fields across the plane act on the equilibrium alone.
+        """
+        rotation = Rotation("neel", damping=damping)
+        across = np.flatnonzero(~np.array(self.sequence.driven))
+        if len(across) != 1:
+            return dynamic_values(
+                simulation, rotation, components, points, fields=fields,
+                tolerance=self.dynamic_tolerance,
+            )  # fmt: skip
+        static = fields.static_field.copy()
+        static[:, across] = 0
+        flat = LocalFields(static, fields.drive_scale)
+        values = dynamic_values(
+            simulation, rotation, components, points, fields=flat,
+            tolerance=self.dynamic_tolerance,
+        )  # fmt: skip
+        for local, sign in ((fields, 1), (flat, -1)):
+            values += sign * component_values(
+                simulation, components, points, fields=local, tolerance=self.tolerance
+            )
+        return values
+
     def _by_point(self, family, simulate, particle, values, static, scale):
         """Return derivatives by static field, drive scales and ln K, lists of (Pn, S)."""
-        step = STEP / particle.beta
+        relative = DYNAMIC_STEP if family.state == "neel" else STEP
+        step = relative / particle.beta
         by_field = []
         for c in range(3):
             moved = static.copy()
@@ -199,8 +255,9 @@ class Forward:
             by_scale.append((simulate(static, moved) - values) / own)
         if family.state == "langevin":
             return by_field, by_scale, None
-        harder = replace(particle, anisotropy_constant=np.exp(STEP) * particle.anisotropy_constant)
-        return by_field, by_scale, (simulate(static, scale, harder) - values) / STEP
+        constant = np.exp(relative) * particle.anisotropy_constant
+        harder = replace(particle, anisotropy_constant=constant)
+        return by_field, by_scale, (simulate(static, scale, harder) - values) / relative
 
 
 @dataclass(frozen=True)
@@ -264,7 +321,7 @@ def core_sizes(family: Family, theta: np.ndarray) -> list[CoreSize]:
                 particle,
                 float(shares[number]),
                 float(slopes[number]),
-                tracer["relaxation"] * slope,
+                tracer.get("relaxation", 0.0) * slope,
                 slope,
             )
         )

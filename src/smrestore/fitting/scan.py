@@ -44,6 +44,15 @@ ROUNDS = 4
 """How often corrupted positions are looked for, each time with a fit to the others."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
 """Core diameters that the fit of the tracer starts from."""
+DYNAMIC_STARTS = (
+    *((17.0, k) for k in (1500.0, 4000.0, 8000.0)),
+    *((21.0, k) for k in (1500.0, 4000.0)),
+)
+"""Core diameters in nm and anisotropies in J/m^3 that it starts from out of equilibrium. Larger
+products are slow to simulate: barriers are crossed too rarely."""
+DYNAMIC_POSITIONS, DYNAMIC_FIRST = 40, 12
+"""Positions that are used out of equilibrium, where each takes a hundred times as long."""
+DYNAMIC_TOLERANCE, START_TOLERANCE = 1e-4, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +204,9 @@ def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> ScanFit
     most = settings.positions or POSITIONS[3 if n_driven == 3 else 2]
     used = spread_positions(data.positions, most)
     whole = everything.part(used, chosen)
-    forward = replace(data.forward(), tolerance=TOLERANCE)
-    families = [_family(data, settings, state, *SIMPLE) for state in settings.states]
+    forward = replace(data.forward(), tolerance=TOLERANCE, dynamic_tolerance=DYNAMIC_TOLERANCE)
+    in_equilibrium = [state for state in settings.states if state != "neel"] or ["fluid"]
+    families = [_family(data, settings, state, *SIMPLE) for state in in_equilibrium]
     n_unknowns = len(families[0].unknowns)
     if 2 * len(used) < n_unknowns / 4 or len(used) < 6:
         raise InputError(
@@ -224,11 +234,26 @@ def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> ScanFit
             )
             if trial.loss < best.loss:
                 best = trial
+        if "neel" in settings.states:
+            few = spread_positions(whole.positions, DYNAMIC_POSITIONS)
+            turning = _out_of_equilibrium(
+                forward,
+                best,
+                whole.part(few, np.arange(len(chosen))),
+                block[few],
+                total,
+                bar.update,
+            )
+            if turning is not None or len(settings.states) == 1:
+                best, whole = turning, whole.part(few, np.arange(len(chosen)))
         result = fit(
-            forward, best.family, whole, best.theta, weights=best.weights, steps=12,
-            progress=bar.update,
+            forward, best.family, whole, best.theta, weights=best.weights,
+            steps=4 if best.family.state == "neel" else 12, progress=bar.update,
         )  # fmt: skip
-    left_out = _unlike_others(data, everything, chosen, forward, best.family, result.theta)
+    # Samples of some extent make little difference to whether a position is unlike the others.
+    left_out = _unlike_others(
+        data, everything, chosen, forward.of_point(), best.family, result.theta
+    )
     model = FittedModel(data.forward(), best.family, result.theta, best.held_out, left_out)
     logger.info("fit: misfit %.3g, held-out error %.3g", result.misfit, best.held_out["all"])
     return ScanFit(model, result)
@@ -282,6 +307,52 @@ def _fit_without(forward, family, whole, train, theta, total, progress) -> _Tria
     inside, test = np.intersect1d(train, intact), np.setdiff1d(intact, train)
     loss, held_out = held_out_error(whole, images, inside, test, total)
     return _Trial(family, before.theta, weights, loss, held_out)
+
+
+def _out_of_equilibrium(forward, best, whole, block, total, progress) -> _Trial | None:
+    """Fit Neel rotation to few positions; None if equilibrium predicts held-out ones better.
+
+    The tracer is sought first, in the fields that were found in equilibrium.
+    """
+    train = np.flatnonzero(block != 0)
+    family = replace(best.family, state="neel")
+    some = np.arange(len(whole.noise))
+    first = whole.part(spread_positions(whole.positions, DYNAMIC_FIRST), some[::2])
+    point = forward.of_point()
+    rough = replace(point, dynamic_tolerance=START_TOLERANCE)
+    starts = []
+    for diameter, anisotropy in DYNAMIC_STARTS:
+        theta = best.family.extended(best.theta, family)
+        for name, value in (
+            ("core_diameter", np.log(diameter)),
+            ("spread", 0.1),
+            ("anisotropy", np.log(anisotropy)),
+            ("modulation", 1.0),
+        ):
+            theta[family.tracer_names.index(name)] = value
+        images, _ = rough.images(family, theta, first.positions, first.components)
+        residual, _ = residuals(images, first, np.ones(len(first.positions)))
+        if np.isfinite(residual).all():
+            starts.append((np.mean(np.log1p(np.abs(residual) ** 2)), theta))
+        progress()
+    free = np.arange(len(family.unknowns)) < family.n_tracer
+    _, theta = min(starts, key=lambda start: start[0])
+    tracer = fit(rough, family, first, theta, free=free, steps=9, progress=progress)
+    found = fit(forward, family, whole.part(train, some), tracer.theta, steps=6, progress=progress)
+    test = np.flatnonzero(block == 0)
+    losses = []
+    for candidate, theta in ((best.family, best.theta), (family, found.theta)):
+        images, _ = forward.images(candidate, theta, whole.positions, whole.components)
+        losses.append(held_out_error(whole, images, train, test, total))
+    logger.info(
+        "held-out error %.3g in equilibrium, %.3g with Neel rotation (%d positions)",
+        losses[0][1]["all"],
+        losses[1][1]["all"],
+        len(whole.positions),
+    )
+    if losses[1][0] >= losses[0][0]:
+        return None
+    return _Trial(family, found.theta, np.ones(len(whole.positions)), *losses[1])
 
 
 def _unlike_others(data, everything, chosen, forward, family, theta) -> tuple[int, ...]:

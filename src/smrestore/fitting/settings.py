@@ -9,9 +9,11 @@ from smrestore.support.settings import Once, Settings, Whole, setting, vector
 class FitSettings(Settings):
     """Which models are tried, and what they are fitted to. See [fit.md](fit.md)."""
 
-    states: Annotated[vector(State, 1, 3), Once] = setting(
+    states: Annotated[vector(State, 1, 4), Once] = setting(
         ("fluid", "immobilized", "langevin"),
-        "states of the particles that are tried; the one with the least misfit is taken",
+        "states of the particles that are tried; the one with the least misfit is taken. `neel`, "
+        "fluid particles out of equilibrium, takes minutes more; it stays if it predicts held-out "
+        "positions better",
         ours=True,
     )
     selection_degree: Whole = setting(
