@@ -61,7 +61,7 @@ def store(tmp_path_factory) -> tuple[bytes, np.ndarray]:
     # A sample like a point in ideal fields: here files count, not physics.
     virtual = config["scanners"]["virtual"]
     fields = {**virtual["fields"], "selection_deviation": 0.0, "drive_deviation": 0.0}
-    sample = {"size_mm": [0.1, 0.1, 0.1], "points": 1}
+    sample = {**virtual["delta_sample"], "size_mm": [0.1, 0.1, 0.1], "points": 1}
     scanner = load_scanner("virtual", {**virtual, "delta_sample": sample, "fields": fields})
     sequence = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
     thick = CalibrationGrid((9, 8, 3), (0.034, 0.030, 0.009))

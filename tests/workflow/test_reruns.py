@@ -22,8 +22,11 @@ FOLLOWS_EVALUATION = {
     "plot_transfer",
     "write_report",
 }
+FITS = {"fit_scan", "restore_by_fit"}
+POSITIONS = {"study_positions", "tabulate_positions", "plot_positions"}
 FOLLOWS_TRAINING = (
     {"plot_training_curve", "evaluate_method", "restore_scan"}
+    | POSITIONS
     | FOLLOWS_EVALUATION
     | FOLLOWS_RECONSTRUCTION
 )
@@ -39,7 +42,9 @@ SIMULATION = {"sample_parameters", "simulate_batch", "plot_figure1"}
 NOISE = {"build_noise_pool", "plot_noise_pool"}
 # The time of calibrations is in their files.
 FOLLOWS_SCANS = {"tabulate_calibration_times"}
-EVERYTHING = SIMULATION | SCANNING | NOISE | FOLLOWS_SCANS | {"train_network"} | FOLLOWS_TRAINING
+EVERYTHING = (
+    SIMULATION | SCANNING | NOISE | FITS | FOLLOWS_SCANS | {"train_network"} | FOLLOWS_TRAINING
+)
 
 
 def replanned(checkout, tmp_path, settings, *targets):
@@ -62,6 +67,7 @@ def replanned(checkout, tmp_path, settings, *targets):
                 "plot_training_curve",
                 "plot_noise_pool",
                 "plot_transfer",
+                "plot_positions",
                 "write_report",
             },
         ),
@@ -69,8 +75,11 @@ def replanned(checkout, tmp_path, settings, *targets):
         ("evaluation/claims/page.py", {"check_claims", "write_report"}),
         ("evaluation/scores.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
         # The rows of a reconstruction are those that further scans of a setting restore.
-        ("reconstruction/solver.py", {"restore_scan"} | FOLLOWS_RECONSTRUCTION),
-        ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
+        (
+            "reconstruction/solver.py",
+            {"restore_scan"} | FITS | POSITIONS | FOLLOWS_RECONSTRUCTION,
+        ),
+        ("networks/dncnn.py", {"train_network"} | FITS | FOLLOWS_TRAINING),
         ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),
