@@ -31,7 +31,8 @@ def fit(
     mask
         CSV of missing voxels, for example from smrestore propose-mask.
     states
-        States of the particles to try: fluid, immobilized, langevin; all by default.
+        States of the particles to try: fluid, immobilized, langevin, which is the default, and neel
+        (fluid, out of equilibrium), which takes minutes more.
     background
         How the background frames are subtracted.
     """

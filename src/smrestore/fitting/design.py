@@ -103,7 +103,8 @@ class Design:
     def choose(self, count: int, averages: float) -> np.ndarray:
         """Return positions that tell most, in the order of their choice, int64 (n,).
 
-        The first ones are spread, because a set of few positions tells nothing of most unknowns.
+        Each is the one after which the mean error over the grid is least; priors tell what the
+        first ones do not.
         """
         granted = self._granted(averages)
         energy = np.maximum(np.sum(np.abs(self.images) ** 2, axis=0), np.finfo(float).tiny)
@@ -141,17 +142,12 @@ def _misfit(model: FittedModel) -> float:
     return known[-1] if known else model.held_out["all"]
 
 
-def random_positions(count: int, total: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``count`` of so many positions at random, int64, ascending."""
-    return np.sort(rng.permutation(total)[:count])
-
-
 def chosen_positions(
     choice: str, data: CalibrationData, count: int, *, design: Design | None, rng, averages: float
 ) -> np.ndarray:
     """Return positions by one of :data:`smrestore.support.choices.Choice`, int64, ascending."""
     if choice == "random":
-        return random_positions(count, data.grid.n_positions, rng)
+        return np.sort(rng.permutation(data.grid.n_positions)[:count])
     if choice == "information":
         return np.sort(design.choose(count, averages))
     return spread_positions(data.grid.positions().reshape(-1, 3), count)

@@ -235,17 +235,12 @@ def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> ScanFit
             if trial.loss < best.loss:
                 best = trial
         if "neel" in settings.states:
-            few = spread_positions(whole.positions, DYNAMIC_POSITIONS)
-            turning = _out_of_equilibrium(
-                forward,
-                best,
-                whole.part(few, np.arange(len(chosen))),
-                block[few],
-                total,
-                bar.update,
-            )
-            if turning is not None or len(settings.states) == 1:
-                best, whole = turning, whole.part(few, np.arange(len(chosen)))
+            intact = np.flatnonzero(best.weights)
+            few = intact[spread_positions(whole.positions[intact], DYNAMIC_POSITIONS)]
+            part = whole.part(few, np.arange(len(chosen)))
+            turning = _out_of_equilibrium(forward, best, part, block[few], total, bar.update)
+            if turning is not None:
+                best, whole = turning, part
         result = fit(
             forward, best.family, whole, best.theta, weights=best.weights,
             steps=4 if best.family.state == "neel" else 12, progress=bar.update,
