@@ -251,15 +251,29 @@ def test_renamed_key_is_one_fault(config: dict) -> None:
 
 
 def test_dimension_of_dataset(config: dict) -> None:
+    """Networks for planes denoise volumes, so only the dataset is wrong."""
     config["test_sets"]["denoising-2d"]["dimension"] = 3
     assert faults(config) == [
         "test_sets.denoising-2d.dimension: 3, but dataset 'lissajous-2d' has dimension 2. "
         "Use a dataset of the same dimension",
-        "test_sets.denoising-2d.methods[1]: experiment 'dncnn' has dimension 2, this has 3. "
-        "Use experiments of the same dimension",
-        "test_sets.denoising-2d.methods[2]: experiment 'rdn' has dimension 2, "
-        "this has 3. Use experiments of the same dimension",
     ]
+
+
+def test_dimension_of_networks(config: dict) -> None:
+    """Networks for volumes restore no planes, and those for planes only denoise volumes."""
+    volumes = config["experiments"]["dncnn"] | {
+        "dimension": 3,
+        "dataset": "lissajous-3d",
+        "noise_pool": "training-3d",
+    }
+    config["experiments"]["volumes"] = volumes
+    config["test_sets"]["denoising-2d"]["methods"] = ["dct-f", "volumes"]
+    found = faults(config)
+    assert any(
+        "experiment 'volumes' has dimension 3, this has 2. Use experiments of the same dimension"
+        in fault
+        for fault in found
+    ), found
 
 
 @pytest.mark.parametrize(
