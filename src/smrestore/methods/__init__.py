@@ -38,6 +38,8 @@ def load_method(
     task: str | None = None,
     *,
     inference: Mapping[str, object] | None = None,
+    denoiser: str | Path | None = None,
+    denoising: Mapping[str, object] | None = None,
 ) -> "Method":
     """Return a method from its configuration or its trained model.
 
@@ -51,6 +53,8 @@ def load_method(
         What the network must have been trained for. None allows any task.
     inference
         How the network is used: see :class:`smrestore.methods.options.Inference`.
+    denoiser, denoising
+        Weights of a network that denoises the components first, and how it is used.
 
     Raises
     ------
@@ -61,11 +65,23 @@ def load_method(
     if (baseline is None) == (model is None):
         raise InputError("give either a baseline or a model", field="method")
     if model is not None:
-        # torch takes seconds to import, and classical methods do without.
-        from smrestore.methods.network import NetworkMethod
-        from smrestore.methods.options import Inference
+        method = _network(model, task, inference)
+    else:
+        from smrestore.methods.classical import classical_method
 
-        return NetworkMethod.load(model, task, Inference.checked(inference or {}, "inference"))
-    from smrestore.methods.classical import classical_method
+        method = classical_method(baseline)
+    if denoiser is None:
+        return method
+    from smrestore.methods.denoised import DenoisedFirst
 
-    return classical_method(baseline)
+    return DenoisedFirst(_network(denoiser, "denoising", denoising), method)
+
+
+def _network(
+    path: str | Path, task: str | None, inference: Mapping[str, object] | None
+) -> "Method":
+    # torch takes seconds to import, and classical methods do without.
+    from smrestore.methods.network import NetworkMethod
+    from smrestore.methods.options import Inference
+
+    return NetworkMethod.load(path, task, Inference.checked(inference or {}, "inference"))

@@ -42,6 +42,8 @@ KEPT = {
     ],
     "figures": ["figure1", "figure2", "figure3"],
     "twin_methods": [],
+    "denoised_methods": [],
+    "shipped_networks": [],
 }
 METHODS = ["dct-f", "dncnn", "rdn"]
 
@@ -184,7 +186,7 @@ WHOLE_CASES = {
         "figures.transfer.panels[0].test_set: its task is upsampling, that of the measurement "
         "accelerated-calibration. Name a test set of the same task\n"
         "figures.transfer.panels[1].baseline: measurement and test set have the methods tricubic, "
-        "smrnet-3d, unet-accelerated in common. Name one of at least two",
+        "smrnet-3d, unet-accelerated, denoised-tricubic in common. Name one of at least two",
     ),
 }
 
