@@ -14,7 +14,7 @@ from smrestore.support.errors import InputError
 WITHIN_NOISE = 3.0
 """As in the default run."""
 
-how = Parameter(group=Group("Method (exactly one)", validator=LimitedChoice(min=1)))
+how = Parameter(group=Group("Method (one at most)", validator=LimitedChoice()))
 
 
 def restore(
@@ -34,6 +34,7 @@ def restore(
     twins: bool = False,
     fit: Path | None = None,
     save_fit: Path | None = None,
+    as_measured_below: float | None = None,
     allow_misfit: bool = False,
     background: Background = "interpolate",
     spectral_leakage: Leakage = "ignore",
@@ -42,8 +43,9 @@ def restore(
 ) -> None:
     """Restore a calibration scan.
 
-    Restores all components and writes them as MDF. The scan itself is never changed. docs/lab.md
-    shows how.
+    Restores all components and writes them as MDF. The scan itself is never changed. Without a
+    method, physics is fitted to the scan, and each component is restored by it or by a network of
+    the package, whichever has the least expected error. docs/lab.md shows how.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def restore(
     output
         MDF file to write.
     model
-        Weights of a trained network.
+        Weights of a trained network, or the name of one that comes with the package.
     method
         Classical method: dct-filter, spline (finer grids), biharmonic (missing); or physics fitted
         to the scan: model, model-and-measurement.
@@ -80,6 +82,9 @@ def restore(
         sequence and tracer. If left out, the scan is fitted.
     save_fit
         Fitted methods: JSON file for the fit.
+    as_measured_below
+        Without a method, for denoising: components whose largest magnitude is expected to be less
+        than this many dB above their error stay as they were measured.
     allow_misfit
         Fitted methods: also restore scans that the model does not describe.
     background
@@ -95,6 +100,8 @@ def restore(
     from tabulate import tabulate
 
     from smrestore.methods import load_method
+    from smrestore.networks.cards import shipped_names, shipped_weights
+    from smrestore.restoration.automatic import restore_automatically
     from smrestore.restoration.modelled import METHODS, restore_by_model
     from smrestore.restoration.scan import restore_scan
     from smrestore.restoration.summary import WITH_SIGNAL
@@ -106,19 +113,25 @@ def restore(
             field="--twins",
             remedy="denoise with twins first, and then restore the result",
         )
+    automatic = method is None and model is None
     fitted = method in METHODS
     for option, wrong in (
+        ("--as-measured-below", as_measured_below is not None and not automatic),
+        ("--twins", twins and automatic),
+        ("--spectral-leakage", spectral_leakage == "correct" and automatic),
+        ("--allow-misfit", allow_misfit and automatic),
         ("--twins", twins and fitted),
         ("--spectral-leakage", spectral_leakage == "correct" and fitted),
-        ("--fit", fit is not None and not fitted),
-        ("--save-fit", save_fit is not None and not fitted),
+        ("--fit", fit is not None and not (fitted or automatic)),
+        ("--save-fit", save_fit is not None and not (fitted or automatic)),
         ("--allow-misfit", allow_misfit and not fitted),
     ):
         if wrong:
             raise InputError(
-                f"cannot be used with {method or 'a network'}",
+                f"cannot be used with {method or ('a network' if model else 'all methods')}",
                 field=option,
-                remedy=f"leave it out, or use --method {'dct-filter' if fitted else METHODS[1]}",
+                remedy="leave it out"
+                + ("" if automatic else f", or use --method {_other(fitted)}"),
             )
     entry = {"task": task, "factor": factor}
     if mask is not None:
@@ -131,12 +144,30 @@ def restore(
         "within_noise": within_noise if math.isfinite(within_noise) else None,
         "ensemble": ensemble,
     }
+    if model is not None and not model.exists() and str(model) in shipped_names():
+        model = shipped_weights(str(model))
     name = method or str(model)
     reading = {
         "background": None if background == "none" else background,
         "spectral_leakage": spectral_leakage,
     }
-    if fitted:
+    if automatic:
+        decision = restore_automatically(
+            scan,
+            output,
+            task=scan_task,
+            fit=fit,
+            save_fit=save_fit,
+            background=reading["background"],
+            as_measured_below=as_measured_below,
+        )
+        summary, name = decision.summary, "least expected error"
+        if decision.without_model:
+            print(f"Without fitted physics: {decision.without_model}")
+        print(tabulate(decision.rows(), headers="keys", floatfmt=".1f", missingval=""))
+        print("Median gain over the components with an SNR of 5 or more, as expected from the fit")
+        print("and from virtual scans.")
+    elif fitted:
         summary = restore_by_model(
             scan,
             output,
@@ -168,3 +199,8 @@ def restore(
         places = choose_components(summary.snr_before, components, WITH_SIGNAL)
         drawn = plot_restored(scan, output, pictures, places, name=name, **reading)
         print("\n".join(map(str, drawn)))
+
+
+def _other(fitted: bool) -> str:
+    """Return a method that an option can be used with."""
+    return "dct-filter" if fitted else "model-and-measurement"

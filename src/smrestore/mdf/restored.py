@@ -2,7 +2,7 @@
 
 import math
 import uuid as uuids
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,9 @@ from smrestore.support.errors import InputError
 
 EXPECTED_ERROR = "/calibration/_expectedError"
 """User-defined dataset of restored matrices: float64 (J, C, K), in the unit of the matrix."""
+RESTORED_BY, METHOD_NAMES = "/calibration/_restoredBy", "/calibration/_restoredByNames"
+"""User-defined datasets of matrices that several methods restored: the number of the method of each
+row, uint8 (J, C, K), and the names of all methods."""
 
 
 def write_restored(
@@ -44,6 +47,7 @@ def write_restored(
     spectral_leakage: str = "ignore",
     snr: np.ndarray | None = None,
     expected_error: np.ndarray | None = None,
+    restored_by: tuple[np.ndarray, Sequence[str]] | None = None,
     time: datetime | str | None = None,
     uuid: str | uuids.UUID | None = None,
 ) -> None:
@@ -81,6 +85,9 @@ def write_restored(
     expected_error
         Root mean square error that is expected of the restored rows, in the unit of the matrix,
         (C, K) or (J, C, K); stored as the user-defined :data:`EXPECTED_ERROR`.
+    restored_by
+        Number of the method that restored each row, (C, K) or (J, C, K), and the names of all
+        methods; stored as the user-defined :data:`RESTORED_BY` and :data:`METHOD_NAMES`.
     time, uuid
         Of the new file, for reproducible files; now and random by default.
 
@@ -119,10 +126,13 @@ def write_restored(
             )
         if snr is not None:
             snr = _per_row(file, snr, SNR, (n_periods, *matrix.shape[-5:-3]))
-        error = {}
+        own, rows = {}, (n_periods, *matrix.shape[-5:-3])
         if expected_error is not None:
-            rows = n_periods, *matrix.shape[-5:-3]
-            error = {EXPECTED_ERROR: _per_row(file, expected_error, EXPECTED_ERROR, rows)}
+            own[EXPECTED_ERROR] = _per_row(file, expected_error, EXPECTED_ERROR, rows)
+        if restored_by is not None:
+            numbers, names = restored_by
+            own[RESTORED_BY] = _per_row(file, numbers, RESTORED_BY, rows).astype(np.uint8)
+            own[METHOD_NAMES] = list(names)
         defaults = descriptive_fields(time, uuid)
         copied = _copied(file, same_positions=grid is None)
         if any(name.startswith("/tracer/") for name in copied):
@@ -135,7 +145,7 @@ def write_restored(
             "/experiment/description": "\n".join(filter(None, (former, description))),
             **_acquisition(file, calibration.n_positions, stored),
             **_calibration(calibration, snr),
-            **error,
+            **own,
             **_measurement(file, matrix, file.frequency_indices[stored], background_corrected),
         }
         write_mdf(destination_path, fields)
@@ -156,7 +166,8 @@ def _per_row(
 
 def _copied(file: MdfFile, same_positions: bool) -> dict[str, Any]:
     """Return the datasets of the source that still hold; of ``/measurement`` the user-defined."""
-    outdated = [SNR, EXPECTED_ERROR, CONVERSION_FACTOR, "/acquisition/numPeriods"]
+    outdated = [SNR, EXPECTED_ERROR, RESTORED_BY, METHOD_NAMES, CONVERSION_FACTOR]
+    outdated.append("/acquisition/numPeriods")
     meandering = file.calibration.is_meandering and not file.flags.frame_permutation
     if not same_positions or meandering or file.calibration.order != "xyz":
         outdated += BY_POSITION

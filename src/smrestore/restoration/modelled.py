@@ -118,7 +118,7 @@ def restore_by_model(
     if refinement > 1:
         new_grid = _finer(plan.grid, source, refinement)
         size = new_grid.size
-    summary = RestorationSummary(*(np.full(rows, np.nan) for _ in range(4)))
+    summary = RestorationSummary.unknown(rows)
     restored = np.zeros((*rows, *size), np.complex64)
     error, snr = np.zeros(rows), np.zeros(rows)
     models = None

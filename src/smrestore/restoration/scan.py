@@ -140,7 +140,7 @@ def restore_scan(
     """
     task = task or scan_task("denoising")
     plan = plan_restoration(source, task, memory_bytes, twins, spectral_leakage)
-    summary = RestorationSummary(*(np.full(plan.shape[:3], np.nan) for _ in range(4)))
+    summary = RestorationSummary.unknown(plan.shape[:3])
     wanted = wanted_components(plan, chosen)
     logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
 

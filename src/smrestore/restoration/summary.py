@@ -1,6 +1,6 @@
 """What a restoration did to each component of a scan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -25,6 +25,8 @@ class RestorationSummary:
     noise
         Standard deviation of the complex noise of the component, see
         :func:`smrestore.mdf.corrected_noise`.
+    peak
+        Largest measured magnitude.
     removed
         sqrt(mean |measured - restored|^2) over that noise: 1 if a method takes away as much as
         there is noise. NaN if the restored grid is another one.
@@ -33,7 +35,13 @@ class RestorationSummary:
     snr_before: np.ndarray
     snr_after: np.ndarray
     noise: np.ndarray
+    peak: np.ndarray
     removed: np.ndarray
+
+    @classmethod
+    def unknown(cls, rows: tuple[int, int, int]) -> "RestorationSummary":
+        """Return the summary before anything was restored."""
+        return cls(*(np.full(rows, np.nan) for _ in fields(cls)))
 
     @property
     def with_signal(self) -> np.ndarray:
@@ -81,6 +89,7 @@ def summarize(
         perfect = np.where(peak > 0, np.where(np.isnan(rough), np.nan, np.inf), 0.0)
         snr[place] = np.divide(peak, rough, out=perfect, where=rough > 0)
     summary.noise[place] = noise
+    summary.peak[place] = np.abs(measured).max(axis=(1, 2, 3))
     if measured.shape == restored.shape:
         change = np.sqrt(
             [np.mean(np.abs(a - b) ** 2) for a, b in zip(measured, restored, strict=True)]

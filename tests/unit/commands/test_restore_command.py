@@ -195,11 +195,17 @@ def test_errors_are_one_line(world, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("options", [[], ["--method", "dct-filter", "--model", "x"]])
-def test_one_method_is_needed(world, tmp_path, capsys, options):
+def test_one_method_at_most(world, tmp_path, capsys):
+    options = ["--method", "dct-filter", "--model", "x"]
     assert restore(world.calibration, tmp_path / "r.mdf", *options) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "Exactly 1 of {--model, --method}" in line
+    assert "Mutually exclusive arguments: {--model, --method}" in line
+
+
+def test_a_network_of_the_package(world, tmp_path, capsys):
+    output = tmp_path / "restored.mdf"
+    assert restore(world.calibration, output, "--model", "swinir") == 0
+    assert "swinir/weights.safetensors" in capsys.readouterr().out
 
 
 def test_missing_positions_are_proposed_and_restored(tmp_path, world, capsys):

@@ -1,0 +1,324 @@
+"""Restoration that decides by itself: for each component, the method with the least expected error.
+
+Candidates are the physics fitted to the scan, joined with what was measured, and a network of the
+package, for denoising on twins. What a network leaves of the noise is known from virtual scans:
+``benchmarks/expected_error.py`` prints it.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from smrestore import mdf
+from smrestore.mdf.restored import EXPECTED_ERROR
+from smrestore.methods import Method, load_method
+from smrestore.networks.cards import DENOISER, shipped_weights
+from smrestore.restoration.modelled import NOISE_GAIN, restore_by_model
+from smrestore.restoration.plan import plan_restoration
+from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix, restore_scan
+from smrestore.restoration.summary import WITH_SIGNAL, RestorationSummary
+from smrestore.support.errors import InputError
+from smrestore.tasks.scan import ScanTask, scan_task
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("measured", "network", "model-and-measurement")
+"""Their numbers are written to the restored file."""
+INFERENCE = {"within_noise": 3.0, "ensemble": ["phases"]}
+AFTERWARDS = {
+    "accelerated-calibration": {"method": "spline", "alignment": "aligned"},
+    "upsampling": {"method": "spline", "alignment": "aligned"},
+    "inpainting": {"method": "biharmonic"},
+}
+"""What restores the components that the network denoised, in other tasks than denoising."""
+REMAINING = (
+    (1.0, 0.15),
+    (4.0, 0.46),
+    (7.0, 0.55),
+    (14.0, 0.60),
+    (32.0, 0.65),
+    (70.0, 0.75),
+    (140.0, 0.93),
+    (300.0, 1.0),
+)
+"""Largest magnitude over noise of a component, and the error after twins and network over the
+noise: on virtual scans of planes, benchmarks/expected_error.py."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """Which method restored each component.
+
+    Attributes
+    ----------
+    method
+        Number in :data:`METHODS`, int (J, C, K).
+    expected_error
+        Expected root mean square error in the unit of the scan, float64 (J, C, K); NaN where it is
+        not known.
+    summary
+        What was done.
+    without_model
+        Why no physics was fitted, empty if it was.
+    """
+
+    method: np.ndarray
+    expected_error: np.ndarray
+    summary: RestorationSummary
+    without_model: str
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return for each method its components, and the gain that is expected of it."""
+        signal = self.summary.peak >= WITH_SIGNAL * self.summary.noise
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = 20 * np.log10(self.summary.noise / self.expected_error)
+        rows = []
+        for number, name in enumerate(METHODS):
+            chosen = self.method == number
+            if not chosen.any():
+                continue
+            known = gain[chosen & signal & np.isfinite(gain)]
+            rows.append(
+                {
+                    "method": name,
+                    "components": int(chosen.sum()),
+                    "with signal": int((chosen & signal).sum()),
+                    "expected gain (dB)": float(np.median(known)) if len(known) else np.nan,
+                }
+            )
+        return rows
+
+
+def remaining_noise(snr: np.ndarray) -> np.ndarray:
+    """Return the error after twins and network over the noise of components, of the same shape.
+
+    ``snr`` is their largest magnitude over their noise.
+    """
+    known, share = np.array(REMAINING).T
+    return np.interp(np.log(np.maximum(snr, known[0])), np.log(known), share)
+
+
+def restore_automatically(
+    source: str | Path,
+    destination: str | Path,
+    *,
+    task: ScanTask | None = None,
+    fit: str | Path | None = None,
+    save_fit: str | Path | None = None,
+    background: str | None = "interpolate",
+    as_measured_below: float | None = None,
+) -> Decision:
+    """Restore a calibration scan, each component by the method with the least expected error.
+
+    If no physics can be fitted to the scan, or the fitted physics does not describe it, a network
+    restores all components. In other tasks than denoising, fitted physics restores all, and the
+    error of what lies between measured voxels is expected from it alone.
+
+    Parameters
+    ----------
+    source, destination
+        MDF files of the measured and the restored scan.
+    task
+        Denoising by default.
+    fit, save_fit
+        As in :func:`.modelled.restore_by_model`.
+    background
+        How the background is subtracted: ``interpolate``, ``mean`` or None.
+    as_measured_below
+        For denoising: components whose largest magnitude is expected to be less than this many dB
+        above their error are left as they were measured.
+
+    Raises
+    ------
+    InputError
+        If the scan is no calibration, or cannot be read.
+    """
+    task = task or scan_task("denoising")
+    denoising = task.name == "denoising"
+    if as_measured_below is not None and not denoising:
+        raise InputError(
+            f"cannot be used for {task.name}, which restores what was not measured",
+            field="--as-measured-below",
+            remedy="leave it out",
+        )
+    plan = plan_restoration(source, task, MEMORY_BYTES, denoising, "ignore")
+    with tempfile.TemporaryDirectory(dir=Path(destination).parent, prefix=".restore-") as folder:
+        modelled, learned = (Path(folder) / f"{name}.mdf" for name in METHODS[:0:-1])
+        by_model, reason = _by_model(source, modelled, task, fit, save_fit, background)
+        rows, error = None, None
+        if by_model is not None:
+            error = _expected_error(modelled, by_model.noise.shape)
+            by_network = _network_error(by_model)
+            rows = (
+                np.argwhere(np.any(by_network < error, axis=0)) if denoising else np.empty((0, 2))
+            )
+        learning = None
+        if rows is None or len(rows):
+            learning = restore_scan(
+                source,
+                learned,
+                _network(task.name),
+                name="network",
+                task=task,
+                background=background,
+                twins=denoising,
+                chosen=None if rows is None else _bins(rows, plan.frequencies),
+            )
+        decision = _decide(by_model, error, learning, denoising, reason)
+        if as_measured_below is not None:
+            decision = _as_measured(decision, as_measured_below)
+        _write(source, destination, decision, (modelled, learned), task, plan, background)
+    return decision
+
+
+def _by_model(
+    source: str | Path,
+    path: Path,
+    task: ScanTask,
+    fit: str | Path | None,
+    save: str | Path | None,
+    background: str | None,
+) -> tuple[RestorationSummary | None, str]:
+    """Restore by fitted physics. Return what was done, or None and why nothing was."""
+    try:
+        done = restore_by_model(
+            source, path, METHODS[2], task=task, fit=fit, save=save, background=background
+        )
+    except InputError as error:
+        if fit is not None:
+            raise
+        logger.info("%s: without fitted physics: %s", source, error.what)
+        return None, error.what
+    return done, ""
+
+
+def _network(task: str) -> Method:
+    weights = shipped_weights(DENOISER)
+    if task not in AFTERWARDS:
+        return load_method(None, weights, task, inference=INFERENCE)
+    return load_method(AFTERWARDS[task], None, task, denoiser=weights, denoising=INFERENCE)
+
+
+def _network_error(summary: RestorationSummary) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        snr = summary.peak / summary.noise
+    return summary.noise * remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
+
+
+def _bins(rows: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Return receive channels and frequency bins of rows, int (n, 2)."""
+    return np.column_stack([rows[:, 0], frequencies[rows[:, 1]]])
+
+
+def _expected_error(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file[EXPECTED_ERROR][()].reshape(shape)
+
+
+def _decide(
+    modelled: RestorationSummary | None,
+    error: np.ndarray | None,
+    learned: RestorationSummary | None,
+    denoising: bool,
+    reason: str,
+) -> Decision:
+    """Choose for each component what is expected to have the least error."""
+    if modelled is None:
+        unknown = np.full(learned.noise.shape, np.nan)
+        expected = _network_error(learned) if denoising else unknown
+        return Decision(np.full(unknown.shape, 1), expected, learned, reason)
+    if learned is None:
+        return Decision(np.full(error.shape, 2), error, modelled, reason)
+    by_network = _network_error(modelled)
+    # Of several periods, those components are restored that one of them needs.
+    network = (by_network < error) & np.isfinite(learned.noise)
+    parts = {
+        field.name: np.where(network, getattr(learned, field.name), getattr(modelled, field.name))
+        for field in fields(RestorationSummary)
+    }
+    return Decision(
+        np.where(network, 1, 2),
+        np.where(network, by_network, error),
+        RestorationSummary(**parts),
+        reason,
+    )
+
+
+def _as_measured(decision: Decision, limit: float) -> Decision:
+    """Leave components as they were measured that are too uncertain."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = 20 * np.log10(decision.summary.peak / decision.expected_error)
+    left = expected < limit
+    return Decision(
+        np.where(left, 0, decision.method),
+        np.where(left, decision.summary.noise, decision.expected_error),
+        decision.summary,
+        decision.without_model,
+    )
+
+
+def _write(
+    source: str | Path,
+    destination: str | Path,
+    decision: Decision,
+    parts: tuple[Path, Path],
+    task: ScanTask,
+    plan: object,
+    background: str | None,
+) -> None:
+    """Write each row as its method restored it."""
+    files = {2: parts[0], 1: parts[1], 0: source}
+    peaks = np.zeros(plan.shape[:3])
+
+    def read(number: int) -> Callable[[int, int, slice], np.ndarray]:
+        subtracted = background if number == 0 else None
+        several = plan.shape[0] > 1
+
+        def block(period: int, channel: int, part: slice) -> np.ndarray:
+            return mdf.read_system_matrix(
+                files[number],
+                channels=[channel],
+                frequencies=plan.frequencies[part],
+                background=subtracted,
+                period=period if several else None,
+            )[0]
+
+        return block
+
+    def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
+        numbers = decision.method[period, channel, part]
+        found = np.zeros((len(numbers), *plan.shape[3:]), np.complex64)
+        for number in np.unique(numbers):
+            chosen = numbers == number
+            found[chosen] = read(int(number))(period, channel, part)[chosen]
+        peaks[period, channel, part] = np.sqrt(np.mean(np.abs(found) ** 2, axis=(1, 2, 3)))
+        return found
+
+    matrix = RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block)
+    known = bool(np.isfinite(decision.expected_error).all())
+    snr = None
+    if known:
+        # The matrix is read once more for its signal, since datasets are written in one go.
+        for period, channel in np.ndindex(plan.shape[:2]):
+            for start in range(0, plan.shape[2], plan.rows_at_a_time):
+                restore_block(period, channel, slice(start, start + plan.rows_at_a_time))
+        noise = np.hypot(decision.expected_error, decision.summary.noise / NOISE_GAIN)
+        snr = np.divide(peaks, noise, out=np.zeros_like(peaks), where=noise > 0)
+    used = ", ".join(METHODS[number] for number in np.unique(decision.method))
+    mdf.write_restored(
+        source,
+        destination,
+        matrix,
+        description=f"restored by least expected error ({task.name}): {used}",
+        grid=plan.grid,
+        snr=snr,
+        expected_error=decision.expected_error if known else None,
+        restored_by=(decision.method, METHODS),
+        background_corrected=plan.corrected or background is not None,
+        spectral_leakage="ignore",
+    )
