@@ -67,6 +67,9 @@ def _app() -> App:
     for place, command in enumerate(COMMANDS):
         # Markdown joins the lines of docstrings. It takes 50 ms, which --help alone does without.
         app.command(command, sort_key=place, help_format="markdown")
+    app.register_install_completion_command(
+        help="Complete commands and options with the tab key: bash, zsh, fish or PowerShell."
+    )
     return app
 
 
@@ -84,3 +87,7 @@ def _exactly(kind: Any, tokens: Sequence[Token]) -> Any:
 def _shown(default: object) -> str | None:
     """Return a default as the help states it: that flags are not set goes without saying."""
     return None if default is False or default in (None, ()) else str(default)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def models(folder: Path = Path("results/models"), /) -> None:
+def models(folder: Path | None = None, /) -> None:
     """List trained networks.
 
     Also names those that cannot be used.
@@ -11,8 +11,23 @@ def models(folder: Path = Path("results/models"), /) -> None:
     Parameters
     ----------
     folder
-        Folder to search.
+        Folder to search. If left out, networks that come with smrestore are listed, which smrestore
+        restore --model takes by name, and then those in results/models.
     """
+    from smrestore.networks.shipped import FOLDER
+
+    trained = Path("results/models")
+    if folder is not None:
+        _print_models(folder)
+        return
+    print("Networks that come with smrestore:")
+    _print_models(FOLDER)
+    if trained.is_dir():
+        print(f"\n{trained}:")
+        _print_models(trained)
+
+
+def _print_models(folder: Path) -> None:
     from tabulate import tabulate
 
     from smrestore.networks.weights import list_models

@@ -54,7 +54,7 @@ def restore(
     output
         MDF file to write.
     model
-        Weights of a trained network.
+        Weights of a trained network, or its name in smrestore models. Needs smrestore[networks].
     method
         Classical method: dct-filter, spline (finer grids), biharmonic (missing); or physics fitted
         to the scan: model, model-and-measurement.
