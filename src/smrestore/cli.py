@@ -7,6 +7,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from smrestore.commands.check import check
+from smrestore.commands.demo import demo
 from smrestore.commands.fit import fit
 from smrestore.commands.inspect import inspect
 from smrestore.commands.models import models
@@ -19,6 +20,7 @@ from smrestore.commands.simulate import simulate
 from smrestore.support.errors import InputError
 
 COMMANDS = (
+    demo,
     simulate,
     plot,
     inspect,
