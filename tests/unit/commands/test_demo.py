@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_scans_are_what_the_text_says(folder: Path):
     with mdf.open_mdf(folder / demo.CALIBRATION) as calibration:
         assert calibration.acquisition.n_averages == 1
-        assert calibration.grid.size == (17, 15, 1)
+        assert calibration.grid().size == (17, 15, 1)
     with mdf.open_mdf(folder / demo.PHANTOM) as phantom:
         assert phantom.is_background.sum() == 10 and len(phantom.is_background) == 20
 
