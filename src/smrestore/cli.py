@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not tokens:
             raise InputError("none is given", field="COMMAND", remedy="see smrestore --help")
-        _app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        application()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except (InputError, CycloptsError) as error:
         faults = str(error).splitlines()
     except OSError as error:
@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _app() -> App:
+def application() -> App:
+    """Return the parser of the command line with all commands."""
     app = App(
         name="smrestore",
         help="Restoration of magnetic particle imaging system matrices.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from smrestore import mdf
-from smrestore.cli import _app, main
+from smrestore.cli import application, main
 from smrestore.commands import demo
 
 
@@ -27,7 +27,9 @@ def test_scans_are_what_the_text_says(folder: Path):
 
 @pytest.mark.parametrize("step", demo.STEPS, ids=lambda step: step.output or "inspect")
 def test_commands_are_those_of_the_command_line(step: demo.Step):
-    command, bound, _ = _app().parse_args(step.arguments, exit_on_error=False, print_error=False)
+    command, bound, _ = application().parse_args(
+        step.arguments, exit_on_error=False, print_error=False
+    )
     assert command.__name__ == step.arguments[0]
     assert step.output is None or Path(step.output) in bound.args
 
