@@ -20,19 +20,19 @@ def models(folder: Path | None = None, /) -> None:
     if folder is not None:
         _print_models(folder)
         return
-    print("Networks that come with smrestore:")
-    _print_models(FOLDER)
+    _print_models(FOLDER, "Networks that come with smrestore:")
     if trained.is_dir():
-        print(f"\n{trained}:")
-        _print_models(trained)
+        _print_models(trained, f"\n{trained}:")
 
 
-def _print_models(folder: Path) -> None:
+def _print_models(folder: Path, title: str | None = None) -> None:
     from tabulate import tabulate
 
     from smrestore.networks.weights import list_models
 
     rows, broken = list_models(folder)
+    if title is not None:
+        print(title)
     if rows:
         print(tabulate(rows, headers="keys", floatfmt=".2f"))
     for fault in broken:
