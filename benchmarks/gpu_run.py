@@ -257,7 +257,7 @@ def evaluate_part(
         name,
         matrices=stores,
         noise_pool=pools[1],
-        trained_with=None if model is None else pools[0],
+        trained_with=() if model is None else [pools[0]],
         seed=seed,
         path=path,
         twins=twins,

@@ -30,7 +30,7 @@ LIBRARY = {
     "reconstruction": ("Reconstruction", "reconstruction"),
     "noise": ("Noise pools", "noise"),
     "tasks": ("Tasks", "tasks"),
-    "networks": ("Networks", "networks", "networks.weights", "networks.shipped"),
+    "networks": ("Networks", "networks", "networks.weights", "networks.cards"),
     "configuration": ("Configuration", "configuration"),
     "errors": ("Errors", "support.errors"),
 }

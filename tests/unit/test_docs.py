@@ -62,8 +62,8 @@ def test_configuration_examples_pass(tmp_path: Path) -> None:
             example = example.replace(path, str(local))
         parts.append(tmp_path / f"{i}.yaml")
         parts[-1].write_text(example)
-    like, dataset, experiment, scans, public, white = parts
-    for overlays in ([like], [dataset, experiment], [scans], [public], [white]):
+    like, dataset, experiment, shipped, scans, public, white = parts
+    for overlays in ([like], [dataset, experiment], [shipped], [scans], [public], [white]):
         load_configuration([ROOT / "config.yaml", *overlays], tmp_path)
 
 

@@ -80,6 +80,6 @@ def test_scans_are_restored_without_extras(python: Path, tmp_path: Path):
 
 
 def test_weights_are_installed(python: Path, tmp_path: Path):
-    code = "from smrestore.networks.shipped import shipped_models; print(*shipped_models())"
+    code = "from smrestore.networks.cards import shipped_names; print(*shipped_names())"
     result = run(python, "-c", code, cwd=tmp_path)
     assert "unet-canonical" in result.stdout.split(), result.stderr

@@ -25,7 +25,11 @@ config.update(completed)
 TWINS = config["twin_methods"]
 # Physics fitted to a scan, which restores whole matrices.
 FITTED = config["fitted_methods"]
-METHODS = {**config["baselines"], **config["experiments"], **TWINS, **FITTED}
+# Networks that come with the package, and methods that work on what a network denoised.
+SHIPPED = config["shipped_networks"]
+DENOISED = config["denoised_methods"]
+LEARNED = {**config["experiments"], **SHIPPED}
+METHODS = {**config["baselines"], **LEARNED, **DENOISED, **TWINS, **FITTED}
 
 
 def repetitions(measurement):
@@ -73,6 +77,7 @@ wildcard_constraints:
     batch=r"\d+",
     pool=names("noise_pools"),
     experiment=names("experiments"),
+    shipped=names("shipped_networks"),
     test_set=names("test_sets"),
     method="|".join(METHODS),
     table=names("tables"),

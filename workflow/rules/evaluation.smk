@@ -9,7 +9,8 @@ rule evaluate_method:
         matrices=lambda wildcards: batches(test_set_of(wildcards)["dataset"], "test"),
         noise_pool=lambda wildcards: f"results/noise/{test_set_of(wildcards)['noise_pool']}.h5",
         model=lambda wildcards: model_of(wildcards.method),
-        training_pool=lambda wildcards: training_pool_of(wildcards.method),
+        denoiser=lambda wildcards: denoiser_of(wildcards.method),
+        training_pools=lambda wildcards: training_pools_of(wildcards.method),
     output:
         "results/evaluation/{test_set}/{method}.csv",
     log:
@@ -25,5 +26,6 @@ rule evaluate_method:
         baseline=get_baseline,
         twins=lambda wildcards: wildcards.method in TWINS,
         inference=get_inference,
+        denoising=get_denoising,
     script:
         "../scripts/evaluate_method.py"

@@ -14,7 +14,7 @@ rule write_report:
         pdfs=[path for path in [*FIGURES, *CURVES, *NOISE_FIGURES] if path.endswith(".pdf")],
         files=[path for path in TABLES if not path.endswith(".md")],
         scans=USED_SCANS,
-        cards=collect("results/models/{experiment}/card.json", experiment=config["experiments"]),
+        cards=collect("results/models/{experiment}/card.json", experiment=LEARNED),
         captions=sorted((ROOT / "workflow/report").glob("*.rst")),
         # What is reduced is what differs from these.
         study=[ROOT / "config.yaml", ROOT / "config/paper.yaml"],
@@ -30,7 +30,7 @@ rule write_report:
     params:
         code=code("write_report"),
         config=config,
-        labels={name: label(name) for name in [*config["baselines"], *config["experiments"]]},
+        labels={name: label(name) for name in [*config["baselines"], *LEARNED]},
         datasets=config["datasets"],
         # With files that the page tells of only as long as they are there.
         results=lambda wildcards, output: os.path.dirname(output[0]),

@@ -11,7 +11,8 @@ rule restore_scan:
         calibration=get_calibration,
         mask=get_mask,
         model=lambda wildcards: model_of(wildcards.method),
-        training_pool=lambda wildcards: training_pool_of(wildcards.method),
+        denoiser=lambda wildcards: denoiser_of(wildcards.method),
+        training_pools=lambda wildcards: training_pools_of(wildcards.method),
     output:
         "results/restored/{measurement}/{method}.mdf",
     log:
@@ -26,6 +27,7 @@ rule restore_scan:
         code=code("restore_scan"),
         baseline=get_baseline,
         inference=get_inference,
+        denoising=get_denoising,
         task=get_scan_task,
         background_factor=get_background_factor,
         twins=lambda wildcards: wildcards.method in TWINS,

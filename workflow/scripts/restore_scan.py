@@ -13,7 +13,7 @@ from smrestore.tasks.configured import configured_task
 
 def main(smk):
     """Map the job to one library call."""
-    if pool := optional(smk.input.training_pool):
+    for pool in smk.input.training_pools:
         warn_of_shared_scan(pool, smk.input.scan)
     task = configured_task(smk.params.task, smk.input.scan, optional(smk.input.mask))
     reading = calibration_reading(**smk.params.reading)
@@ -29,6 +29,8 @@ def main(smk):
             optional(smk.input.model),
             task.name,
             inference=smk.params.inference,
+            denoiser=optional(smk.input.denoiser),
+            denoising=smk.params.denoising,
         ),
         name=smk.wildcards.method,
         task=task,

@@ -14,13 +14,13 @@ def models(folder: Path | None = None, /) -> None:
         Folder to search. If left out, networks that come with smrestore are listed, which smrestore
         restore --model takes by name, and then those in results/models.
     """
-    from smrestore.networks.shipped import FOLDER
+    from smrestore.networks.cards import SHIPPED
 
     trained = Path("results/models")
     if folder is not None:
         _print_models(folder)
         return
-    _print_models(FOLDER, "Networks that come with smrestore:")
+    _print_models(SHIPPED, "Networks that come with smrestore:")
     if trained.is_dir():
         _print_models(trained, f"\n{trained}:")
 

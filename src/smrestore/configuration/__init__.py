@@ -47,6 +47,8 @@ _CHECKS = {
     "noise_pools": noise_pools.check,
     "baselines": methods.check_baseline,
     "experiments": experiments.check,
+    "shipped_networks": methods.check_shipped_network,
+    "denoised_methods": methods.check_denoised_method,
     "twin_methods": methods.check_twin_method,
     "fitted_methods": methods.check_fitted_method,
     "test_sets": test_sets.check,

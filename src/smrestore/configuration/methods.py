@@ -1,17 +1,22 @@
-"""Methods: classical ones, methods on twin frequencies, and physics fitted to a scan."""
+"""Methods: classical ones, networks of the package, methods on twin frequencies or on denoised
+components, and physics fitted to a scan."""
 
 from pydantic import create_model
 
 from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.tasks import factor_of
-from smrestore.methods.options import CLASSICAL
+from smrestore.methods.options import CLASSICAL, Inference
+from smrestore.networks.cards import read_card, shipped_names, shipped_weights
 from smrestore.support.choices import Fitted
-from smrestore.support.faults import Key
+from smrestore.support.faults import Key, choice_remedy
 from smrestore.support.settings import Flag, Settings, Text, Whole, either, setting
 
 RESERVED_METHODS = ("measured", "reference", "truth")
 """Variants of a reconstruction that are not restoration methods."""
-_METHOD_SECTIONS = ("baselines", "experiments", "twin_methods", "fitted_methods")
+_SINGLE = ("baselines", "experiments", "shipped_networks")
+"""Sections of methods that do not rest on other methods."""
+_METHOD_SECTIONS = (*_SINGLE, "denoised_methods", "twin_methods", "fitted_methods")
+_OPTIONAL = _METHOD_SECTIONS[2:]
 
 
 class Labelled(Settings):
@@ -30,6 +35,27 @@ Baseline = either(
     by="method",
 )
 """Type of a classical method with its name for readers."""
+
+
+class ShippedNetwork(Labelled):
+    """A network that comes with the package. Nothing is trained.
+
+    `smrestore models` lists them. A network for planes denoises volumes plane by plane.
+    """
+
+    weights: Text = setting(..., "name of a network of the package")
+    inference: Inference = setting(Inference())
+
+
+class DenoisedMethod(Labelled):
+    """A method for another task that works on denoised components.
+
+    Missing voxels are restored first, so that the denoiser sees complete images. The noise that the
+    method is told is a quarter of that of the measurement.
+    """
+
+    denoiser: Text = setting(..., "experiment or shipped network for denoising")
+    of: Text = setting(..., "baseline, experiment or shipped network that restores the result")
 
 
 class TwinMethod(Labelled):
@@ -84,10 +110,62 @@ def check_baseline(entries: Entries, key: Key, entry: Entry) -> None:
     check_method_name(entries, key)
 
 
+def check_shipped_network(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that a network comes with the package."""
+    check_method_name(entries, key)
+    if entry["weights"] not in shipped_names():
+        entries.fault(
+            (*key, "weights"),
+            f"no network {entry['weights']!r} comes with the package",
+            choice_remedy(entry["weights"], shipped_names()),
+        )
+
+
+def check_denoised_method(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check the denoiser, and that the method after it is for another task."""
+    check_method_name(entries, key)
+    networks = _given(entries, "experiments", "shipped_networks")
+    denoiser = entries.refer((*key, "denoiser"), entry["denoiser"], *networks, what="network")
+    if denoiser and (learned := learned_settings(denoiser)) and learned["task"] != "denoising":
+        entries.fault(
+            (*key, "denoiser"), f"is trained for {learned['task']}", "use one for denoising"
+        )
+    method = entries.refer((*key, "of"), entry["of"], *_given(entries, *_SINGLE), what="method")
+    if not method:
+        return
+    tasks = CLASSICAL[method["method"]].tasks if "method" in method else ()
+    if "method" not in method and (learned := learned_settings(method)):
+        tasks = (learned["task"],)
+    if "denoising" in tasks:
+        entries.fault((*key, "of"), "denoises once more", "use it by itself")
+
+
 def check_twin_method(entries: Entries, key: Key, entry: Entry) -> None:
     """Check the name of a method on twins, and the method that it applies."""
     check_method_name(entries, key)
-    entries.refer((*key, "of"), entry["of"], "baselines", "experiments", what="method")
+    entries.refer((*key, "of"), entry["of"], *_given(entries, *_SINGLE), what="method")
+
+
+def learned_settings(method: Entry) -> Entry | None:
+    """Return what a network is trained for, None if it does not come with the package."""
+    if "weights" not in method:
+        return method
+    if method["weights"] not in shipped_names():
+        return None
+    return read_card(shipped_weights(method["weights"]))["settings"]
+
+
+def parts_of(entries: Entries, name: str) -> list[str]:
+    """Return the methods that a method rests on, or itself if it rests on no other."""
+    for section in ("denoised_methods", "twin_methods"):
+        if method := entries.get(section, name):
+            return [method[part] for part in ("denoiser", "of") if part in method]
+    return [name]
+
+
+def _given(entries: Entries, *sections: str) -> list[str]:
+    """Return the sections, without optional ones that are empty."""
+    return [name for name in sections if name not in _OPTIONAL or entries.names(name)]
 
 
 def check_method_name(entries: Entries, key: Key) -> None:
@@ -115,30 +193,48 @@ def check_methods(entries: Entries, key: Key, entry: Entry, dimension: int | Non
                     "use it in measurements",
                 )
             continue
-        optional = ("twin_methods", "fitted_methods") if whole else ("twin_methods",)
-        sections = [*_METHOD_SECTIONS[:2], *(s for s in optional if entries.names(s))]
-        method = entries.refer(place, name, *sections, what="method")
-        if method and "of" in method:
+        sections = _METHOD_SECTIONS if whole else _METHOD_SECTIONS[:-1]
+        method = entries.refer(place, name, *_given(entries, *sections), what="method")
+        if method and "denoiser" in method:
+            if entry["task"] == "denoising":
+                entries.fault(place, "denoises once more", f"use {method['denoiser']!r}")
+                continue
+            method = next((e for part in _SINGLE if (e := entries.get(part, method["of"]))), None)
+        elif method and "of" in method:
             _check_twins(entries, place, method, entry)
             continue
-        classical = [name for name, kind in CLASSICAL.items() if entry["task"] in kind.tasks]
-        if method and "method" in method and method["method"] not in classical:
+        if method:
+            _check_single(entries, place, name, method, entry, dimension)
+
+
+def _check_single(
+    entries: Entries, place: Key, name: str, method: Entry, user: Entry, dimension: int | None
+) -> None:
+    """Check that a classical method or a network fits the task, its factor and the dimension."""
+    if "method" in method:
+        classical = [name for name, kind in CLASSICAL.items() if user["task"] in kind.tasks]
+        if method["method"] not in classical:
             entries.fault(
                 place,
-                f"{method['method']} is no method for {entry['task']}",
+                f"{method['method']} is no method for {user['task']}",
                 f"use a network, or {' or '.join(classical)}",
             )
-        if not method or "method" in method:
-            continue
-        found = {**method, "factor": factor_of(method)}
-        wanted = {"task": entry["task"], "dimension": dimension, "factor": factor_of(entry)}
-        for what, value in wanted.items():
-            if value is not None and found[what] != value:
-                entries.fault(
-                    place,
-                    f"experiment {name!r} has {what} {found[what]}, this has {value}",
-                    f"use experiments of the same {what}",
-                )
+        return
+    learned = learned_settings(method)
+    if learned is None:
+        return
+    found = {**learned, "factor": factor_of(learned)}
+    wanted = {"task": user["task"], "dimension": dimension, "factor": factor_of(user)}
+    # Networks for planes denoise volumes plane by plane.
+    if user["task"] == "denoising" and (dimension, found["dimension"]) == (3, 2):
+        wanted["dimension"] = None
+    for what, value in wanted.items():
+        if value is not None and found[what] != value:
+            entries.fault(
+                place,
+                f"experiment {name!r} has {what} {found[what]}, this has {value}",
+                f"use experiments of the same {what}",
+            )
 
 
 def _check_twins(entries: Entries, place: Key, method: Entry, user: Entry) -> None:

@@ -9,7 +9,13 @@ from smrestore.configuration.experiments import Experiment
 from smrestore.configuration.figures import Figures
 from smrestore.configuration.grids import Grid
 from smrestore.configuration.measurements import Measurement
-from smrestore.configuration.methods import Baseline, FittedMethod, TwinMethod
+from smrestore.configuration.methods import (
+    Baseline,
+    DenoisedMethod,
+    FittedMethod,
+    ShippedNetwork,
+    TwinMethod,
+)
 from smrestore.configuration.noise_pools import NoisePool
 from smrestore.configuration.phantoms import Phantom
 from smrestore.configuration.position_studies import PositionStudy
@@ -68,6 +74,12 @@ class Configuration(Settings):
     )
     baselines: _section(Baseline) = setting(..., "classical methods")
     experiments: _section(Experiment) = setting(..., "networks, one training each")
+    shipped_networks: dict[Name, ShippedNetwork] = setting(
+        {}, "networks that come with the package"
+    )
+    denoised_methods: dict[Name, DenoisedMethod] = setting(
+        {}, "methods that work on components denoised by a network"
+    )
     twin_methods: dict[Name, TwinMethod] = setting(
         {}, "methods that work on components averaged with their twin frequencies"
     )

@@ -53,17 +53,19 @@ class Table(Settings):
         unit="voxels",
         study="(12, 18], (18, 24] and (24, 30] in tables 3 and 5",
     )
-    published: dict[str, Published] = setting(
+    published: dict[str, Published | None] = setting(
         ...,
-        "our method: method of the published rows beside it. Methods that are not named have no "
-        "such rows. The claims of the study use it, too",
+        "our method: method of the published rows beside it. Methods that are not named, or "
+        "`null`, have no such rows. The claims of the study use it, too",
     )
 
 
 def resolve(entries: Entries) -> None:
-    """Give each table a caption."""
+    """Give each table a caption, and leave out methods that overlays take from `published`."""
     for name, entry in list(entries.sound("tables")):
-        entries.put("tables", name, {"caption": CAPTIONS[entry["number"]], **entry})
+        published = {ours: theirs for ours, theirs in entry["published"].items() if theirs}
+        caption = CAPTIONS[entry["number"]]
+        entries.put("tables", name, {"caption": caption, **entry, "published": published})
 
 
 def check(entries: Entries, key: Key, entry: Entry) -> None:

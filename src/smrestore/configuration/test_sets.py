@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from smrestore.configuration.entries import Entries, Entry
-from smrestore.configuration.methods import check_methods
+from smrestore.configuration.methods import check_methods, parts_of
 from smrestore.configuration.noise_pools import noise_frames, overlap
 from smrestore.configuration.tasks import check_data
 from smrestore.support.choices import ParticleState, SigmaConvention
@@ -45,12 +45,12 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
     check_data(entries, key, entry, "test")
     check_methods(entries, key, entry, entry["dimension"])
     noise = noise_frames(entries, entry["noise_pool"])
-    single = {n: (entries.get("twin_methods", n) or {}).get("of", n) for n in entry["methods"]}
-    learned = {name: entries.get("experiments", single[name]) for name in entry["methods"]}
     leaks = [
         name
-        for name, experiment in learned.items()
-        if experiment and overlap(noise, noise_frames(entries, experiment["noise_pool"]))
+        for name in entry["methods"]
+        for part in parts_of(entries, name)
+        if (experiment := entries.get("experiments", part))
+        and overlap(noise, noise_frames(entries, experiment["noise_pool"]))
     ]
     if leaks:
         entries.fault(

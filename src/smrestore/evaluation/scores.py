@@ -167,14 +167,14 @@ def evaluate(
     noise_pool: str | Path,
     seed: int,
     path: str | Path,
-    trained_with: str | Path | None = None,
+    trained_with: Sequence[str | Path] = (),
     twins: bool = False,
 ) -> None:
     """Restore a whole test set with one method and write a CSV with a row per component.
 
-    ``trained_with`` is the noise pool that the method was trained with, if it was trained. With
-    ``twins``, the method gets components that are averaged with their twin frequencies, which is
-    defined for denoising.
+    ``trained_with`` are the noise pools that the method was trained with. With ``twins``, the
+    method gets components that are averaged with their twin frequencies, which is defined for
+    denoising.
 
     Raises
     ------
@@ -192,9 +192,9 @@ def evaluate(
     task = test_set.make_task()
     shapes = [task.measured_size(store.shape(m)) for m in range(len(store))]
     pool.check_fits(shapes, store.n_frequencies(0), store.frequencies())
-    if trained_with is not None:
-        training = NoisePool(trained_with).origins
-        check_disjoint(pool.origins, training, path=noise_pool, trained_with=trained_with)
+    for path_of_pool in trained_with:
+        training = NoisePool(path_of_pool).origins
+        check_disjoint(pool.origins, training, path=noise_pool, trained_with=path_of_pool)
     total = len(test_set.sigma) * sum(
         min(test_set.components_per_matrix, store.n_components(m)) for m in test_set.matrices(store)
     )

@@ -38,6 +38,8 @@ def load_method(
     task: str | None = None,
     *,
     inference: Mapping[str, object] | None = None,
+    denoiser: str | Path | None = None,
+    denoising: Mapping[str, object] | None = None,
 ) -> "Method":
     """Return a method from its configuration or its trained model.
 
@@ -52,6 +54,8 @@ def load_method(
         What the network must have been trained for. None allows any task.
     inference
         How the network is used: see :class:`smrestore.methods.options.Inference`.
+    denoiser, denoising
+        Weights of a network that denoises the components first, and how it is used.
 
     Raises
     ------
@@ -62,16 +66,28 @@ def load_method(
     if (baseline is None) == (model is None):
         raise InputError("give either a baseline or a model", field="method")
     if model is not None:
-        from smrestore.networks.shipped import find_model, require_torch
+        method = _network(model, task, inference)
+    else:
+        from smrestore.methods.classical import classical_method
 
-        require_torch()
-        # torch takes seconds to import, and classical methods do without.
-        from smrestore.methods.network import NetworkMethod
-        from smrestore.methods.options import Inference
+        method = classical_method(baseline)
+    if denoiser is None:
+        return method
+    from smrestore.methods.denoised import DenoisedFirst
 
-        return NetworkMethod.load(
-            find_model(model), task, Inference.checked(inference or {}, "inference")
-        )
-    from smrestore.methods.classical import classical_method
+    return DenoisedFirst(_network(denoiser, "denoising", denoising), method)
 
-    return classical_method(baseline)
+
+def _network(
+    path: str | Path, task: str | None, inference: Mapping[str, object] | None
+) -> "Method":
+    from smrestore.networks.shipped import find_model, require_torch
+
+    require_torch()
+    # torch takes seconds to import, and classical methods do without.
+    from smrestore.methods.network import NetworkMethod
+    from smrestore.methods.options import Inference
+
+    return NetworkMethod.load(
+        find_model(path), task, Inference.checked(inference or {}, "inference")
+    )

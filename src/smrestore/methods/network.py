@@ -25,11 +25,13 @@ VOXELS = {"cpu": 2**16, "cuda": 2**20}
 """Voxels in a batch on a CPU: 64 patches of 32 x 32, or one of 40 x 40 x 40."""
 OVERLAP = 4
 """Tiles overlap by this fraction of the patch."""
+LEAST_SIDE = 4
+"""Voxels along the sides of a plane that is worth restoring; smaller grids are not in table 1."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A component or a tile of it, and its place.
+    """A component, or a plane or a tile of it, and its place.
 
     Attributes
     ----------
@@ -37,29 +39,42 @@ class _Part:
         Number of the component.
     image, known
         Measured values, complex64 (*size), and which of them were measured.
+    sigma
+        Standard deviation of their complex noise.
+    factor
+        What the values were divided by.
     place, restored
         Their place on the patch of measured voxels, and on that of restored ones.
     target
-        Place of the restored ones on the restored grid.
+        Place of the restored ones on the restored grid, along x, y and z.
+    weight
+        Of the restored values, where parts overlap; (*size) or a number.
     """
 
     item: int
     image: np.ndarray
     known: np.ndarray | bool
+    sigma: float
+    factor: float
     place: tuple[slice, ...]
     restored: tuple[slice, ...]
-    target: tuple[slice, ...]
+    target: tuple[slice | int, ...]
+    weight: np.ndarray | float
 
 
 @dataclass
 class NetworkMethod:
     """A network as a restoration method. Parts with patches of one size form a batch.
 
-    Components are put into the middle of the patch that the network was trained with. Larger grids
-    are restored at their own size, or in tiles. ``patch`` is the side of the patch in measured
-    voxels, each of which stands for ``spacing`` restored ones along each axis. If the network
-    refines a ``guess`` on the restored grid, it is the side in restored voxels. ``flips`` tells
-    whether the network was trained with mirrored components.
+    Components are put into the middle of the patch that the network was trained with, unless it is
+    not ``padded``: then its result does not depend on what surrounds a component, and nothing does.
+    Larger grids are restored at their own size, or in tiles. ``patch`` is the side of the patch in
+    measured voxels, each of which stands for ``spacing`` restored ones along each axis. If the
+    network refines a ``guess`` on the restored grid, it is the side in restored voxels. ``flips``
+    tells whether the network was trained with mirrored components.
+
+    A network for planes denoises volumes plane by plane, across each axis. The results are
+    averaged. Their errors differ, since each plane through a voxel has other noise around it.
     """
 
     network: nn.Module
@@ -70,6 +85,7 @@ class NetworkMethod:
     inference: Inference = field(default_factory=Inference)
     flips: bool = False
     guess: FirstGuess | None = None
+    padded: bool = True
 
     def __post_init__(self) -> None:
         if "flips" in self.inference.ensemble and (not self.flips or self.spacing > 1):
@@ -115,6 +131,7 @@ class NetworkMethod:
             inference or Inference(),
             settings.get("flips", False),
             guess,
+            padded=not network.mask_features,
         )
 
     def __call__(self, batch: Sequence[Degraded]) -> list[np.ndarray]:
@@ -123,7 +140,8 @@ class NetworkMethod:
         Raises
         ------
         InputError
-            If the network is for planes and gets volumes, or for another spacing of voxels.
+            If the network is for another spacing of voxels, or for planes and gets volumes with
+            voxels that were not measured.
         """
         for item in batch:
             self._check(item)
@@ -135,23 +153,17 @@ class NetworkMethod:
         for i, (item, turn) in enumerate(zip(batch, turns, strict=True)):
             for patch, part in self._parts(i, item, turn):
                 patches.setdefault(patch, []).append(part)
-        sums = [np.zeros(i.restored_size[: self.dimension], np.complex64) for i in batch]
+        sums = [np.zeros(item.restored_size, np.complex64) for item in batch]
         weights = [np.zeros(total.shape, np.float32) for total in sums]
         device = next(self.network.parameters()).device.type
-        sigma = np.array([item.sigma for item in batch], dtype=np.float32)
         for patch, parts in patches.items():
             size = max(1, VOXELS.get(device, VOXELS["cpu"]) // int(np.prod(patch)))
-            for part, image in self._restore(parts, patch, sigma, size):
-                if image.shape == sums[part.item].shape:
-                    sums[part.item], weights[part.item][:] = image, 1
-                    continue
-                # A weight that falls towards the edges of a tile hides the seams.
-                weight = reduce(np.multiply.outer, [_ramp(n) for n in image.shape])
-                sums[part.item][part.target] += weight * image
-                weights[part.item][part.target] += weight
+            for part, image in self._restore(parts, patch, size):
+                sums[part.item][part.target] += part.weight * part.factor * image
+                weights[part.item][part.target] += part.weight
         images = [
-            (total / weight * turn).reshape(item.restored_size).astype(np.complex64)
-            for total, weight, turn, item in zip(sums, weights, turns, batch, strict=True)
+            (total / weight * turn).astype(np.complex64)
+            for total, weight, turn in zip(sums, weights, turns, strict=True)
         ]
         for limited, limit in (
             (within_noise, self.inference.within_noise),
@@ -164,41 +176,52 @@ class NetworkMethod:
     def _parts(
         self, number: int, item: Degraded, turn: complex
     ) -> Iterator[tuple[tuple[int, ...], _Part]]:
-        """Yield a component as a whole or in tiles, each with its patch size."""
-        size = item.image.shape[: self.dimension]
-        whole = item.restored_size[: self.dimension]
-        image = (item.image / turn).reshape(size)
-        known = None if item.missing is None else ~item.missing.reshape(size)
-        if self.inference.tile:
-            tiles = product(*(_starts(n, self.patch) for n in size))
-            shape = tuple(min(n, self.patch) for n in size)
-        else:
+        """Yield a component as a whole, in planes or in tiles, each with its patch size."""
+        known = None if item.missing is None else ~item.missing
+        for cut in _cuts(item.image.shape, self.dimension):
+            image = item.image[cut] / turn
+            # Networks expect a largest magnitude of 1, which the whole component has.
+            factor = float(np.abs(image).max()) if image.size < item.image.size else 1.0
+            if factor == 0:
+                factor = 1.0
+            size = image.shape
+            whole = [n for n, i in zip(item.restored_size, cut, strict=True) if i == slice(None)]
             tiles, shape = [(0,) * len(size)], size
-        patch = tuple(max(n, self.patch) for n in shape)
-        place = window(shape, centered_offset(shape, patch))
-        for tile in tiles:
-            source = window(shape, tile)
-            start = [item.spacing * first for first in tile]
-            ends = [
-                min(first + item.spacing * n, end)
-                for first, n, end in zip(start, shape, whole, strict=True)
-            ]
-            target = tuple(slice(a, b) for a, b in zip(start, ends, strict=True))
-            restored = refined(place, item.spacing, tuple(s.stop - s.start for s in target))
-            part = _Part(
-                number,
-                image[source],
-                True if known is None else known[source],
-                place,
-                restored,
-                target,
-            )
-            yield patch, part
+            if self.inference.tile:
+                tiles = list(product(*(_starts(n, self.patch) for n in size)))
+                shape = tuple(min(n, self.patch) for n in size)
+            patch = tuple(max(n, self.patch) for n in shape) if self.padded else shape
+            place = window(shape, centered_offset(shape, patch))
+            for tile in tiles:
+                source = window(shape, tile)
+                start = [item.spacing * first for first in tile]
+                ends = [
+                    min(first + item.spacing * n, end)
+                    for first, n, end in zip(start, shape, whole, strict=True)
+                ]
+                target = [slice(a, b) for a, b in zip(start, ends, strict=True)]
+                sides = tuple(s.stop - s.start for s in target)
+                axes = iter(target)
+                part = _Part(
+                    number,
+                    image[source] / factor,
+                    True if known is None else known[cut][source],
+                    item.sigma / factor,
+                    factor,
+                    place,
+                    refined(place, item.spacing, sides),
+                    tuple(next(axes) if i == slice(None) else i for i in cut),
+                    # A weight that falls towards the edges of a tile hides the seams.
+                    reduce(np.multiply.outer, map(_ramp, sides)) if len(tiles) > 1 else 1.0,
+                )
+                yield patch, part
 
     def _check(self, item: Degraded) -> None:
-        if max(item.image.shape[self.dimension :], default=1) > 1:
+        volume = max(item.image.shape[self.dimension :], default=1) > 1
+        if volume and (item.restored_size != item.image.shape or item.missing is not None):
             raise InputError(
-                f"the network restores planes, the grid has {item.image.shape} voxels",
+                "the network restores planes, and volumes only by denoising; the grid has "
+                f"{item.image.shape} voxels",
                 field="dimension",
                 remedy="give a 3D network, or a calibration scan of one plane",
             )
@@ -212,7 +235,7 @@ class NetworkMethod:
 
     @torch.inference_mode()
     def _restore(
-        self, parts: Sequence[_Part], patch: tuple[int, ...], sigma: np.ndarray, size: int
+        self, parts: Sequence[_Part], patch: tuple[int, ...], size: int
     ) -> Iterator[tuple[_Part, np.ndarray]]:
         """Yield each part with its restored image, at most ``size`` of them at a time."""
         start = 0
@@ -222,7 +245,7 @@ class NetworkMethod:
                 outputs = self._apply(
                     np.stack([embed(part.image, patch, part.place) for part in chosen]),
                     np.stack([indicator(patch, part.place, part.known) for part in chosen]),
-                    sigma[[part.item for part in chosen]],
+                    np.array([part.sigma for part in chosen], dtype=np.float32),
                 )
             except torch.OutOfMemoryError:
                 if size == 1:
@@ -265,6 +288,24 @@ def _turn(channels: torch.Tensor, quarters: int) -> torch.Tensor:
         3: (imaginary, -real),
     }
     return channels if quarters % 4 == 0 else torch.cat(turned[quarters % 4], dim=1)
+
+
+def _cuts(size: tuple[int, ...], dimension: int) -> list[tuple[slice | int, ...]]:
+    """Return the parts of a grid that a network of a dimension can restore, as indices.
+
+    A plane network gets the planes across each axis, but for those with a side that is too small.
+    """
+    if dimension == 3:
+        return [(slice(None),) * 3]
+    if size[2] == 1:
+        return [(slice(None), slice(None), 0)]
+    axes = [axis for axis in range(3) if min(np.delete(size, axis)) >= LEAST_SIDE]
+    axes = axes or [int(np.argmin(size))]
+    return [
+        tuple(k if axis == across else slice(None) for axis in range(3))
+        for across in axes
+        for k in range(size[across])
+    ]
 
 
 def _starts(size: int, patch: int) -> list[int]:

@@ -17,9 +17,13 @@ class Network(nn.Module, ABC):
         The restored grid has ``factor`` times as many voxels along each axis as the image. Only
         super-resolution has more than 1. Voxel j of the image is voxel ``factor * j`` of the
         result.
+    mask_features
+        Whether inner layers leave out what ``mask`` does not know. Then results do not depend on
+        padding.
     """
 
     factor: int = 1
+    mask_features: bool = False
 
     @abstractmethod
     def forward(

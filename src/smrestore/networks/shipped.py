@@ -1,26 +1,21 @@
-"""Trained networks that are installed with the package, found by name."""
+"""Networks by path or name, where the packages that they need are installed."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
+from smrestore.networks.cards import shipped_names, shipped_weights
 from smrestore.support.errors import InputError
-
-FOLDER = Path(__file__).parents[1] / "weights"
-"""A folder for each network, with its weights and its card."""
-
-
-def shipped_models() -> dict[str, Path]:
-    """Return the weights of each network by its name."""
-    return {path.parent.name: path for path in sorted(FOLDER.glob("*/weights.safetensors"))}
 
 
 def find_model(model: str | Path) -> Path:
-    """Return the weights that are meant by their path, or by a name in :func:`shipped_models`.
+    """Return the weights that are meant by their path, or by the name of a shipped network.
 
     A file comes before a network of the same name. Paths are not checked.
     """
     path = Path(model)
-    return path if path.exists() else shipped_models().get(str(model), path)
+    return (
+        shipped_weights(str(model)) if not path.exists() and str(model) in shipped_names() else path
+    )
 
 
 def require_torch() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smrestore.networks import build_network
+from smrestore.networks.cards import CARD, WEIGHTS, check_weights, read_card
 from smrestore.networks.shipped import require_torch
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance
@@ -13,11 +14,6 @@ from smrestore.support.files import atomic_path, provenance
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-CARD = "card.json"
-WEIGHTS = "weights.safetensors"
-SETTINGS = ("task", "degradation", "dimension", "network", "phase", "patch")
-"""Settings that a card must have, so that the weights can be used."""
 
 
 def save_model(network: "nn.Module", card: Mapping[str, object], path: str | Path) -> None:
@@ -57,6 +53,7 @@ def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
 
     path = Path(path)
     card = read_card(path)
+    check_weights(path, card)
     try:
         weights = load_file(path)
     except FileNotFoundError:
@@ -76,35 +73,6 @@ def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
             remedy="keep weights and card of one training together",
         ) from None
     return network.eval(), card
-
-
-def read_card(path: str | Path) -> dict[str, object]:
-    """Return the card of the weights at ``path``.
-
-    Raises
-    ------
-    InputError
-        If it is missing, is not JSON, or lacks a setting that is needed to use the weights.
-    """
-    path = Path(path).parent / CARD
-    try:
-        card = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError("no such file", path=path, remedy="train the model") from None
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"no readable card ({error})", path=path, remedy="train the model again"
-        ) from None
-    settings = card.get("settings") if isinstance(card, dict) else None
-    for name in SETTINGS:
-        if not isinstance(settings, dict) or name not in settings:
-            raise InputError(
-                "the card lacks it",
-                path=path,
-                field=f"settings.{name}",
-                remedy="train the model again",
-            )
-    return card
 
 
 def list_models(folder: str | Path) -> tuple[list[dict[str, object]], list[str]]:

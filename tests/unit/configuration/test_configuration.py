@@ -42,6 +42,8 @@ KEPT = {
     ],
     "figures": ["figure1", "figure2", "figure3"],
     "twin_methods": [],
+    "denoised_methods": [],
+    "shipped_networks": [],
 }
 METHODS = ["dct-f", "dncnn", "rdn"]
 
@@ -184,7 +186,7 @@ WHOLE_CASES = {
         "figures.transfer.panels[0].test_set: its task is upsampling, that of the measurement "
         "accelerated-calibration. Name a test set of the same task\n"
         "figures.transfer.panels[1].baseline: measurement and test set have the methods tricubic, "
-        "smrnet-3d, unet-accelerated in common. Name one of at least two",
+        "smrnet-3d, unet-accelerated, denoised-tricubic in common. Name one of at least two",
     ),
 }
 
@@ -251,15 +253,29 @@ def test_renamed_key_is_one_fault(config: dict) -> None:
 
 
 def test_dimension_of_dataset(config: dict) -> None:
+    """Networks for planes denoise volumes, so only the dataset is wrong."""
     config["test_sets"]["denoising-2d"]["dimension"] = 3
     assert faults(config) == [
         "test_sets.denoising-2d.dimension: 3, but dataset 'lissajous-2d' has dimension 2. "
         "Use a dataset of the same dimension",
-        "test_sets.denoising-2d.methods[1]: experiment 'dncnn' has dimension 2, this has 3. "
-        "Use experiments of the same dimension",
-        "test_sets.denoising-2d.methods[2]: experiment 'rdn' has dimension 2, "
-        "this has 3. Use experiments of the same dimension",
     ]
+
+
+def test_dimension_of_networks(config: dict) -> None:
+    """Networks for volumes restore no planes, and those for planes only denoise volumes."""
+    volumes = config["experiments"]["dncnn"] | {
+        "dimension": 3,
+        "dataset": "lissajous-3d",
+        "noise_pool": "training-3d",
+    }
+    config["experiments"]["volumes"] = volumes
+    config["test_sets"]["denoising-2d"]["methods"] = ["dct-f", "volumes"]
+    found = faults(config)
+    assert any(
+        "experiment 'volumes' has dimension 3, this has 2. Use experiments of the same dimension"
+        in fault
+        for fault in found
+    ), found
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,6 @@ def test_noise_of_the_training_is_refused(world, tmp_path):
     """Whatever the pools are called, their frames must differ."""
     build_noise_pool(world.empty, tmp_path / "renamed.h5", background_level="keep")
     with pytest.raises(InputError, match=r"pool\.h5: scans: 150 frames of scan 'empty' are also"):
-        run(world, tmp_path / "rows.csv", trained_with=tmp_path / "renamed.h5")
+        run(world, tmp_path / "rows.csv", trained_with=[tmp_path / "renamed.h5"])
     build_noise_pool(world.calibration, tmp_path / "other.h5", background_level="keep")
-    run(world, tmp_path / "rows.csv", trained_with=tmp_path / "other.h5")
+    run(world, tmp_path / "rows.csv", trained_with=[tmp_path / "other.h5"])

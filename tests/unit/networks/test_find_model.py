@@ -8,15 +8,15 @@ import pytest
 from smrestore.cli import main
 from smrestore.methods import load_method
 from smrestore.networks import shipped
+from smrestore.networks.cards import shipped_names
 from smrestore.networks.weights import load_model
 from smrestore.support.errors import InputError
 
 
 def test_each_shipped_network_loads_by_its_name():
-    names = shipped.shipped_models()
-    assert "unet-canonical" in names
-    for name, path in names.items():
-        assert shipped.find_model(name) == path
+    assert "unet-canonical" in shipped_names()
+    for name in shipped_names():
+        path = shipped.find_model(name)
         network, card = load_model(path)
         assert card["settings"]["task"] == "denoising" and not network.training
 
@@ -34,7 +34,7 @@ def test_shipped_networks_are_listed_with_those_of_the_folder(tmp_path, monkeypa
     assert main(["models"]) == 0
     (alone, listed) = capsys.readouterr().out.split("\n", 1)
     assert alone == "Networks that come with smrestore:"
-    assert set(shipped.shipped_models()) <= set(listed.split())
+    assert set(shipped_names()) <= set(listed.split())
     Path("results/models").mkdir(parents=True)
     assert main(["models"]) == 0
     assert "results/models: no trained networks" in capsys.readouterr().out

@@ -13,10 +13,19 @@ EVALUATIONS = [
 ]
 
 
-def get_inference(wildcards):
+def inference_of(method):
     """Return how a network is used, nothing for classical methods."""
-    method = single_method(wildcards.method)
-    return config["experiments"][method]["inference"] if method in config["experiments"] else {}
+    return LEARNED[method]["inference"] if method in LEARNED else {}
+
+
+def get_inference(wildcards):
+    return inference_of(single_method(wildcards.method))
+
+
+def get_denoising(wildcards):
+    """Return how the network is used that denoises first."""
+    method = DENOISED.get(wildcards.method)
+    return inference_of(method["denoiser"]) if method else {}
 
 
 def test_set_of(wildcards):
@@ -43,21 +52,27 @@ def get_baseline(wildcards):
 
 
 def single_method(method):
-    """Return the method that works on single components, where one works on their twins, too."""
-    return TWINS[method]["of"] if method in TWINS else method
+    """Return the method for single components that one on twins or denoised ones rests on."""
+    return {**TWINS, **DENOISED}.get(method, {"of": method})["of"]
+
+
+def weights_of(network):
+    """Return the weights of a network, nothing for a classical method."""
+    return [f"results/models/{network}/weights.safetensors"] if network in LEARNED else []
 
 
 def model_of(method):
     """Return the weights of a learned method, nothing for a classical one."""
-    method = single_method(method)
-    if method in config["experiments"]:
-        return [f"results/models/{method}/weights.safetensors"]
-    return []
+    return weights_of(single_method(method))
 
 
-def training_pool_of(method):
-    """Return the noise pool that a learned method was trained with, nothing for a classical one."""
-    method = single_method(method)
-    if method in config["experiments"]:
-        return [f"results/noise/{config['experiments'][method]['noise_pool']}.h5"]
-    return []
+def denoiser_of(method):
+    """Return the weights of the network that denoises first, nothing for other methods."""
+    return weights_of(DENOISED[method]["denoiser"]) if method in DENOISED else []
+
+
+def training_pools_of(method):
+    """Return the noise pools that a method was trained with in this run."""
+    parts = [single_method(method), DENOISED.get(method, {}).get("denoiser")]
+    pools = [config["experiments"][p]["noise_pool"] for p in parts if p in config["experiments"]]
+    return [f"results/noise/{pool}.h5" for pool in dict.fromkeys(pools)]

@@ -71,6 +71,6 @@ def get_fit(wildcards):
 
 def get_background_factor(wildcards):
     """Return the factor of the background noise that classical methods are told; None of networks."""
-    if single_method(wildcards.method) in config["baselines"]:
+    if wildcards.method not in DENOISED and single_method(wildcards.method) in config["baselines"]:
         return MEASUREMENTS[wildcards.measurement]["baseline_sigma_factor"]
     return None

@@ -102,7 +102,6 @@ def scan_dimension(scan):
 
 
 def get_claim_settings(wildcards):
-    experiments = config["experiments"]
     measurements = config["measurements"]
     return {
         "scores": claim_scores(),
@@ -125,13 +124,7 @@ def get_claim_settings(wildcards):
             }
             for name in claim_scores()
         ],
-        "training": {
-            name: {
-                "matrices": config["datasets"][entry["dataset"]]["matrices"]["train"],
-                "steps": entry["training"]["steps"],
-            }
-            for name, entry in experiments.items()
-        },
+        "training": {name: amount_of_training(name) for name in LEARNED},
         "labels": {name: label(name) for name in PUBLISHED},
     }
 

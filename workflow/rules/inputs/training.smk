@@ -1,5 +1,7 @@
 # What the rules of training.smk make, and what they depend on.
 
+from smrestore.networks.cards import read_card, shipped_weights
+
 CURVES = collect(
     "results/models/{experiment}/curve.{format}",
     experiment=config["experiments"],
@@ -16,6 +18,16 @@ def get_recipe(wildcards):
     entry = experiment_of(wildcards)
     keys = ("task", "degradation", "dimension", "network", "phase", "guess", "training")
     return {key: entry[key] for key in keys if key in entry}
+
+
+def amount_of_training(network):
+    """Return on how many matrices and for how many steps a network was trained."""
+    if network in SHIPPED:
+        card = read_card(shipped_weights(SHIPPED[network]["weights"]))
+        return {"matrices": card["training"]["matrices"], "steps": card["settings"]["steps"]}
+    entry = config["experiments"][network]
+    matrices = config["datasets"][entry["dataset"]]["matrices"]["train"]
+    return {"matrices": matrices, "steps": entry["training"]["steps"]}
 
 
 def get_names(wildcards):

@@ -1,0 +1,95 @@
+"""Cards of trained networks, read without PyTorch: what they are for, and how they were trained."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from smrestore.support.errors import InputError
+
+CARD = "card.json"
+WEIGHTS = "weights.safetensors"
+SETTINGS = ("task", "degradation", "dimension", "network", "phase", "patch")
+"""Settings that a card must have, so that the weights can be used."""
+SHIPPED = Path(__file__).parents[1] / "weights"
+"""Folder of the networks that come with the package."""
+DENOISER = "unet-canonical"
+"""The best of them for denoising: docs/results.md."""
+
+
+def read_card(path: str | Path) -> dict[str, object]:
+    """Return the card of the weights at ``path``.
+
+    Raises
+    ------
+    InputError
+        If it is missing, is not JSON, or lacks a setting that is needed to use the weights.
+    """
+    path = Path(path).parent / CARD
+    try:
+        card = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, remedy="train the model") from None
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"no readable card ({error})", path=path, remedy="train the model again"
+        ) from None
+    settings = card.get("settings") if isinstance(card, dict) else None
+    for name in SETTINGS:
+        if not isinstance(settings, dict) or name not in settings:
+            raise InputError(
+                "the card lacks it",
+                path=path,
+                field=f"settings.{name}",
+                remedy="train the model again",
+            )
+    return card
+
+
+def check_weights(path: str | Path, card: Mapping[str, object]) -> None:
+    """Compare weights with the checksum that their card has, if it has one.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    expected = card.get("sha256")
+    if expected is None:
+        return
+    try:
+        found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return  # named by who reads the weights
+    if found != expected:
+        raise InputError(
+            "the weights are damaged, or belong to another card: their checksum differs",
+            path=path,
+            field="sha256",
+            remedy="install the package again, or keep weights and card of one training together",
+        )
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the networks that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD}"))
+
+
+def shipped_weights(name: str) -> Path:
+    """Return the weights of a network that comes with the package.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, or its file is missing.
+    """
+    path = SHIPPED / name / WEIGHTS
+    if name not in shipped_names():
+        raise InputError(
+            f"no network {name!r} comes with the package",
+            field="model",
+            remedy=f"use one of {', '.join(shipped_names()) or 'your own weights'}",
+        )
+    if not path.is_file():
+        raise InputError("no such file", path=path, remedy="install the package again")
+    return path
