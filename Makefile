@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Scripts, and jobs that the Slurm plugin submits, find the same environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install run test lint format bench lock clean
+.PHONY: help install run test lint docs format bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -46,6 +46,10 @@ lint: install  ## Check style and workflow only
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/python docs/build_site.py
+
+docs: install  ## Build the documentation site, build/site/index.html, and check its links
+	$(BIN)/python docs/build_site.py
 
 format: install  ## Format all code
 	$(BIN)/ruff check --fix

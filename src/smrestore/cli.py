@@ -7,6 +7,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from smrestore.commands.check import check
+from smrestore.commands.demo import demo
 from smrestore.commands.fit import fit
 from smrestore.commands.inspect import inspect
 from smrestore.commands.models import models
@@ -19,6 +20,7 @@ from smrestore.commands.simulate import simulate
 from smrestore.support.errors import InputError
 
 COMMANDS = (
+    demo,
     simulate,
     plot,
     inspect,
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not tokens:
             raise InputError("none is given", field="COMMAND", remedy="see smrestore --help")
-        _app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        application()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except (InputError, CycloptsError) as error:
         faults = str(error).splitlines()
     except OSError as error:
@@ -56,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _app() -> App:
+def application() -> App:
+    """Return the parser of the command line with all commands."""
     app = App(
         name="smrestore",
         help="Restoration of magnetic particle imaging system matrices.",
@@ -67,6 +70,9 @@ def _app() -> App:
     for place, command in enumerate(COMMANDS):
         # Markdown joins the lines of docstrings. It takes 50 ms, which --help alone does without.
         app.command(command, sort_key=place, help_format="markdown")
+    app.register_install_completion_command(
+        help="Complete commands and options with the tab key: bash, zsh, fish or PowerShell."
+    )
     return app
 
 
@@ -84,3 +90,7 @@ def _exactly(kind: Any, tokens: Sequence[Token]) -> Any:
 def _shown(default: object) -> str | None:
     """Return a default as the help states it: that flags are not set goes without saying."""
     return None if default is False or default in (None, ()) else str(default)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -56,7 +56,7 @@ def restore(
     output
         MDF file to write.
     model
-        Weights of a trained network, or the name of one that comes with the package.
+        Weights of a trained network, or its name in smrestore models. Needs smrestore[networks].
     method
         Classical method: dct-filter, spline (finer grids), biharmonic (missing); or physics fitted
         to the scan: model, model-and-measurement.
@@ -100,7 +100,6 @@ def restore(
     from tabulate import tabulate
 
     from smrestore.methods import load_method
-    from smrestore.networks.cards import shipped_names, shipped_weights
     from smrestore.restoration.automatic import restore_automatically
     from smrestore.restoration.modelled import METHODS, restore_by_model
     from smrestore.restoration.scan import restore_scan
@@ -144,8 +143,6 @@ def restore(
         "within_noise": within_noise if math.isfinite(within_noise) else None,
         "ensemble": ensemble,
     }
-    if model is not None and not model.exists() and str(model) in shipped_names():
-        model = shipped_weights(str(model))
     name = method or str(model)
     reading = {
         "background": None if background == "none" else background,

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from smrestore.mdf.data import runs_of
 from smrestore.mdf.description import Description
@@ -37,6 +36,9 @@ class Transform:
         periods: list[int],
     ) -> np.ndarray:
         """Return spectra, complex64 (frames, channels, frequencies): a mean over the periods."""
+        # It takes 0.15 s to import, and to describe a file needs no spectra.
+        import scipy.fft
+
         spectra = np.empty((len(frames), len(channels), len(stored_frequencies)), np.complex64)
         # Values that are not finite, or not in single precision, are reported below.
         with np.errstate(all="ignore"):

@@ -48,7 +48,8 @@ def load_method(
     baseline
         ``{"method": name, **options}`` for a classical method, None for a network.
     model
-        Weights of a trained network with its card beside them, None for a classical method.
+        Weights of a trained network with its card beside them, or the name of a network that comes
+        with the package. None for a classical method.
     task
         What the network must have been trained for. None allows any task.
     inference
@@ -59,8 +60,8 @@ def load_method(
     Raises
     ------
     InputError
-        If both or neither of them are given, the method is unknown, or the model cannot be loaded
-        or was trained for another task.
+        If both or neither of them are given, the method is unknown, the model cannot be loaded or
+        was trained for another task, or networks are not installed.
     """
     if (baseline is None) == (model is None):
         raise InputError("give either a baseline or a model", field="method")
@@ -80,8 +81,13 @@ def load_method(
 def _network(
     path: str | Path, task: str | None, inference: Mapping[str, object] | None
 ) -> "Method":
+    from smrestore.networks.shipped import find_model, require_torch
+
+    require_torch()
     # torch takes seconds to import, and classical methods do without.
     from smrestore.methods.network import NetworkMethod
     from smrestore.methods.options import Inference
 
-    return NetworkMethod.load(path, task, Inference.checked(inference or {}, "inference"))
+    return NetworkMethod.load(
+        find_model(path), task, Inference.checked(inference or {}, "inference")
+    )

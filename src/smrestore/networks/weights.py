@@ -3,26 +3,29 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import nn
+from typing import TYPE_CHECKING
 
 from smrestore.networks import build_network
 from smrestore.networks.cards import CARD, WEIGHTS, check_weights, read_card
+from smrestore.networks.shipped import require_torch
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance
 
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
-def save_model(network: nn.Module, card: Mapping[str, object], path: str | Path) -> None:
+
+def save_model(network: "nn.Module", card: Mapping[str, object], path: str | Path) -> None:
     """Write the weights of a network to ``path``, and the card to the same folder."""
     save_weights(network.state_dict(), path)
     save_card(card, path)
 
 
-def save_weights(weights: Mapping[str, torch.Tensor], path: str | Path) -> None:
+def save_weights(weights: Mapping[str, "torch.Tensor"], path: str | Path) -> None:
     """Write the state of a network, by name, to ``path``."""
+    from safetensors.torch import save
+
     weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
     # save_file of the library would make files that only their owner can read.
     with atomic_path(path) as temporary:
@@ -35,14 +38,19 @@ def save_card(card: Mapping[str, object], path: str | Path) -> None:
         temporary.write_text(json.dumps({**card, **provenance()}, indent=1) + "\n")
 
 
-def load_model(path: str | Path) -> tuple[nn.Module, dict[str, object]]:
+def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
     """Return the network, ready for inference on the CPU, and its card.
 
     Raises
     ------
     InputError
-        If a file is missing or damaged, or the weights belong to another architecture.
+        If a file is missing or damaged, the weights belong to another architecture, or networks
+        are not installed.
     """
+    require_torch()
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     path = Path(path)
     card = read_card(path)
     check_weights(path, card)
@@ -73,8 +81,9 @@ def list_models(folder: str | Path) -> tuple[list[dict[str, object]], list[str]]
     Raises
     ------
     InputError
-        If the folder does not exist.
+        If the folder does not exist, or networks are not installed.
     """
+    require_torch()
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError("no such folder", path=folder, remedy="give one with trained models")

@@ -25,8 +25,8 @@ def kaczmarz(
 ) -> np.ndarray:
     """Solve min_c ||W (S c - u)||^2 + lambda ||c||^2 by a fixed number of Kaczmarz sweeps.
 
-    Plain Kaczmarz on the consistent extended system [W S, sqrt(lambda) I] [c; v] = W u, rows in one
-    fixed order, started from zero for every frame (Knopp et al. 2010, PMB 55, 1577). The image
+    Plain Kaczmarz on the consistent extended system `[W S, sqrt(lambda) I] [c; v] = W u`, rows in
+    one fixed order, started from zero for every frame (Knopp et al. 2010, PMB 55, 1577). The image
     stays complex within a sweep; the constraints are projections after each whole sweep, as in
     RegularizedLeastSquares.jl. Without constraints it converges to the Tikhonov solution. With
     ``positive`` it does not reach the non-negative minimizer: compare at equal sweeps.

@@ -1,6 +1,7 @@
 """The command line: what it writes, what it says about errors, and how fast it starts."""
 
 import json
+import os
 import subprocess
 import sys
 from inspect import signature
@@ -207,6 +208,31 @@ def test_help_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_inspect_imports_only_what_reads_files(world) -> None:
+    script = (
+        "import sys, smrestore.cli as cli\n"
+        f"assert cli.main(['inspect', {str(world.calibration)!r}]) == 0\n"
+        "heavy = {'torch', 'numba', 'pandas', 'matplotlib', 'pydantic', 'tabulate'}\n"
+        "sys.exit(' '.join(heavy & set(sys.modules)) or None)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_completion_is_installed(tmp_path: Path) -> None:
+    script = "import smrestore.cli as cli; cli.main(['--install-completion', '--shell', 'bash'])"
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    (completion,) = (tmp_path / ".local/share/bash-completion/completions").iterdir()
+    assert "plan-calibration" in completion.read_text()
+    subprocess.run(["bash", "-n", completion], check=True)
 
 
 def test_simulate_by_quadrature_and_with_optional_keys(tmp_path: Path) -> None:

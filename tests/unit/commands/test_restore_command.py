@@ -205,7 +205,7 @@ def test_one_method_at_most(world, tmp_path, capsys):
 def test_a_network_of_the_package(world, tmp_path, capsys):
     output = tmp_path / "restored.mdf"
     assert restore(world.calibration, output, "--model", "swinir") == 0
-    assert "swinir/weights.safetensors" in capsys.readouterr().out
+    assert "restored by swinir" in capsys.readouterr().out
 
 
 def test_missing_positions_are_proposed_and_restored(tmp_path, world, capsys):

@@ -1,0 +1,34 @@
+"""Networks by path or name, where the packages that they need are installed."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from smrestore.networks.cards import shipped_names, shipped_weights
+from smrestore.support.errors import InputError
+
+
+def find_model(model: str | Path) -> Path:
+    """Return the weights that are meant by their path, or by the name of a shipped network.
+
+    A file comes before a network of the same name. Paths are not checked.
+    """
+    path = Path(model)
+    return (
+        shipped_weights(str(model)) if not path.exists() and str(model) in shipped_names() else path
+    )
+
+
+def require_torch() -> None:
+    """Check that networks can run here, without importing what they need.
+
+    Raises
+    ------
+    InputError
+        If a package is missing.
+    """
+    missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"networks need {' and '.join(missing)}, which cannot be found",
+            remedy="install them: pip install 'smrestore[networks]'",
+        )
