@@ -98,8 +98,12 @@ def restore(
     from smrestore.restoration.modelled import METHODS, restore_by_model
     from smrestore.restoration.scan import restore_scan
     from smrestore.restoration.summary import WITH_SIGNAL
+    from smrestore.support.files import check_separate
     from smrestore.tasks.configured import configured_task
 
+    check_separate(output, scan, mask, fit, model)
+    if save_fit is not None:
+        check_separate(save_fit, scan, mask, fit, output)
     if twins and task != "denoising":
         raise InputError(
             f"twins cannot be used for {task}",

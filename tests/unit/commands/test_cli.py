@@ -188,15 +188,6 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture, arguments: list[str], me
     assert line.startswith("smrestore: error: ") and message in line
 
 
-def test_faults_of_the_program_raise(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(path: Path) -> None:
-        raise ValueError("fault")
-
-    monkeypatch.setattr("smrestore.mdf.inspect_mdf", fault)
-    with pytest.raises(ValueError, match="fault"):
-        main(["inspect", "scan.mdf"])
-
-
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys, smrestore.cli as cli\n"
