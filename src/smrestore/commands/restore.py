@@ -1,6 +1,5 @@
 """``smrestore restore``: restore a calibration scan."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,6 @@ from cyclopts.types import PositiveFloat, PositiveInt
 from cyclopts.validators import LimitedChoice
 
 from smrestore.support.choices import Background, Ensemble, Leakage
-from smrestore.support.errors import InputError
 
 WITHIN_NOISE = 3.0
 """As in the default run."""
@@ -94,74 +92,37 @@ def restore(
     """
     from tabulate import tabulate
 
-    from smrestore.methods import load_method
-    from smrestore.restoration.modelled import METHODS, restore_by_model
-    from smrestore.restoration.scan import restore_scan
+    from smrestore.restoration.asked import restore_as_asked
     from smrestore.restoration.summary import WITH_SIGNAL
     from smrestore.support.files import check_separate
     from smrestore.tasks.configured import configured_task
 
-    check_separate(output, scan, mask, fit, model)
-    if save_fit is not None:
-        check_separate(save_fit, scan, mask, fit, output)
-    if twins and task != "denoising":
-        raise InputError(
-            f"twins cannot be used for {task}",
-            field="--twins",
-            remedy="denoise with twins first, and then restore the result",
-        )
-    fitted = method in METHODS
-    for option, wrong in (
-        ("--twins", twins and fitted),
-        ("--spectral-leakage", spectral_leakage == "correct" and fitted),
-        ("--fit", fit is not None and not fitted),
-        ("--save-fit", save_fit is not None and not fitted),
-        ("--allow-misfit", allow_misfit and not fitted),
-    ):
-        if wrong:
-            raise InputError(
-                f"cannot be used with {method or 'a network'}",
-                field=option,
-                remedy=f"leave it out, or use --method {'dct-filter' if fitted else METHODS[1]}",
-            )
+    for made in filter(None, (output, save_fit)):
+        check_separate(made, mask)
     entry = {"task": task, "factor": factor}
     if mask is not None:
         entry["missing"] = {"file": mask}
-    scan_task, baseline = configured_task(entry, scan, mask), None
-    if method is not None:
-        options = {"dct-filter": {"omega": omega}, "spline": {"alignment": "aligned"}}
-        baseline = {"method": method, **options.get(method, {})}
-    inference = {
-        "within_noise": within_noise if math.isfinite(within_noise) else None,
-        "ensemble": ensemble,
-    }
     name = method or str(model)
     reading = {
         "background": None if background == "none" else background,
         "spectral_leakage": spectral_leakage,
     }
-    if fitted:
-        summary = restore_by_model(
-            scan,
-            output,
-            method,
-            task=scan_task,
-            fit=fit,
-            background=reading["background"],
-            allow_misfit=allow_misfit,
-            save=save_fit,
-        )
-    else:
-        summary = restore_scan(
-            scan,
-            output,
-            load_method(baseline, model, scan_task.name, inference=inference),
-            name=name,
-            task=scan_task,
-            background_factor=sigma_factor if baseline else None,
-            twins=twins,
-            **reading,
-        )
+    summary = restore_as_asked(
+        scan,
+        output,
+        configured_task(entry, scan, mask),
+        method=method,
+        model=model,
+        omega=omega,
+        sigma_factor=sigma_factor,
+        within_noise=within_noise,
+        ensemble=ensemble,
+        twins=twins,
+        fit=fit,
+        save_fit=save_fit,
+        allow_misfit=allow_misfit,
+        **reading,
+    )
     print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
     print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
     print("magnitude over the roughness between voxels. It tells smoothness, not truth.")
