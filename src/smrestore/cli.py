@@ -8,7 +8,9 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from smrestore.commands.check import check
+from smrestore.commands.export import export
 from smrestore.commands.fit import fit
+from smrestore.commands.import_ import import_
 from smrestore.commands.inspect import inspect
 from smrestore.commands.models import models
 from smrestore.commands.plan_calibration import plan_calibration
@@ -29,6 +31,8 @@ COMMANDS = (
     fit,
     restore,
     reconstruct,
+    export,
+    import_,
     models,
     check,
 )
