@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with plain_warnings():
             _run(tokens)
+        # A closed pipe shows here, and not when Python ends.
+        sys.stdout.flush()
     except (InputError, CycloptsError) as error:
         return _failed(2, *str(error).splitlines())
     except BrokenPipeError:

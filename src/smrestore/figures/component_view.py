@@ -161,6 +161,12 @@ def _read(path: Path, choice: ComponentChoice) -> tuple[dict[str, object], int, 
             f"not a readable HDF5 file ({error})", path=path, remedy="give a simulated file"
         ) from None
     with file:
+        if "measurement" in file:
+            raise InputError(
+                "is a scan, not simulated system matrices",
+                path=path,
+                remedy="draw it with smrestore inspect --pictures FOLDER",
+            )
         names = [n for n, group in file.items() if isinstance(group, h5py.Group)]
         name = choice.matrix if choice.matrix is not None else next(iter(names), None)
         if name not in names:

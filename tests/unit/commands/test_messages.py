@@ -1,6 +1,8 @@
 """What reaches users of the command line: one line for each error or warning, nothing else."""
 
 import logging
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -73,3 +75,18 @@ def test_warnings_are_plain_lines_and_come_once(monkeypatch, capsys) -> None:
     # Nothing of it lasts.
     assert logging.getLogger("smrestore").propagate
     assert logging.getLogger("smrestore").handlers == []
+
+
+def test_readers_may_stop_reading(world) -> None:
+    script = "import sys; from smrestore.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", script, "inspect", str(world.calibration)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        error = process.stderr.read().decode()
+        assert process.wait() == 0, error
+    assert error == ""
+
+
+def test_scans_are_no_simulated_matrices(world, tmp_path, capsys) -> None:
+    assert main(["plot", str(world.calibration), str(tmp_path / "a.png")]) == 2
+    assert "is a scan, not simulated system matrices" in capsys.readouterr().err
