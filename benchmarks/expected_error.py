@@ -10,6 +10,7 @@ noise, from which :data:`smrestore.restoration.automatic.REMAINING` was taken.
 """
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def measure(scan: Path, folder: Path) -> None:
     }
     by_network = deviation(mdf.read_system_matrix(folder / "network.mdf"), truth) / noise
     rows = []
-    for low, high in zip(CLASSES[:-1], CLASSES[1:], strict=True):
+    for low, high in itertools.pairwise(CLASSES):
         some = (snr >= low) & (snr < high) & (peak > 0)
         if not some.any():
             continue

@@ -41,8 +41,10 @@ def fit(
     from smrestore.fitting.model import write_fits
     from smrestore.fitting.settings import FitSettings
     from smrestore.restoration.modelled import fit_calibration
+    from smrestore.support.files import check_separate
     from smrestore.tasks.configured import configured_task
 
+    check_separate(output, scan, mask)
     task = None
     if mask is not None:
         entry = {"task": "inpainting", "factor": None, "missing": {"file": mask}}

@@ -69,7 +69,11 @@ def plan_calibration(
 
     from smrestore.fitting.settings import FitSettings
     from smrestore.restoration.planning import plan_positions
+    from smrestore.support.files import check_separate
 
+    check_separate(output, scan, fit)
+    if mask is not None:
+        check_separate(mask, scan, fit, output)
     plan = plan_positions(
         scan,
         counts=COUNTS,

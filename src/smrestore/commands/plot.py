@@ -39,5 +39,7 @@ def plot(
         Multiples of the drive frequencies.
     """
     from smrestore.figures.component_view import ComponentChoice, plot_component
+    from smrestore.support.files import check_separate
 
+    check_separate(output, file)
     plot_component(file, output, ComponentChoice(matrix, channel, frequency, mixing_order))

@@ -16,9 +16,11 @@ def propose_mask(scan: Path, mask: Path, /) -> None:
     mask
         Mask to write, CSV.
     """
+    from smrestore.support.files import check_separate
     from smrestore.tasks.masks import write_mask
     from smrestore.tasks.masks.scans import propose_missing
 
+    check_separate(mask, scan)
     proposal = propose_missing(scan)
     count, total = int(proposal.mask.sum()), proposal.mask.size
     if count == 0:

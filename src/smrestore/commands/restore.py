@@ -1,6 +1,5 @@
 """``smrestore restore``: restore a calibration scan."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,6 @@ from cyclopts.types import PositiveFloat, PositiveInt
 from cyclopts.validators import LimitedChoice
 
 from smrestore.support.choices import Background, Ensemble, Leakage
-from smrestore.support.errors import InputError
 
 WITHIN_NOISE = 3.0
 """As in the default run."""
@@ -99,93 +97,46 @@ def restore(
     """
     from tabulate import tabulate
 
-    from smrestore.methods import load_method
-    from smrestore.restoration.automatic import restore_automatically
-    from smrestore.restoration.modelled import METHODS, restore_by_model
-    from smrestore.restoration.scan import restore_scan
+    from smrestore.restoration.asked import restore_as_asked
     from smrestore.restoration.summary import WITH_SIGNAL
+    from smrestore.support.files import check_separate
     from smrestore.tasks.configured import configured_task
 
-    if twins and task != "denoising":
-        raise InputError(
-            f"twins cannot be used for {task}",
-            field="--twins",
-            remedy="denoise with twins first, and then restore the result",
-        )
-    automatic = method is None and model is None
-    fitted = method in METHODS
-    for option, wrong in (
-        ("--as-measured-below", as_measured_below is not None and not automatic),
-        ("--twins", twins and automatic),
-        ("--spectral-leakage", spectral_leakage == "correct" and automatic),
-        ("--allow-misfit", allow_misfit and automatic),
-        ("--twins", twins and fitted),
-        ("--spectral-leakage", spectral_leakage == "correct" and fitted),
-        ("--fit", fit is not None and not (fitted or automatic)),
-        ("--save-fit", save_fit is not None and not (fitted or automatic)),
-        ("--allow-misfit", allow_misfit and not fitted),
-    ):
-        if wrong:
-            raise InputError(
-                f"cannot be used with {method or ('a network' if model else 'all methods')}",
-                field=option,
-                remedy="leave it out"
-                + ("" if automatic else f", or use --method {_other(fitted)}"),
-            )
+    for made in filter(None, (output, save_fit)):
+        check_separate(made, mask)
     entry = {"task": task, "factor": factor}
     if mask is not None:
         entry["missing"] = {"file": mask}
-    scan_task, baseline = configured_task(entry, scan, mask), None
-    if method is not None:
-        options = {"dct-filter": {"omega": omega}, "spline": {"alignment": "aligned"}}
-        baseline = {"method": method, **options.get(method, {})}
-    inference = {
-        "within_noise": within_noise if math.isfinite(within_noise) else None,
-        "ensemble": ensemble,
-    }
-    name = method or str(model)
+    name = method or (str(model) if model else "least expected error")
     reading = {
         "background": None if background == "none" else background,
         "spectral_leakage": spectral_leakage,
     }
-    if automatic:
-        decision = restore_automatically(
-            scan,
-            output,
-            task=scan_task,
-            fit=fit,
-            save_fit=save_fit,
-            background=reading["background"],
-            as_measured_below=as_measured_below,
-        )
-        summary, name = decision.summary, "least expected error"
+    summary, decision = restore_as_asked(
+        scan,
+        output,
+        configured_task(entry, scan, mask),
+        method=method,
+        model=model,
+        omega=omega,
+        sigma_factor=sigma_factor,
+        within_noise=within_noise,
+        ensemble=ensemble,
+        twins=twins,
+        fit=fit,
+        save_fit=save_fit,
+        as_measured_below=as_measured_below,
+        allow_misfit=allow_misfit,
+        **reading,
+    )
+    if decision is not None:
         if decision.without_model:
             print(f"Without fitted physics: {decision.without_model}")
         print(tabulate(decision.rows(), headers="keys", floatfmt=".1f", missingval=""))
-        print("Median gain over the components with an SNR of 5 or more, as expected from the fit")
-        print("and from virtual scans.")
-    elif fitted:
-        summary = restore_by_model(
-            scan,
-            output,
-            method,
-            task=scan_task,
-            fit=fit,
-            background=reading["background"],
-            allow_misfit=allow_misfit,
-            save=save_fit,
+        print(
+            f"Median gain over the components with an SNR of {WITH_SIGNAL:g} or more, as expected"
         )
-    else:
-        summary = restore_scan(
-            scan,
-            output,
-            load_method(baseline, model, scan_task.name, inference=inference),
-            name=name,
-            task=scan_task,
-            background_factor=sigma_factor if baseline else None,
-            twins=twins,
-            **reading,
-        )
+        print("from the fit and from virtual scans.")
     print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
     print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
     print("magnitude over the roughness between voxels. It tells smoothness, not truth.")
@@ -196,8 +147,3 @@ def restore(
         places = choose_components(summary.snr_before, components, WITH_SIGNAL)
         drawn = plot_restored(scan, output, pictures, places, name=name, **reading)
         print("\n".join(map(str, drawn)))
-
-
-def _other(fitted: bool) -> str:
-    """Return a method that an option can be used with."""
-    return "dct-filter" if fitted else "model-and-measurement"

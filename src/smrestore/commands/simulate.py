@@ -36,7 +36,9 @@ def simulate(
     """
     from smrestore.physics.parameters import read_json_cases
     from smrestore.simulation.batches import Resources, simulate_full
+    from smrestore.support.files import check_separate
 
+    check_separate(output, cases, transfer_function)
     resources = Resources(evaluator=evaluator, threads=threads)
     setups, transfer = read_json_cases(cases), None
     if transfer_function is not None:

@@ -1,15 +1,24 @@
 """Any component of a file of simulated system matrices: its plane in 2D, three planes in 3D."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from smrestore.figures.complex_color import draw_wheel
 from smrestore.figures.panels import draw_component, planes_through_peak
-from smrestore.figures.style import add_axes, add_text, journal_style, new_figure, save_as
+from smrestore.figures.style import (
+    add_axes,
+    add_text,
+    journal_style,
+    new_figure,
+    save_as,
+    text_width_mm,
+)
 from smrestore.physics import CalibrationGrid, format_order, mixing_orders
 from smrestore.physics.parameters import simulation_of
 from smrestore.simulation.store import FORMAT, case_of
@@ -17,6 +26,7 @@ from smrestore.support.errors import InputError
 
 _PLANE_MM = 45.0
 _LEFT, _HEADER, _BOTTOM, _GAP, _LEGEND, _TITLE_MM = 11.0, 17.0, 10.0, 14.0, 20.0, 72.0
+_FONT_PT, _MARGIN = 7.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,24 @@ def plot_component(path: str | Path, output: str | Path, choice: ComponentChoice
 def draw_planes(
     image: np.ndarray, grid: CalibrationGrid, lines: tuple[str, str], output: str | Path
 ) -> None:
-    """Draw the planes of a component through its strongest voxel, below two lines of text.
+    """Draw the planes of a component into a file, see :func:`planes_figure`.
+
+    Parameters
+    ----------
+    image, grid, lines
+        What is drawn.
+    output
+        Picture to write; its ending tells the format.
+    """
+    figure = planes_figure(image, grid, lines)
+    with journal_style():
+        save_as(figure, output)
+
+
+def planes_figure(
+    image: np.ndarray, grid: CalibrationGrid, lines: Sequence[str], peak: float | None = None
+) -> Figure:
+    """Draw the planes of a component through its strongest voxel, below two or three lines of text.
 
     Parameters
     ----------
@@ -81,8 +108,8 @@ def draw_planes(
         Its grid.
     lines
         What it is.
-    output
-        Picture to write; its ending tells the format.
+    peak
+        Magnitude of full brightness; by default the largest one.
 
     Raises
     ------
@@ -90,16 +117,17 @@ def draw_planes(
         If the grid extends along fewer than two axes.
     """
     planes = planes_through_peak(image, grid)
-    peak = float(np.abs(image).max())
+    peak = float(np.abs(image).max()) if peak is None else peak
     with journal_style():
         # All planes have the same scale.
         scale = _PLANE_MM / max(max(plane.panel.extent_lengths) for plane in planes)
         sizes = [tuple(scale * length for length in plane.panel.extent_lengths) for plane in planes]
         width = _LEFT + sum(w + _GAP for w, _ in sizes) + _LEGEND
-        width = max(width, _LEFT + _TITLE_MM)
+        longest = max(text_width_mm(line, _FONT_PT) for line in lines)
+        width = max(width, _LEFT + _TITLE_MM, _LEFT + longest + _MARGIN)
         figure = new_figure(width, _HEADER + max(*(h for _, h in sizes), 18.0) + _BOTTOM)
-        add_text(figure, _LEFT, 3.0, lines[0], verticalalignment="top")
-        add_text(figure, _LEFT, 7.5, lines[1], verticalalignment="top")
+        for number, line in enumerate(lines):
+            add_text(figure, _LEFT, 3.0 + 4.5 * number, line, verticalalignment="top")
         left = _LEFT
         for plane, (plane_width, plane_height) in zip(planes, sizes, strict=True):
             ax = add_axes(figure, left, _HEADER, plane_width, plane_height)
@@ -111,7 +139,7 @@ def draw_planes(
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.yaxis.set_major_locator(MaxNLocator(5))
         draw_wheel(add_axes(figure, width - _LEGEND + 5.0, _HEADER + 3.0, 11.5, 11.5))
-        save_as(figure, output)
+    return figure
 
 
 def _title(case: dict[str, object]) -> str:
@@ -133,6 +161,12 @@ def _read(path: Path, choice: ComponentChoice) -> tuple[dict[str, object], int, 
             f"not a readable HDF5 file ({error})", path=path, remedy="give a simulated file"
         ) from None
     with file:
+        if "measurement" in file:
+            raise InputError(
+                "is a scan, not simulated system matrices",
+                path=path,
+                remedy="draw it with smrestore inspect --pictures FOLDER",
+            )
         names = [n for n, group in file.items() if isinstance(group, h5py.Group)]
         name = choice.matrix if choice.matrix is not None else next(iter(names), None)
         if name not in names:

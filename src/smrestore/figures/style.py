@@ -1,5 +1,6 @@
 """The common look of all figures: sizes in mm, fonts, and files without dates."""
 
+import io
 import re
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +18,7 @@ COLUMN_WIDTH_MM = 85.0
 FULL_WIDTH_MM = 170.0
 
 PNG_DPI = 300
+SHOWN_DPI = 150
 # Images inside a PDF are drawn as pixels, so that no viewer smooths the voxels.
 PDF_DPI = 600
 
@@ -55,9 +57,19 @@ def journal_style() -> AbstractContextManager:
     return matplotlib.style.context(_RC, after_reset=True)
 
 
+class NotebookFigure(Figure):
+    """A figure that notebooks show, although no window system knows it."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        with journal_style():
+            self.savefig(picture, format="png", dpi=SHOWN_DPI)
+        return picture.getvalue()
+
+
 def new_figure(width_mm: float, height_mm: float) -> Figure:
     """Return an empty figure of this size."""
-    return Figure(figsize=(width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH))
+    return NotebookFigure(figsize=(width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH))
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

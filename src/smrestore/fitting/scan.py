@@ -117,9 +117,9 @@ def read_calibration(
         calibration = calibration_of(file)
         sequence, grid, stored = file.sequence(), file.grid(), file.frequency_indices
         sample = calibration.delta_sample_size or (0.0, 0.0, 0.0)
-        n_channels = file.acquisition.n_channels
+        n_channels, dead = file.acquisition.n_channels, mdf.dead_channels(file)
         shares = noise_shares(file, background)
-    channels = list(range(min(3, n_channels)))
+    channels = [channel for channel in range(min(3, n_channels)) if channel not in dead]
     reading = {"channels": channels, "background": background, "period": period}
     matrix = mdf.read_system_matrix(path, **reading)
     noise = mdf.corrected_noise(path, **reading)

@@ -13,11 +13,13 @@ from smrestore.mdf.background import (
 )
 from smrestore.mdf.calibration import Calibration
 from smrestore.mdf.choices import MEAN, Period
+from smrestore.mdf.dead import dead_channels
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.flags import Flags
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
 from smrestore.mdf.inspection import Summary, inspect_mdf
+from smrestore.mdf.plausibility import implausible
 from smrestore.mdf.reconstructed import Reconstruction, read_reconstruction, write_reconstruction
 from smrestore.mdf.restored import write_restored
 from smrestore.mdf.scans import Tracer, write_frames
@@ -41,6 +43,8 @@ __all__ = [
     "Tracer",
     "background_std",
     "corrected_noise",
+    "dead_channels",
+    "implausible",
     "import_scan",
     "inspect_mdf",
     "iter_spectra",

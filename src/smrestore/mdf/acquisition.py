@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from smrestore.mdf.data import stored_shape
 from smrestore.mdf.layout import CONVERSION_FACTOR, TRANSFER_FUNCTION, Fields
 from smrestore.mdf.limits import MAXIMUM_SAMPLES
 from smrestore.physics.sequence import Sequence
@@ -215,7 +216,7 @@ class Acquisition:
     @classmethod
     def from_fields(cls, fields: Fields) -> "Acquisition":
         """Read and check the group; raises :class:`InputError` naming the dataset at fault."""
-        n_channels = fields.count("/acquisition/receiver/numChannels")
+        n_channels = _count_of_data(fields, "/acquisition/receiver/numChannels", axis=2)
         n_drive = fields.count("/acquisition/drivefield/numChannels")
         divider = fields.integers("/acquisition/drivefield/divider")
         if divider.size % n_drive:
@@ -229,7 +230,7 @@ class Acquisition:
         n_periods = fields.count("/acquisition/numPeriodsPerFrame", fields.count(former, 1))
         strength = _drive_field(fields, "strength", divider.shape, n_periods)
         acquisition = cls(
-            n_frames=fields.count("/acquisition/numFrames"),
+            n_frames=_count_of_data(fields, "/acquisition/numFrames", axis=0),
             n_averages=fields.count("/acquisition/numAverages", 1),
             n_periods=n_periods,
             start_time=fields.text("/acquisition/startTime", ""),
@@ -309,6 +310,12 @@ def _wrapped(phase: np.ndarray) -> np.ndarray:
     """Return phases in [-pi, pi), those that are there already unchanged."""
     inside = (phase >= -np.pi) & (phase < np.pi)
     return np.where(inside, phase, (phase + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _count_of_data(fields: Fields, name: str, axis: int) -> int:
+    """Return a count that the shape of the data tells, too, where it is missing."""
+    shape = None if name in fields else stored_shape(fields)
+    return fields.count(name) if shape is None else shape[axis]
 
 
 def _drive_field(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from smrestore.mdf.layout import SNR, Fields
+from smrestore.mdf.layout import DELTA_SAMPLE_SIZE, SNR, Fields
 from smrestore.mdf.limits import MAXIMUM_POSITIONS
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.support.errors import InputError
@@ -148,6 +148,9 @@ def _triple(fields: Fields, name: str) -> Triple | None:
     values = fields.reals(name, None)
     if values is None:
         return None
+    if name == DELTA_SAMPLE_SIZE and values.size == 1:
+        # A single length can only be that of a cube.
+        values = np.repeat(values, 3)
     if values.size != 3:
         raise fields.wrong_shape(name, values.shape, (3,))
     return tuple(values.ravel().tolist())

@@ -8,8 +8,10 @@ import numpy as np
 from smrestore.mdf.acquisition import OTHER_WAVEFORMS
 from smrestore.mdf.file import MdfFile
 from smrestore.mdf.layout import (
+    COMPLEX_PARTS,
     CONVERSION_FACTOR,
     DATA,
+    DELTA_SAMPLE_SIZE,
     FRAME_PERMUTATION,
     FREQUENCY_SELECTION,
     IS_BACKGROUND_FRAME,
@@ -20,8 +22,10 @@ from smrestore.mdf.layout import (
     TRACER,
     TRANSFER_FUNCTION,
     Fields,
+    complex_parts,
     links,
 )
+from smrestore.mdf.plausibility import implausible
 from smrestore.mdf.snr import stored_snr
 from smrestore.support.errors import InputError
 
@@ -45,11 +49,13 @@ OPTIONAL = (
     "/calibration/order",
     "/calibration/positions",
     "/calibration/offsetFields",
-    "/calibration/deltaSampleSize",
+    DELTA_SAMPLE_SIZE,
     "/calibration/isMeanderingGrid",
     SNR,
 )
 """Further datasets of the specification, and ``isMeanderingGrid``, which many writers add."""
+
+TOLD_BY_DATA = ("/acquisition/numFrames", "/acquisition/receiver/numChannels")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?")
 
@@ -68,13 +74,15 @@ def deviations(file: MdfFile) -> list[str]:
         _transfer_function(file),
         _calibration(file),
     )
-    return [line for check in checks for line in check]
+    lines = [line for check in checks for line in check]
+    return lines + [f"{value.field}: {value.what}" for value in implausible(file)]
 
 
 def _absent(fields: Fields) -> Iterator[str]:
     for name in MANDATORY:
         if name not in fields:
-            yield f"{name} is missing"
+            told = ": read from the shape of the data" if name in TOLD_BY_DATA else ""
+            yield f"{name} is missing{told}"
     tracer = [name for name in TRACER if name in fields]
     if tracer:
         for name in TRACER:
@@ -116,6 +124,8 @@ def _shapes(file: MdfFile, fields: Fields) -> Iterator[str]:
             expected = (n_periods, *values.shape[1:])
             if file.hdf5[name].shape != expected:
                 yield f"{name} has shape {file.hdf5[name].shape} instead of {expected}"
+    if DELTA_SAMPLE_SIZE in fields and fields.array(DELTA_SAMPLE_SIZE).size == 1:
+        yield f"{DELTA_SAMPLE_SIZE} is a single length instead of three: read as a cube"
     if file.hdf5[DATA].ndim == 5:
         yield f"{DATA} holds real and imaginary part along a last axis, as drafts of MDF 2 did"
     n_stored = len(file.frequency_indices)
@@ -134,6 +144,9 @@ def _types(file: MdfFile, fields: Fields) -> Iterator[str]:
     for name in (DATA, TRANSFER_FUNCTION):
         if name in fields and file.hdf5[name].chunks is not None:
             yield f"{name} is chunked: MPIFiles.jl cannot map it into memory"
+        parts = complex_parts(file.hdf5[name].dtype) if name in fields else None
+        if parts not in (None, COMPLEX_PARTS[0]):
+            yield f"{name} is a compound of {' and '.join(parts)} instead of r and i"
 
 
 def _times(fields: Fields) -> Iterator[str]:

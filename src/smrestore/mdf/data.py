@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from smrestore.mdf.layout import DATA, Fields
+from smrestore.mdf.layout import DATA, Fields, as_numbers, complex_parts
 from smrestore.mdf.limits import reading
 from smrestore.mdf.sparsity import SparseRows
 
@@ -120,7 +120,7 @@ class StoredData:
             wanted = "complex"
             # Drafts of the format stored real and imaginary parts along a last axis.
             is_pair = is_real and dataset.ndim == 5 and dataset.shape[-1] == 2
-            fits = dataset.dtype.kind == "c" or _is_complex_compound(dataset.dtype) or is_pair
+            fits = dataset.dtype.kind == "c" or complex_parts(dataset.dtype) is not None or is_pair
             expected = (*expected, 2) if is_pair else expected
         else:
             wanted, fits = "real", is_real
@@ -133,6 +133,23 @@ class StoredData:
         if dataset.shape != expected:
             raise fields.wrong_shape(DATA, dataset.shape, expected)
         return cls(dataset, fields.path, fast_frame_axis, sparse)
+
+
+def stored_shape(fields: Fields) -> tuple[int, int, int, int] | None:
+    """Return frames N, periods J, channels C and length L as the dataset has them.
+
+    None if there is no dataset of any known form.
+    """
+    if DATA not in fields:
+        return None
+    shape = fields.dataset(DATA).shape
+    if len(shape) == 5 and shape[-1] == 2:
+        shape = shape[:-1]
+    if len(shape) != 4:
+        return None
+    if fields.flag("/measurement/isFastFrameAxis", False):
+        return shape[-1], *shape[:-1]
+    return shape
 
 
 def frame_blocks(n_frames: int, block_frames: int) -> Iterator[slice]:
@@ -157,15 +174,8 @@ def data_bytes(dataset: h5py.Dataset) -> int:
     return math.prod(dataset.shape) * dataset.dtype.itemsize
 
 
-def _is_complex_compound(dtype: np.dtype) -> bool:
-    """Say whether h5py shows complex numbers as a compound, which it does for integers."""
-    return dtype.names == ("r", "i") and all(dtype[name].kind in "iuf" for name in "ri")
-
-
 def _as_numbers(values: np.ndarray, dataset: h5py.Dataset) -> np.ndarray:
     """Return values with complex numbers as such, however they are stored."""
-    if values.dtype.names is not None:
-        return values["r"] + 1j * values["i"].astype(np.float64)
     if dataset.ndim == 5:
         return values[..., 0] + 1j * values[..., 1].astype(np.float64)
-    return values
+    return as_numbers(values)

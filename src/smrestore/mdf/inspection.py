@@ -9,6 +9,7 @@ import numpy as np
 
 from smrestore.mdf.conformity import deviations
 from smrestore.mdf.data import data_bytes
+from smrestore.mdf.dead import dead_channels
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
 from smrestore.mdf.snr import ratio_of, stored_snr
@@ -72,6 +73,7 @@ def inspect_mdf(path: str | Path, *, read_completely: int = READ_COMPLETELY) -> 
         with open_mdf(path) as file:
             facts, unusual = list(_facts(file)), deviations(file)
             is_small = data_bytes(file.hdf5[DATA]) <= read_completely
+            unusual += _dead(file, is_small)
             if is_small:
                 unusual += _wrong_values(file)
             facts += _ratios(file, is_small)
@@ -203,6 +205,11 @@ def _background(file: MdfFile) -> str:
     return (
         f"{blocks} of {_range(lengths)} {frames}, the first at {times[0]}, the last at {times[-1]}"
     )
+
+
+def _dead(file: MdfFile, is_small: bool) -> list[str]:
+    dead = dead_channels(file, read=is_small)
+    return [f"receive channel {channel} is dead: {why}" for channel, why in dead.items()]
 
 
 def _wrong_values(file: MdfFile) -> list[str]:

@@ -30,6 +30,7 @@ TRANSFER_FUNCTION = "/acquisition/receiver/transferFunction"
 SNR = "/calibration/snr"
 BY_POSITION = ("/calibration/positions", "/calibration/offsetFields", "/calibration/offsetField")
 """Datasets with one row per position, in the order of the frames."""
+DELTA_SAMPLE_SIZE = "/calibration/deltaSampleSize"
 RECONSTRUCTION = "/reconstruction/data"
 CONVERSION_FACTOR = "/acquisition/receiver/dataConversionFactor"
 
@@ -91,6 +92,9 @@ CONDITIONAL = {
     "/measurement/isSparsityTransformed": (SPARSITY_TRANSFORMATION, SUBSAMPLING_INDICES),
 }
 """Datasets that a flag of value 1 makes mandatory."""
+
+COMPLEX_PARTS = (("r", "i"), ("real", "imag"), ("re", "im"))
+"""Names of real and imaginary part, in small letters. The specification has the first ones."""
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ASAM_SIGNATURE = b"MDF     "
@@ -180,6 +184,28 @@ def _check_version(fields: "Fields") -> None:
         )
 
 
+def complex_parts(dtype: np.dtype) -> tuple[str, str] | None:
+    """Return the names of real and imaginary part in a compound; None if it is none of these.
+
+    h5py shows compounds of ``r`` and ``i`` as complex numbers by itself, unless they are integers.
+    Others spell the names out.
+    """
+    for names in COMPLEX_PARTS:
+        wanted = dtype.names is not None and tuple(name.lower() for name in dtype.names) == names
+        if wanted and all(dtype[name].kind in "iuf" for name in dtype.names):
+            return dtype.names
+    return None
+
+
+def as_numbers(values: np.ndarray) -> np.ndarray:
+    """Return compounds of real and imaginary part as complex numbers; others as they are."""
+    parts = complex_parts(values.dtype)
+    if parts is None:
+        return values
+    real, imaginary = parts
+    return values[real] + 1j * values[imaginary].astype(np.float64)
+
+
 def links(group: h5py.Group, path: Path, depth: int = 8) -> Iterator[str]:
     """Yield the absolute names of all links below a group, without following soft ones.
 
@@ -262,10 +288,10 @@ class Fields:
         if default is not _REQUIRED and name not in self:
             return default
         dataset = self.small_dataset(name)
-        if dataset.dtype.kind not in "biufc":
+        if dataset.dtype.kind not in "biufc" and complex_parts(dataset.dtype) is None:
             raise self.error(f"has type {dataset.dtype} instead of numbers", name, "store numbers")
         with reading(self.path, name):
-            return np.asarray(dataset[()])
+            return as_numbers(np.asarray(dataset[()]))
 
     def reals(self, name: str, default: Any = _REQUIRED) -> Any:
         """Return a dataset of finite real numbers as float64."""

@@ -17,6 +17,7 @@ from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields
 from smrestore.mdf.writer import write_mdf
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.support.errors import InputError
+from smrestore.support.files import check_separate
 
 GROUP = "/reconstruction"
 PARAMETERS = f"{GROUP}/_parameters"
@@ -76,12 +77,7 @@ def write_reconstruction(
     InputError
         If the destination is the phantom scan, or the images do not have the size of the grid.
     """
-    if Path(destination_path).resolve() == Path(phantom_path).resolve():
-        raise InputError(
-            "a reconstruction must not replace the scan that it is made from",
-            path=destination_path,
-            remedy="choose another name",
-        )
+    check_separate(destination_path, phantom_path)
     images, grid = reconstruction.images, reconstruction.grid
     if images.ndim != 4 or images.shape[1:] != tuple(grid.size):
         raise InputError(

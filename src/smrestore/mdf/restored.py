@@ -26,7 +26,7 @@ from smrestore.mdf.layout import (
 from smrestore.mdf.scans import UNKNOWN, Tracer, descriptive_fields, measurement_flags
 from smrestore.mdf.writer import Blocks, write_mdf
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.support.errors import InputError
+from smrestore.support.files import check_separate
 
 EXPECTED_ERROR = "/calibration/_expectedError"
 """User-defined dataset of restored matrices: float64 (J, C, K), in the unit of the matrix."""
@@ -96,14 +96,7 @@ def write_restored(
     InputError
         If the destination is the source, or the matrix does not fit to source, frequencies, grid.
     """
-    source, destination = Path(source_path), Path(destination_path)
-    linked = source.exists() and destination.exists() and destination.samefile(source)
-    if linked or destination.resolve() == source.resolve():
-        raise InputError(
-            "a restored system matrix must not replace its source",
-            path=destination_path,
-            remedy="choose another name",
-        )
+    check_separate(destination_path, source_path)
     with open_mdf(source_path, spectral_leakage=spectral_leakage) as file:
         if file.calibration is None:
             raise file.error(

@@ -14,7 +14,7 @@ from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.layout import CONDITIONAL, MANDATORY, RECONSTRUCTION, TRACER
 from smrestore.mdf.limits import reading
 from smrestore.support.errors import InputError
-from smrestore.support.files import atomic_path
+from smrestore.support.files import new_hdf5, reserve_space
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +52,11 @@ def write_mdf(path: str | Path, fields: Mapping[str, Any]) -> None:
     Raises
     ------
     InputError
-        If a mandatory dataset is missing.
+        If a mandatory dataset is missing, or there is no space for the file.
     """
     _check_complete(path, fields)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
+        reserve_space(file, sum(map(_size_of, fields.values())))
         for name, value in fields.items():
             _write(file, name, value)
 
@@ -90,6 +91,18 @@ def _check_complete(path: str | Path, fields: Mapping[str, Any]) -> None:
             field=missing[0],
             remedy="give it a value",
         )
+
+
+def _size_of(value: Any) -> int:
+    """Return about how many bytes a value takes in the file, rather too many."""
+    header = 1024
+    if isinstance(value, (Blocks, h5py.Dataset)):
+        shape = value.shape or ()
+        return header + math.prod(shape) * value.dtype.itemsize
+    array = np.asarray(value)
+    if array.dtype.kind in "OU":
+        return header + sum(64 + len(str(text).encode()) for text in array.ravel())
+    return header + array.nbytes
 
 
 def _write(file: h5py.File, name: str, value: Any) -> None:

@@ -18,6 +18,15 @@ def find_model(model: str | Path) -> Path:
     )
 
 
+def networks_installed() -> bool:
+    """Return whether networks can run here, without importing what they need."""
+    return not _missing()
+
+
+def _missing() -> list[str]:
+    return [name for name in ("torch", "safetensors") if find_spec(name) is None]
+
+
 def require_torch() -> None:
     """Check that networks can run here, without importing what they need.
 
@@ -26,8 +35,7 @@ def require_torch() -> None:
     InputError
         If a package is missing.
     """
-    missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
-    if missing:
+    if missing := _missing():
         raise InputError(
             f"networks need {' and '.join(missing)}, which cannot be found",
             remedy="install them: pip install 'smrestore[networks]'",

@@ -7,8 +7,7 @@ import numpy as np
 from smrestore import mdf
 from smrestore.reconstruction.scans import PhantomImages, reconstruct_phantom
 from smrestore.reconstruction.settings import ReconstructionSettings
-from smrestore.support.errors import InputError
-from smrestore.support.files import provenance
+from smrestore.support.files import check_separate, provenance
 
 
 def reconstruct_to_mdf(
@@ -47,12 +46,8 @@ def reconstruct_to_mdf(
         If the output is one of the inputs, the scans do not match, or no row passes.
     """
     sources = {"matrix": matrix, "phantom": phantom, "calibration": calibration, "empty": empty}
-    picture = picture_of(output)
-    for source in filter(None, sources.values()):
-        if Path(source).resolve() in (Path(output).resolve(), picture.resolve()):
-            raise InputError(
-                "the output must not replace a scan", path=source, remedy="choose another name"
-            )
+    for made in (output, picture_of(output)):
+        check_separate(made, *sources.values())
     result = reconstruct_phantom(
         matrix,
         calibration or matrix,

@@ -18,6 +18,7 @@ from smrestore import mdf
 from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.methods import Method, load_method
 from smrestore.networks.cards import DENOISER, shipped_weights
+from smrestore.networks.shipped import networks_installed
 from smrestore.restoration.modelled import NOISE_GAIN, restore_by_model
 from smrestore.restoration.plan import plan_restoration
 from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix, restore_scan
@@ -154,9 +155,10 @@ def restore_automatically(
         if by_model is not None:
             error = _expected_error(modelled, by_model.noise.shape)
             by_network = _network_error(by_model)
-            rows = (
-                np.argwhere(np.any(by_network < error, axis=0)) if denoising else np.empty((0, 2))
-            )
+            better = np.any(by_network < error, axis=0)
+            if not (denoising and networks_installed()):
+                better[:] = False
+            rows = np.argwhere(better)
         learning = None
         if rows is None or len(rows):
             learning = restore_scan(

@@ -14,7 +14,7 @@ from smrestore.fitting.model import DESCRIBED, FittedModel, ScanFit, read_fits, 
 from smrestore.fitting.scan import CalibrationData, fit_scan, read_calibration
 from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.restoration.plan import plan_restoration
+from smrestore.restoration.plan import plan_restoration, refuse_implausible, warn_of_dead
 from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix
 from smrestore.restoration.summary import RestorationSummary, summarize
 from smrestore.support.choices import Fitted
@@ -54,7 +54,10 @@ def fit_calibration(
         If the scan cannot be fitted.
     """
     task = task or scan_task("denoising")
-    n_periods = plan_restoration(source, task, MEMORY_BYTES, False, "ignore").shape[0]
+    refuse_implausible(source)
+    plan = plan_restoration(source, task, MEMORY_BYTES, False, "ignore")
+    warn_of_dead(source, plan)
+    n_periods = plan.shape[0]
     fits = []
     for period in range(n_periods):
         with _naming(source):
@@ -112,6 +115,7 @@ def restore_by_model(
         If the scan cannot be fitted, or the model does not describe it.
     """
     task = task or scan_task("denoising")
+    refuse_implausible(source)
     plan = plan_restoration(source, task, MEMORY_BYTES, False, "ignore")
     rows, size, new_grid = plan.shape[:3], plan.shape[3:], plan.grid
     n_periods = rows[0]
@@ -127,6 +131,8 @@ def restore_by_model(
         models = [found.model for found in fits]
         if save is not None:
             write_fits(save, fits, Path(source).name)
+    else:
+        warn_of_dead(source, plan)
     for period in range(n_periods):
         with _naming(source):
             whole = _read(source, background, period, n_periods)
@@ -139,19 +145,17 @@ def restore_by_model(
             found = predict(
                 data, models[period], wanted, with_measurement=method == "model-and-measurement"
             )
-        n_channels = len(np.unique(data.components.channel))
-        images = found.images.T.reshape(n_channels, -1, *grid.size)
-        restored[period, :n_channels] = images
-        noise = data.noise.reshape(n_channels, -1)
-        error[period, :n_channels] = found.deviation.reshape(n_channels, -1)
-        unknown = np.hypot(error[period, :n_channels], noise / NOISE_GAIN)
-        snr[period, :n_channels] = _ratio(images, unknown)
-        before = whole.images.T.reshape(n_channels, -1, *whole.grid.size)
-        for channel in range(n_channels):
-            place = np.arange(images.shape[1])
-            summarize(
-                summary, (period, channel, place), before[channel], images[channel], noise[channel]
-            )
+        channels = np.unique(data.components.channel)
+        images = found.images.T.reshape(len(channels), -1, *grid.size)
+        restored[period, channels] = images
+        noise = data.noise.reshape(len(channels), -1)
+        error[period, channels] = found.deviation.reshape(len(channels), -1)
+        unknown = np.hypot(error[period, channels], noise / NOISE_GAIN)
+        snr[period, channels] = _ratio(images, unknown)
+        before = whole.images.T.reshape(len(channels), -1, *whole.grid.size)
+        place = np.arange(images.shape[1])
+        for i, channel in enumerate(channels):
+            summarize(summary, (period, int(channel), place), before[i], images[i], noise[i])
     mdf.write_restored(
         source,
         destination,

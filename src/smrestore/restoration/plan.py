@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from smrestore import mdf
+from smrestore.mdf.dead import without_dead
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.methods.twins import twin_groups
 from smrestore.physics.grid import CalibrationGrid
@@ -18,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is read and written: the shape of the restored matrix, its grid if it is a new one."""
+    """What is read and written: the shape of the restored matrix, its grid if it is a new one.
+
+    ``dead`` says of receive channels why there is nothing to restore in them.
+    """
 
     shape: tuple[int, ...]
     grid: CalibrationGrid | None
@@ -27,6 +31,7 @@ class Plan:
     corrected: bool
     rows_at_a_time: int
     spectral_leakage: str
+    dead: dict[int, str]
     twins: "Twins | None" = None
 
     def with_twins(self, place: np.ndarray) -> np.ndarray:
@@ -85,6 +90,30 @@ def wanted_components(plan: Plan, chosen: np.ndarray | None) -> np.ndarray:
     return wanted
 
 
+def warn_of_dead(source: str | Path, plan: Plan) -> None:
+    """Say which receive channels are not restored."""
+    for channel, why in plan.dead.items():
+        logger.warning(
+            "%s: receive channel %d is dead, and stays as it is: %s", source, channel, why
+        )
+
+
+def warn_of_implausible(source: str | Path) -> None:
+    """Say what no scanner has, to users of methods that do without it."""
+    with mdf.open_mdf(source) as file:
+        for value in mdf.implausible(file):
+            logger.warning("%s: %s: %s", source, value.field, value.what)
+
+
+def refuse_implausible(source: str | Path) -> None:
+    """Raise :class:`InputError` about a value that no scanner has, for methods that use it."""
+    with mdf.open_mdf(source) as file:
+        for value in mdf.implausible(file):
+            raise file.error(
+                value.what, value.field, "correct it, or restore with a method without physics"
+            )
+
+
 def plan_restoration(
     source: str | Path,
     task: ScanTask,
@@ -128,5 +157,6 @@ def plan_restoration(
             file.flags.background_corrected,
             max(1, memory_bytes // row_bytes),
             spectral_leakage,
+            without_dead(file),
             twins,
         )

@@ -10,7 +10,13 @@ import numpy as np
 from smrestore import mdf
 from smrestore.methods import Method
 from smrestore.methods.twins import combine_twins
-from smrestore.restoration.plan import Plan, plan_restoration, wanted_components
+from smrestore.restoration.plan import (
+    Plan,
+    plan_restoration,
+    wanted_components,
+    warn_of_dead,
+    warn_of_implausible,
+)
 from smrestore.restoration.summary import RestorationSummary, roughness_of, summarize
 from smrestore.support.errors import InputError
 from smrestore.support.progress import progress_bar
@@ -100,6 +106,9 @@ def restore_scan(
     period by period: each period is a system matrix of its own over the same positions, with its
     own background and noise. The restored scan holds all of them.
 
+    Receive channels that measured nothing stay 0, with a warning. There is a warning, too, about
+    each value that no scanner has (:func:`smrestore.mdf.implausible`).
+
     If a scan has fewer than two background frames, its noise is estimated from its own roughness,
     with a warning.
 
@@ -134,12 +143,14 @@ def restore_scan(
     Raises
     ------
     InputError
-        If the source is no calibration scan, has values that are not finite, no background frames
-        to subtract or spectral leakage that cannot be corrected, or the method does not fit the
-        task.
+        If the source is no calibration scan, all its receive channels are dead, it has values that
+        are not finite, no background frames to subtract or spectral leakage that cannot be
+        corrected, or the method does not fit the task.
     """
     task = task or scan_task("denoising")
     plan = plan_restoration(source, task, memory_bytes, twins, spectral_leakage)
+    warn_of_dead(source, plan)
+    warn_of_implausible(source)
     summary = RestorationSummary.unknown(plan.shape[:3])
     wanted = wanted_components(plan, chosen)
     logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
@@ -149,6 +160,11 @@ def restore_scan(
         place = np.arange(part.start, part.stop)
         place = place[wanted[channel, place]]
         if not len(place):
+            return block
+        if channel in plan.dead:
+            for values in (summary.snr_before, summary.snr_after, summary.noise):
+                values[period, channel, place] = 0.0
+            bar.update(len(place))
             return block
         needed = plan.with_twins(place)
         measured = mdf.read_system_matrix(

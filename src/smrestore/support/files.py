@@ -31,12 +31,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the disk or the quota is full.
+        If nothing may be written there, or the disk or the quota is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept, because matplotlib and pandas choose formats by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _check_writable(path, temporary)
     try:
         yield temporary
         temporary.replace(path)
@@ -45,6 +45,40 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_writable(path: Path, temporary: Path) -> None:
+    """Make the folder of a file, and a file in it, which libraries could only explain poorly."""
+    if path.is_dir():
+        raise InputError("is a folder", path=path, remedy="give the name of a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise_if_full(error, path)
+        raise InputError(
+            f"cannot be written ({error.strerror})",
+            path=path,
+            remedy="choose another folder, or change who may write to this one",
+        ) from error
+
+
+def check_separate(output: str | Path, *inputs: str | Path | None) -> None:
+    """Check that a file to write is none of those that it is made of, by name or by link.
+
+    Raises
+    ------
+    InputError
+        If it is; nothing has been written then.
+    """
+    output = Path(output)
+    for source in map(Path, filter(None, inputs)):
+        linked = output.exists() and source.exists() and output.samefile(source)
+        if linked or output.resolve() == source.resolve():
+            raise InputError(
+                "a result must not replace its source", path=output, remedy="choose another name"
+            )
 
 
 def raise_if_full(error: Exception, path: str | Path) -> None:

@@ -155,10 +155,12 @@ def test_command_is_required(capsys: pytest.CaptureFixture) -> None:
     assert "COMMAND" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [command.__name__.replace("_", "-") for command in COMMANDS])
+@pytest.mark.parametrize(
+    "name", [command.__name__.strip("_").replace("_", "-") for command in COMMANDS]
+)
 def test_help_explains_every_argument(capsys: pytest.CaptureFixture, name: str) -> None:
     assert main([name, "--help"]) == 0
-    command = next(item for item in COMMANDS if item.__name__ == name.replace("-", "_"))
+    command = next(item for item in COMMANDS if item.__name__.strip("_") == name.replace("-", "_"))
     text = capsys.readouterr().out
     documented = {item.arg_name for item in parse(command.__doc__).params}
     assert documented == set(signature(command).parameters)
@@ -189,19 +191,11 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture, arguments: list[str], me
     assert line.startswith("smrestore: error: ") and message in line
 
 
-def test_faults_of_the_program_raise(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(path: Path) -> None:
-        raise ValueError("fault")
-
-    monkeypatch.setattr("smrestore.mdf.inspect_mdf", fault)
-    with pytest.raises(ValueError, match="fault"):
-        main(["inspect", "scan.mdf"])
-
-
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys, smrestore.cli as cli\n"
-        "for name in [[], *([command.__name__.replace('_', '-')] for command in cli.COMMANDS)]:\n"
+        "for name in [[], *([command.__name__.strip('_').replace('_', '-')]"
+        " for command in cli.COMMANDS)]:\n"
         "    cli.main([*name, '--help'])\n"
         "heavy = {'numpy', 'torch', 'numba', 'pandas', 'h5py', 'pydantic', 'yaml'}\n"
         "sys.exit(' '.join(heavy & set(sys.modules)) or None)"

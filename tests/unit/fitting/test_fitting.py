@@ -472,8 +472,11 @@ def test_fields_out_of_reach_are_refused(scan, tmp_path):
         file["acquisition/gradient"][...] *= 1000
 
     path = changed(scan, tmp_path, edit)
-    with pytest.raises(InputError, match="fields of the header are too strong"):
+    with pytest.raises(InputError, match="is likely written in mT/m"):
         restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    # The fit itself does not take them either.
+    with pytest.raises(InputError, match="fields of the header are too strong"):
+        fit_scan(read_calibration(path), SETTINGS)
 
 
 def test_an_empty_calibration_has_no_components(scanner, tmp_path):

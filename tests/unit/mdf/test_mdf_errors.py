@@ -24,6 +24,8 @@ OPTIONAL_FOR_READING = {
     or (name.startswith("/measurement/is") and not name.endswith(("Frame", "Transformed")))
 } | {
     "/acquisition/numAverages",
+    "/acquisition/numFrames",
+    "/acquisition/receiver/numChannels",
     "/acquisition/numPeriodsPerFrame",
     "/acquisition/startTime",
     "/acquisition/drivefield/phase",

@@ -453,7 +453,7 @@ def test_scans_are_never_overwritten(scans, copy_of, tmp_path):
     before = phantom.read_bytes()
     for output in (phantom, phantom.with_suffix(".png")):
         (tmp_path / "other.png").write_bytes(before)
-        with pytest.raises(InputError, match="must not replace a scan"):
+        with pytest.raises(InputError, match="must not replace its source"):
             source = phantom if output == phantom else tmp_path / "other.png"
             reconstruct_to_mdf(scans.calibration, source, phantom, SETTINGS)
     assert phantom.read_bytes() == before

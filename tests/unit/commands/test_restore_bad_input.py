@@ -1,0 +1,213 @@
+"""``smrestore restore`` of scans that groups have by mistake, and to places that take no file."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from mdf_files import edit
+
+from smrestore.cli import main
+from smrestore.mdf import read_system_matrix
+
+STRENGTH = "/acquisition/drivefield/strength"
+FACTOR = "/acquisition/receiver/dataConversionFactor"
+FILTER = ("--method", "dct-filter")
+
+
+@pytest.fixture
+def scan(world, tmp_path) -> Path:
+    path = tmp_path / "scan.mdf"
+    path.write_bytes(world.calibration.read_bytes())
+    return path
+
+
+def restore(*arguments: object) -> int:
+    return main(["restore", "denoising", *map(str, arguments)])
+
+
+def only_error(capsys: pytest.CaptureFixture) -> str:
+    *warned, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("smrestore: error: ")
+    assert all(warning.startswith("smrestore: warning: ") for warning in warned)
+    return line
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def kill(path: Path, *channels: int) -> None:
+    with h5py.File(path, "r+") as file:
+        data = file["measurement/data"]
+        values = data[()]
+        values[:, :, list(channels)] = 5
+        data[...] = values
+
+
+def test_dead_channel_stays_as_it_is(world, scan, tmp_path, capsys):
+    kill(scan, 1)
+    output, expected = tmp_path / "restored.mdf", tmp_path / "expected.mdf"
+    assert restore(scan, output, *FILTER) == 0
+    out = capsys.readouterr()
+    (line,) = out.err.splitlines()
+    warning = "receive channel 1 is dead, and stays as it is: its signal is constant"
+    assert line == f"smrestore: warning: {scan}: {warning}"
+    assert [row.split()[2] for row in out.out.splitlines()[2:5]][1] == "0"
+    assert restore(world.calibration, expected, *FILTER) == 0
+    restored, alive = read_system_matrix(output), read_system_matrix(expected)
+    assert (restored[1] == 0).all()
+    np.testing.assert_array_equal(restored[[0, 2]], alive[[0, 2]])
+
+
+def test_no_channel_is_alive(scan, tmp_path, capsys):
+    kill(scan, 0, 1, 2)
+    for method in ("dct-filter", "model"):
+        assert restore(scan, tmp_path / "r.mdf", "--method", method) == 2
+        assert "no receive channel measured anything" in only_error(capsys)
+    assert files(tmp_path) == {"scan.mdf"}
+
+
+def test_fields_in_another_unit(scan, tmp_path, capsys):
+    with h5py.File(scan, "r+") as file:
+        file[STRENGTH][...] = 1000 * file[STRENGTH][()]
+    fault = (
+        f"{scan}: {STRENGTH}: is 12 T: scanners stay below 0.5 T, and it is likely written in mT"
+    )
+    # The filter does without fields, the fit is made of them.
+    assert restore(scan, tmp_path / "filtered.mdf", *FILTER) == 0
+    assert capsys.readouterr().err == f"smrestore: warning: {fault}\n"
+    assert restore(scan, tmp_path / "modelled.mdf", "--method", "model") == 2
+    assert fault in only_error(capsys)
+    assert main(["fit", str(scan), str(tmp_path / "fit.json")]) == 2
+    assert fault in only_error(capsys)
+    assert files(tmp_path) == {"scan.mdf", "filtered.mdf"}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\0" * 128 + b"DICM", "is not an HDF5 file"),
+        (b"MDF     3.30    TGT 15.0", "ASAM MDF"),
+        (b"MATLAB 5.0 MAT-file, Platform", "is not an HDF5 file"),
+        (None, "is HDF5 but not MDF"),
+    ],
+)
+def test_scans_of_other_modalities(tmp_path, capsys, content, expected):
+    path = tmp_path / "scan.mdf"
+    if content is None:
+        with h5py.File(path, "w") as file:
+            # As in raw data of magnetic resonance imaging (ISMRMRD).
+            file["dataset/xml"] = "<ismrmrdHeader/>"
+    else:
+        path.write_bytes(content)
+    assert restore(path, tmp_path / "r.mdf", *FILTER) == 2
+    assert expected in only_error(capsys)
+    assert files(tmp_path) == {"scan.mdf"}
+
+
+def test_measurement_in_place_of_a_calibration(world, tmp_path, capsys):
+    for method in ("dct-filter", "model"):
+        assert restore(world.empty, tmp_path / "r.mdf", "--method", method) == 2
+        assert "is a measurement, not a calibration scan" in only_error(capsys)
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("kind", ["name", "symbolic link", "hard link", "other way to it"])
+@pytest.mark.parametrize("option", ["output", "fit"])
+def test_the_scan_is_never_replaced(scan, tmp_path, capsys, kind, option):
+    before = scan.read_bytes()
+    target = tmp_path / "link.mdf"
+    if kind == "symbolic link":
+        target.symlink_to(scan)
+    elif kind == "hard link":
+        target.hardlink_to(scan)
+    else:
+        target = scan if kind == "name" else tmp_path / "." / ".." / tmp_path.name / scan.name
+    names = files(tmp_path)
+    if option == "output":
+        assert restore(scan, target, *FILTER) == 2
+    else:
+        options = ["--method", "model", "--save-fit", target]
+        assert restore(scan, tmp_path / "r.mdf", *options) == 2
+    assert "must not replace its source" in only_error(capsys)
+    assert scan.read_bytes() == before
+    assert files(tmp_path) == names
+
+
+def test_no_other_command_replaces_what_it_reads(scan, capsys):
+    before = scan.read_bytes()
+    for command in ("fit", "propose-mask", "plan-calibration", "plot", "simulate"):
+        assert main([command, str(scan), str(scan)]) == 2
+        assert "must not replace its source" in only_error(capsys)
+    assert scan.read_bytes() == before
+
+
+def test_places_that_take_no_file(scan, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("text")
+    names = files(tmp_path)
+    for output, expected in (
+        (file / "r.mdf", "cannot be written"),
+        (tmp_path, "is a folder"),
+        (tmp_path / ("r" * 300), "File name too long"),
+    ):
+        assert restore(scan, output, *FILTER) == 2
+        line = only_error(capsys)
+        assert expected in line and str(output) in line
+    assert files(tmp_path) == names
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_no_permission_to_write(scan, tmp_path, capsys):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    scan = scan.rename(folder / "scan.mdf")
+    before = scan.read_bytes()
+    # What the command imports is imported before, because other users may not read it.
+    assert restore(scan, tmp_path / "first.mdf", *FILTER) == 0
+    capsys.readouterr()
+    folder.chmod(0o555)
+    # Folders above the test are not open to others either, hence the change of place.
+    former, is_root = Path.cwd(), os.geteuid() == 0
+    os.chdir(folder)
+    try:
+        if is_root:
+            os.seteuid(65534)
+        assert restore("scan.mdf", "r.mdf", *FILTER) == 2
+    finally:
+        if is_root:
+            os.seteuid(0)
+        os.chdir(former)
+    assert "r.mdf: cannot be written (Permission denied)" in only_error(capsys)
+    assert files(folder) == {"scan.mdf"}
+    assert scan.read_bytes() == before
+
+
+@pytest.mark.parametrize("room_kB", [4, 80, 400])
+def test_full_disk(scan, tmp_path, capsys, room_kB):  # noqa: N803
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={room_kB}k", "tmpfs", str(small)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("needs the right to mount")
+    before = scan.read_bytes()
+    try:
+        assert restore(scan, small / "r.mdf", *FILTER) == 2
+        assert "there is no space left to write it" in only_error(capsys)
+        assert files(small) == set()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert scan.read_bytes() == before
+
+
+def test_missing_background_mask_is_named(scan, tmp_path, capsys):
+    edit(scan, "/measurement/isBackgroundFrame")
+    assert restore(scan, tmp_path / "r.mdf", *FILTER) == 2
+    assert "/measurement/isBackgroundFrame: this mandatory dataset is missing" in only_error(capsys)
