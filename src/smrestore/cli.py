@@ -16,12 +16,14 @@ from smrestore.commands.propose_mask import propose_mask
 from smrestore.commands.reconstruct import reconstruct
 from smrestore.commands.restore import restore
 from smrestore.commands.simulate import simulate
+from smrestore.commands.view import view
 from smrestore.support.errors import InputError
 
 COMMANDS = (
     simulate,
     plot,
     inspect,
+    view,
     plan_calibration,
     propose_mask,
     fit,
