@@ -14,6 +14,7 @@ from mdf_files import (
     edit,
     interleaved,
     raw_signals,
+    two_periods,
     write_raw,
     write_stored,
 )
@@ -143,6 +144,18 @@ def test_page_stays_small_and_says_how_many_components_it_shows(tmp_path: Path) 
     assert page.stat().st_size < 10e6
     text = " ".join(page.read_text().split())
     assert "12 of 75 components are on this page (4, 4, 4 of 25 in receive channel 0, 1, 2)" in text
+
+
+def test_any_period_of_a_frame_can_be_shown(scan: Path, tmp_path: Path) -> None:
+    path = two_periods(scan, tmp_path / "patches.mdf")
+    first, second = (gather([path], period=period) for period in (0, 1))
+    # The second period has half the signal, with the channels in reverse.
+    np.testing.assert_allclose(
+        second.matrices[0].peak, 0.5 * first.matrices[0].peak[::-1], rtol=1e-3
+    )
+    assert second.drift is not None
+    with pytest.raises(InputError, match="period"):
+        gather([path], period=2)
 
 
 def test_wrong_files_are_named_with_a_remedy(

@@ -17,8 +17,7 @@ function panel(parent, title, role) {
   return { canvas, below };
 }
 
-function panelWidth() {
-  const columns = data.files.length > 2 ? data.files.length : 3.6;
+function panelWidth(columns) {
   return Math.max(170, Math.min(320, (document.body.clientWidth - 60) / columns - 75));
 }
 
@@ -42,7 +41,7 @@ function drawComponent() {
   const gain = byId("gain")?.value;
   const parent = byId("panels");
   parent.replaceChildren();
-  const width = panelWidth();
+  const width = panelWidth(data.files.length > 2 ? data.files.length : 3.6);
   images.forEach((image, file) => {
     const column = columnOf(parent);
     const role = data.files.length === 1 ? "" : file ? "after" : "before";
@@ -69,6 +68,7 @@ function drawComponent() {
   });
   const legend = data.files.length > 2 ? parent.children[0] : columnOf(parent);
   const wheel = panel(legend, "phase and magnitude", "");
+  wheel.canvas.parentElement.style.width = "150px";
   drawWheel(wheel.canvas);
   wheel.below.textContent = own
     ? "The rim is the largest magnitude of each image."

@@ -85,13 +85,15 @@ function drawSpectrum() {
     data.files.forEach((file, number) => {
       const values = file.quantities[name];
       if (!values) return;
-      const sorted = Array.from(file.k.keys()).sort((a, b) => file.k[a] - file.k[b]);
+      const sorted = rowsWithGaps(file);
       const own = (row) => values[channel * file.k.length + row];
+      const label = (row) => `k = ${file.k[row]}${orderText(file, row) ? `, mixing order ${orderText(file, row)}` : ""}`;
       traces.push({
-        type: many ? "scattergl" : "scatter", mode: "lines", yaxis: `y${suffix}`, name: data.labels[number],
+        type: many ? "scattergl" : "scatter", mode: sorted.length < 400 ? "lines+markers" : "lines", marker: { size: 3 }, yaxis: `y${suffix}`, name: data.labels[number],
         legendgroup: data.labels[number], showlegend: channel === 0,
-        x: sorted.map((row) => file.kHz[row]), y: sorted.map((row) => (own(row) > 0 ? own(row) : null)),
-        text: sorted.map((row) => `k = ${file.k[row]}${orderText(file, row) ? `, mixing order ${orderText(file, row)}` : ""}`),
+        x: sorted.map((row) => (row === null ? null : file.kHz[row])),
+        y: sorted.map((row) => (row !== null && own(row) > 0 ? own(row) : null)),
+        text: sorted.map((row) => (row === null ? "" : label(row))),
         hovertemplate: "%{x:.2f} kHz, %{text}: %{y:.3g}<extra>%{fullData.name}</extra>",
         line: { color: COLORS[number % COLORS.length], width: number ? 1.2 : 0.8 },
         opacity: number ? 0.85 : 0.7,
@@ -105,6 +107,13 @@ function drawSpectrum() {
       { size: 13, color: "rgba(0,0,0,0)", line: { color: "#c4001a", width: 2.5 } }, "shown above", channel === state.channel));
   }
   Plotly.react("spectrum", traces, rows, PLOTLY).then((plot) => listen(plot));
+}
+
+// Rows by frequency, with null where so many frequencies are not stored that a line would mislead.
+function rowsWithGaps(file) {
+  const sorted = Array.from(file.k.keys()).sort((a, b) => file.k[a] - file.k[b]);
+  const gap = (file.k[sorted.at(-1)] - file.k[sorted[0]]) / 40;
+  return sorted.flatMap((row, i) => (i && file.k[row] - file.k[sorted[i - 1]] > gap ? [null, row] : [row]));
 }
 
 function dots(components, file, name, suffix, marker, label, showlegend) {
@@ -203,7 +212,7 @@ function drawImages() {
   parent.replaceChildren();
   images.forEach((image, i) => {
     const { canvas, below } = panel(parent, data.labels[i], "");
-    drawPlane(canvas, image, plane, place, peak, paintReal, panelWidth());
+    drawPlane(canvas, image, plane, place, peak, paintReal, panelWidth(Math.max(3, images.length + 0.6)));
     canvas.parentElement.style.width = canvas.style.width;
     below.textContent = `largest ${short(image.values.reduce((a, b) => Math.max(a, b), 0))}`;
   });
