@@ -20,6 +20,7 @@ from smrestore.commands.propose_mask import propose_mask
 from smrestore.commands.reconstruct import reconstruct
 from smrestore.commands.restore import restore
 from smrestore.commands.simulate import simulate
+from smrestore.commands.view import view
 from smrestore.support.errors import InputError
 from smrestore.support.messages import plain_warnings
 
@@ -28,6 +29,7 @@ COMMANDS = (
     simulate,
     plot,
     inspect,
+    view,
     plan_calibration,
     propose_mask,
     fit,

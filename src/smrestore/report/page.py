@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-import struct
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,15 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from smrestore.report.headlines import VERDICTS as CLAIM_VERDICTS
+from smrestore.report.headlines import Headline
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance
 
 LONG = 40
 """Rows from which on a part of a table is folded."""
-PNG_DPI = 300
-"""Resolution of the figures; gives them their printed size on the page."""
+VERDICTS = dict(zip(CLAIM_VERDICTS, ("yes", "no", "open", "none"), strict=True))
+"""Cells that get a colored mark, and its name in the styles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +50,6 @@ class Table:
         return [("", self.rows)] if isinstance(self.rows, pd.DataFrame) else self.rows
 
 
-@dataclass(frozen=True, eq=False)
-class MarkdownPage:
-    """A Markdown file of tables.
-
-    Attributes
-    ----------
-    before, after
-        Paragraphs before the first and after the last table.
-    tables
-        Title and rows as text of each; the title is a paragraph in bold right above.
-    """
-
-    before: str
-    tables: tuple[tuple[str, pd.DataFrame], ...]
-    after: str
-
-
 @dataclass(frozen=True)
 class Picture:
     """A figure of the report: a PNG, which is embedded, and optionally a PDF, which is linked."""
@@ -77,55 +62,25 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with text, tables and figures, in this order."""
+    """A heading with text, tables and figures, in this order.
+
+    ``folded`` is a line that stands for all of these until a reader opens it; empty to show them.
+    """
 
     title: str
     text: str = ""
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+    folded: str = ""
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table from CSV, or the first table of a Markdown file (``.md``), as text.
+@dataclass(frozen=True)
+class Opening:
+    """The first screen: text whose first paragraph is shown, a picture, and numbers."""
 
-    Raises
-    ------
-    InputError
-        The file is missing or holds no table.
-    """
-    path = Path(path)
-    if path.suffix == ".md":
-        return read_markdown(path).tables[0][1]
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"no table ({error})", path=path, remedy="make the table again") from None
-
-
-def read_markdown(path: str | Path) -> MarkdownPage:
-    """Read the tables and paragraphs of a Markdown file.
-
-    Raises
-    ------
-    InputError
-        The file is missing or holds no table.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        parts = [part.strip() for part in text.split("\n\n") if part.strip()]
-        places = [i for i, part in enumerate(parts) if part.startswith("|")]
-        tables = []
-        for place in places:
-            above = parts[place - 1] if place else ""
-            bold = above.startswith("**") and above.endswith("**")
-            tables.append((above.strip("*") if bold else "", _markdown_table(parts[place])))
-        if not tables:
-            raise ValueError("no line starts with |")
-    except (OSError, ValueError) as error:
-        raise InputError(f"no table ({error})", path=path, remedy="make the table again") from None
-    first = places[0] - (1 if tables[0][0] else 0)
-    after = "\n\n".join(parts[places[-1] + 1 :])
-    return MarkdownPage("\n\n".join(parts[:first]), tuple(tables), after)
+    text: str = ""
+    picture: Picture | None = None
+    headlines: Sequence[Headline] = ()
 
 
 def read_caption(
@@ -202,6 +157,7 @@ def write_report(
     settings: Mapping[str, object],
     sections: Sequence[Section],
     run_times: pd.DataFrame | None = None,
+    opening: Opening | None = None,
 ) -> None:
     """Write the report as one HTML file that opens by itself and links to PDFs and tables.
 
@@ -217,6 +173,8 @@ def write_report(
         Results.
     run_times
         For example of :func:`read_run_times`.
+    opening
+        What stands before the sections.
 
     Raises
     ------
@@ -233,12 +191,15 @@ def write_report(
     )
     environment.filters["unbroken"] = lambda cell: str(cell).replace(" ± ", "\u00a0±\u00a0")
     environment.filters["paragraphs"] = lambda text: [p for p in text.split("\n\n") if p.strip()]
+    environment.filters["number"] = _number_of
     html = environment.get_template("report.html.j2").render(
         title=title,
         provenance=provenance(),
         settings=flatten(settings),
         sections=sections,
         run_times=run_times,
+        opening=opening,
+        verdicts=VERDICTS,
         embed=_embed,
         long=LONG,
         link=lambda target: Path(os.path.relpath(target, path.parent)).as_posix(),
@@ -259,31 +220,21 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     return result
 
 
-@dataclass(frozen=True)
-class _Embedded:
-    source: str
-    width_mm: float
-
-
-def _embed(path: str | Path) -> _Embedded:
-    """Return a PNG as data URI, with its printed width."""
+def _embed(path: str | Path) -> str:
+    """Return a PNG as data URI."""
     try:
         data = Path(path).read_bytes()
         if data[:8] != b"\x89PNG\r\n\x1a\n":
             raise ValueError("the signature differs")
-        (width,) = struct.unpack(">I", data[16:20])
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"no PNG image ({error})", path=path, remedy="draw it again") from None
-    encoded = base64.b64encode(data).decode("ascii")
-    return _Embedded(f"data:image/png;base64,{encoded}", width / PNG_DPI * 25.4)
+    return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _markdown_table(text: str) -> pd.DataFrame:
-    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("|")]
-    if len(lines) < 2:
-        raise ValueError("a table has one line")
-    header, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    return pd.DataFrame(body, columns=header)
+def _number_of(title: str) -> str:
+    """Return the number of ``Table 4. Upsampling`` or ``Figure 4``; empty if there is none."""
+    found = re.match(r"(?:Table|Figure) (\d+)\b", title)
+    return found[1] if found else ""
 
 
 def _number(value: object) -> float:

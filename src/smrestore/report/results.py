@@ -1,9 +1,11 @@
 """The report of a run: which results it shows, in which order."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from smrestore.configuration import ConfigurationError, load_configuration
+from smrestore.report.headlines import headlines
 from smrestore.report.inputs import (
     describe_datasets,
     describe_networks,
@@ -11,18 +13,25 @@ from smrestore.report.inputs import (
     describe_scans,
     describe_software,
 )
+from smrestore.report.markdown import read_markdown
 from smrestore.report.page import (
+    Opening,
     Picture,
     Section,
     Table,
     read_caption,
-    read_markdown,
     read_run_times,
     write_report,
 )
 from smrestore.report.scale import scale_differences
 
 TITLE = "Restoration of system matrices"
+MEASUREMENT_FIGURES = (3, 4, 5, 6)
+"""Figures that show components and images of scans."""
+
+SCALE = "scale of this run"
+"""Column of the verdicts on claims."""
+
 Captions = Callable[..., str]
 
 
@@ -83,9 +92,7 @@ def report_results(
         p for p in (results / "noise" / f"{n}.h5" for n in config["noise_pools"]) if p.exists()
     ]
     sections = [
-        Section("What this is", caption("workflow")),
-        Section("Claims of the study", tables=[_page_of(table, "Verdicts") for table in claims]),
-        _scale_section(config, study),
+        Section("Claims of the study", tables=[claims_table(table) for table in claims]),
         Section("Tables", caption("table"), [_page_of(table) for table in numbered]),
         Section("Time of calibrations", tables=[_page_of(table, "Scans") for table in times]),
         Section("Transfer", tables=[_other_table(table, caption) for table in others]),
@@ -93,6 +100,7 @@ def report_results(
         Section("Figures", pictures=[_figure(figure, caption) for figure in figures]),
         Section("Noise", pictures=[_noise_picture(source, caption) for source in noise]),
         Section("Training", pictures=[_curve(curve, labels, caption) for curve in curves]),
+        _scale_section(config, study),
         Section(
             "Inputs",
             f"All random numbers derive from the seed {config['seed']}.",
@@ -106,6 +114,7 @@ def report_results(
                 Table("Networks", describe_networks(cards, labels)),
                 Table("Software", describe_software()),
             ],
+            folded="Scans, simulated system matrices, noise pools, networks and software",
         ),
     ]
     write_report(
@@ -113,6 +122,11 @@ def report_results(
         title=TITLE,
         settings=config,
         sections=[s for s in sections if s.text or s.tables or s.pictures],
+        opening=Opening(
+            caption("workflow"),
+            _opening_picture(figures),
+            headlines(tables, labels, list(config["baselines"])),
+        ),
         run_times=read_run_times(sorted((results / "benchmarks").rglob("*.jsonl"))),
     )
 
@@ -137,6 +151,32 @@ def _page_of(source: str | Path, title: str | None = None) -> Table:
     if title is None:
         return Table(page.before, page.tables, notes=page.after, files=files)
     return Table(title, page.tables, page.before, page.after, files)
+
+
+def claims_table(source: str | Path) -> Table:
+    """Return the page of claims with the scale once, below the verdicts, not in every row."""
+    table = _page_of(source, "Verdicts")
+    (title, verdicts), *others = table.parts
+    if SCALE not in verdicts:
+        return table
+    parts = dict.fromkeys(part for text in verdicts[SCALE] for part in text.split("; ") if part)
+    scale = f"Scale of this run: {'; '.join(parts)}."
+    rows = [(title, verdicts.drop(columns=SCALE)), *others]
+    return replace(table, rows=rows, notes=f"{scale}\n\n{table.notes}")
+
+
+def _opening_picture(figures: Sequence[str | Path]) -> Picture | None:
+    """Return the first figure of restored components and images, if there is one."""
+    for number in MEASUREMENT_FIGURES:
+        for figure in figures:
+            if Path(figure).stem == f"figure{number}":
+                title = f"Restored components and images, figure {number}"
+                text = (
+                    "Components of a calibration scan as measured and as restored, and the phantom "
+                    f"reconstructed with them: figure {number}, explained below."
+                )
+                return Picture(title, figure, None, text)
+    return None
 
 
 def _other_table(source: str | Path, caption: Captions) -> Table:
@@ -190,4 +230,5 @@ def _scale_section(config: Mapping[str, object], study: Sequence[str | Path]) ->
         f"Settings that differ from the scale of the study, as {names} have it. The study does not "
         "state all of them; docs/configuration-reference.md says which. All else is the same."
     )
-    return Section(title, text, [Table(f"{len(table)} settings differ", table)])
+    heading = f"{len(table)} settings differ"
+    return Section(title, text, [Table(heading, table)], folded=f"{heading} from the study")

@@ -11,7 +11,7 @@ from smrestore.evaluation.calibration_time import (
     read_calibration,
     tabulate_calibration_times,
 )
-from smrestore.report.page import read_markdown
+from smrestore.report.markdown import read_markdown
 from smrestore.support.errors import InputError
 
 

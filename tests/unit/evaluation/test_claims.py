@@ -22,7 +22,7 @@ from smrestore.evaluation.claims import (
 )
 from smrestore.evaluation.tables import read_published
 from smrestore.metrics import ConfidenceInterval
-from smrestore.report.page import read_markdown
+from smrestore.report.markdown import read_markdown
 from smrestore.support.errors import InputError
 
 FOLDER = ROOT / "workflow" / "published"

@@ -9,7 +9,7 @@ import pytest
 from checkout import ROOT
 from smrestore.evaluation.layout import as_printed, layout
 from smrestore.evaluation.tables import TabulatedSet, compare, make_table, read_published, summarize
-from smrestore.report.page import read_markdown
+from smrestore.report.markdown import read_markdown
 from smrestore.support.errors import InputError
 
 PUBLISHED = ROOT / "workflow" / "published" / "tables.csv"

@@ -24,7 +24,7 @@ from smrestore.physics import CalibrationGrid, Sequence, mixing_orders
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.calibration_rows import read_rows, select_rows
 from smrestore.reconstruction.phantom_scan import read_measurement
-from smrestore.report.page import read_table
+from smrestore.report.markdown import read_table
 from smrestore.restoration.scan import restore_scan
 from smrestore.scanner import (
     load_phantom,

@@ -110,27 +110,26 @@ def page(world, tmp_path_factory) -> str:
 
 
 def headings(page, level):
-    return re.findall(rf"<h{level}>(.*?)</h{level}>", page)
+    return re.findall(rf"<h{level}[^>]*>(.*?)</h{level}>", page)
 
 
 def test_every_table_figure_and_curve_is_on_the_page(page):
     assert headings(page, 1) == [TITLE]
     assert headings(page, 2) == [
-        "What this is",
         "Claims of the study",
-        "Scale of this run",
         "Tables",
         "Time of calibrations",
         "Transfer",
         "Figures",
         "Noise",
         "Training",
+        "Scale of this run",
         "Inputs",
         "Run times",
         "Settings",
     ]
     titles = headings(page, 3)
-    assert re.fullmatch(r"\d+ settings differ", titles.pop(1))
+    assert re.fullmatch(r"\d+ settings differ", titles.pop(10))
     assert titles == [
         "Verdicts",
         "Table 2. Denoising.",
@@ -151,7 +150,8 @@ def test_every_table_figure_and_curve_is_on_the_page(page):
     assert headings(page, 4) == ["Comparisons", "2D"]
     for cell in ("30.12 ± 0.3", "17.4", "18.5", "35.9 min", "61.5", "scans.empty.frames", "7"):
         assert f"<td>{cell}</td>" in page
-    assert page.count("data:image/png;base64,") == 5
+    # Five figures, of which one is also on the first screen.
+    assert page.count("data:image/png;base64,") == 6
 
 
 def test_captions_stand_with_their_results(page):
@@ -184,7 +184,7 @@ def test_links_lead_to_the_files_of_the_run_alone(page):
         "models/dncnn/curve.pdf",
     ]
     assert "://" not in page
-    assert "<script" not in page
+    assert "<script src" not in page
 
 
 def test_what_is_reduced_is_listed_by_the_program(page):
