@@ -13,6 +13,7 @@ import numpy as np
 from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.layout import CONDITIONAL, MANDATORY, RECONSTRUCTION, TRACER
 from smrestore.mdf.limits import reading
+from smrestore.support.checksums import add_checksums, intact
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path
 
@@ -39,7 +40,7 @@ def write_mdf(path: str | Path, fields: Mapping[str, Any]) -> None:
 
     Datasets are contiguous and uncompressed, because MPIFiles.jl maps them into memory; booleans
     become int8, text UTF-8, complex numbers compounds of ``r`` and ``i``; single values are scalar
-    (MDF 2.1 specification).
+    (MDF 2.1 specification). Each dataset gets a checksum, as an attribute.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def write_mdf(path: str | Path, fields: Mapping[str, Any]) -> None:
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for name, value in fields.items():
             _write(file, name, value)
+        add_checksums(file)
 
 
 def timestamp(time: datetime | str | None = None) -> str:
@@ -113,6 +115,7 @@ def _write(file: h5py.File, name: str, value: Any) -> None:
 def _copy(file: h5py.File, name: str, source: h5py.Dataset) -> None:
     """Copy a dataset of another file, contiguously and in pieces."""
     with reading(source.file.filename, name):
+        intact(source)
         if source.chunks is None:
             file.require_group(name.rpartition("/")[0] or "/")
             file.copy(source, name)

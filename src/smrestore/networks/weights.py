@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from smrestore.networks import build_network
+from smrestore.support.checksums import remake
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance
 
@@ -55,7 +56,9 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict[str, object]]:
         raise InputError("no such file", path=path, remedy="train the model") from None
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"no readable weights ({error})", path=path, remedy="train the model again"
+            f"no readable weights, the file is truncated or damaged ({error})",
+            path=path,
+            remedy=remake(path, otherwise="train the model again"),
         ) from None
     settings = card["settings"]
     network = build_network(dimension=settings["dimension"], **settings["network"])
@@ -85,7 +88,9 @@ def read_card(path: str | Path) -> dict[str, object]:
         raise InputError("no such file", path=path, remedy="train the model") from None
     except (ValueError, OSError) as error:
         raise InputError(
-            f"no readable card ({error})", path=path, remedy="train the model again"
+            f"no readable card ({error})",
+            path=path,
+            remedy=remake(path, otherwise="train the model again"),
         ) from None
     settings = card.get("settings") if isinstance(card, dict) else None
     for name in SETTINGS:
