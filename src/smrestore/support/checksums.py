@@ -10,7 +10,7 @@ scans of a lab, are read as they are.
 import contextlib
 import shlex
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -22,7 +22,7 @@ CHECKSUM = "crc32"
 ATTRIBUTE_BYTES = 512
 """Space for the checksum of one dataset, with what HDF5 needs around it."""
 PIECE_BYTES = 2**20
-CHECKSUMMED_STRUCTURE = ("v108", "latest")
+CHECKSUMMED_STRUCTURE = ("v110", "v110")
 """Versions of HDF5 (``libver``) whose files have checksums of their structure and attributes."""
 
 # What h5py raises about damaged files depends on where the damage is.
@@ -136,27 +136,30 @@ def _checksum(dataset: h5py.Dataset) -> int:
     if dataset.dtype.kind == "O":
         # Text of variable length: what is stored in its place are references.
         return zlib.crc32(repr(np.asarray(dataset[()]).tolist()).encode(), checksum)
-    offset = dataset.id.get_offset()
-    if offset is not None and not dataset.external:
-        return _checksum_of_part(Path(dataset.file.filename), offset, dataset.nbytes, checksum)
+    if dataset.external or dataset.is_virtual:
+        raise ValueError("the values lie in another file")
+    path, offset = Path(dataset.file.filename), dataset.id.get_offset()
+    if offset is not None:
+        return _checksum_of_parts(path, [(offset, dataset.nbytes)], checksum)
     if dataset.chunks is not None:
-        for number in range(dataset.id.get_num_chunks()):
-            place = dataset.id.get_chunk_info(number).chunk_offset
-            _, stored = dataset.id.read_direct_chunk(place)
-            checksum = zlib.crc32(stored, zlib.crc32(str(place).encode(), checksum))
-        return checksum
+        chunks = []
+        dataset.id.chunk_iter(lambda c: chunks.append((c.chunk_offset, c.byte_offset, c.size)))
+        chunks.sort()
+        checksum = zlib.crc32(str([chunk[0] for chunk in chunks]).encode(), checksum)
+        return _checksum_of_parts(path, [chunk[1:] for chunk in chunks], checksum)
     return zlib.crc32(np.ascontiguousarray(dataset[()]).tobytes(), checksum)
 
 
-def _checksum_of_part(path: Path, offset: int, n_bytes: int, checksum: int) -> int:
-    """Return the CRC-32 of a part of a file, read in pieces."""
+def _checksum_of_parts(path: Path, parts: Iterable[tuple[int, int]], checksum: int) -> int:
+    """Return the CRC-32 of parts of a file, given by offset and size and read in pieces."""
     piece = memoryview(bytearray(PIECE_BYTES))
     with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        while n_bytes:
-            count = file.readinto(piece[: min(n_bytes, PIECE_BYTES)])
-            if not count:
-                raise OSError("the file ends before the values")
-            checksum = zlib.crc32(piece[:count], checksum)
-            n_bytes -= count
+        for offset, n_bytes in parts:
+            file.seek(offset)
+            while n_bytes:
+                count = file.readinto(piece[: min(n_bytes, PIECE_BYTES)])
+                if not count:
+                    raise OSError("the file ends before the values")
+                checksum = zlib.crc32(piece[:count], checksum)
+                n_bytes -= count
     return checksum
