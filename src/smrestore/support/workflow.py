@@ -29,7 +29,9 @@ def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
     interrupted by a signal that it listens to.
     """
     from smrestore.support.errors import InputError, InterruptionError
+    from smrestore.support.presence import enter_job
 
+    enter_job(Path(".snakemake").absolute())
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
