@@ -13,6 +13,7 @@ from smrestore.commands.models import models
 from smrestore.commands.plan_calibration import plan_calibration
 from smrestore.commands.plot import plot
 from smrestore.commands.propose_mask import propose_mask
+from smrestore.commands.provenance import provenance
 from smrestore.commands.reconstruct import reconstruct
 from smrestore.commands.restore import restore
 from smrestore.commands.simulate import simulate
@@ -28,6 +29,7 @@ COMMANDS = (
     restore,
     reconstruct,
     models,
+    provenance,
     check,
 )
 """In the order of the help."""
