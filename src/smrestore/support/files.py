@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,7 +46,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept, because matplotlib and pandas choose formats by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    host = socket.gethostname().replace(".", "-")
+    temporary = path.with_name(f".{path.stem}.{host}.{os.getpid()}{path.suffix}")
+    _remove_left(path, host)
     try:
         yield temporary
         temporary.replace(path)
@@ -54,6 +57,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_left(path: Path, host: str) -> None:
+    """Remove temporary files of ``path`` whose processes were killed on this host."""
+    name = re.compile(rf"\.{re.escape(f'{path.stem}.{host}')}\.(\d+){re.escape(path.suffix)}")
+    with contextlib.suppress(OSError):
+        for other in path.parent.iterdir():
+            found = name.fullmatch(other.name)
+            if found and not Path("/proc", found[1]).exists() and Path("/proc/self").exists():
+                other.unlink()
 
 
 def raise_if_full(error: Exception, path: str | Path) -> None:
