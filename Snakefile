@@ -54,6 +54,14 @@ localrules:
     figures,
 
 
+onstart:
+    if workflow.is_main_process:
+        try:
+            start_run(STATE)
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+
+
 rule all:
     default_target: True
     input:

@@ -4,6 +4,7 @@ python benchmarks/training.py                              # experiments of conf
 python benchmarks/training.py --configuration config/paper.yaml
 python benchmarks/training.py --configuration config/paper.yaml --accelerator gpu
 python benchmarks/training.py --allocation                 # with and without freed memory kept
+python benchmarks/training.py --checksums                  # what checksums in files cost
 python benchmarks/training.py --quality                    # minutes: time to a quality
 
 On CPUs, times are processor time of all threads: other programs on the machine disturb it less than
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -328,6 +330,50 @@ def allocation(config: dict, names: list[str], count: int) -> None:
     print(tabulate(rows, headers, floatfmt=("", ".1f", ".1f", ".0f", ".1f", ".1f", ".0f", ".2f")))
 
 
+def write_and_read(path: Path, n_matrices: int, decimals: int | None, count: int) -> list[float]:
+    """Return size in MiB and times in ms: write, check when opened, and 1000 random components.
+
+    Times pass on a warm cache of files, in which checksums weigh the most.
+    """
+    rng = np.random.default_rng(SEED)
+    images = rng.normal(size=(COMPONENTS, 64, 64, 1)).astype(np.float32)
+    images /= np.abs(images).max(axis=(1, 2, 3), keepdims=True)
+    index, orders = np.arange(COMPONENTS), np.zeros((COMPONENTS, 3))
+    one = StoredMatrix("", images, index, index, orders, np.ones(COMPONENTS))
+    matrices = [replace(one, name=f"{number:03d}") for number in range(n_matrices)]
+    written, opened, read = [], [], []
+    for _ in range(count):
+        path.unlink(missing_ok=True)
+        start = time.perf_counter()
+        write_store(path, matrices, decimals=decimals)
+        written.append(time.perf_counter() - start)
+        store = SystemMatrixStore([path])
+        start = time.perf_counter()
+        _ = store.index, store.components
+        opened.append(time.perf_counter() - start)
+        places = rng.integers((n_matrices, COMPONENTS), size=(1000, 2)).tolist()
+        start = time.perf_counter()
+        for matrix, component in places:
+            store.read(matrix, component)
+        read.append(time.perf_counter() - start)
+    size = path.stat().st_size / 2**20
+    return [size, *(1e3 * float(np.median(times)) for times in (written, opened, read))]
+
+
+def checksums(count: int = 7) -> None:
+    """Print what checksums cost when stores are written, opened and read at random."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "000.h5"
+        for layout, decimals in (("contiguous", None), ("packed", 6)):
+            with mock.patch("smrestore.support.files.add_checksums"):
+                without = write_and_read(path, 100, decimals, count)
+            rows.append([layout, "no", *without])
+            rows.append([layout, "yes", *write_and_read(path, 100, decimals, count)])
+    headers = ["store", "checksums", "MiB", "write (ms)", "open (ms)", "1000 components (ms)"]
+    print(tabulate(rows, headers, floatfmt=".1f"))
+
+
 def speed(config: dict, names: list[str] | None, count: int, accelerator: str) -> None:
     """Print the table of speed and memory."""
     headers, formats = HEADERS[accelerator]
@@ -424,11 +470,15 @@ def main() -> None:
     )
     parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="cpu")
     parser.add_argument("--allocation", action="store_true", help="compare ways to free memory")
+    parser.add_argument("--checksums", action="store_true", help="cost of checksums in files")
     parser.add_argument("--quality", action="store_true", help="train until +10 dB over DCT-F")
     parser.add_argument(
         "--minutes", type=float, default=15, help="limit of --quality per core (default: 15)"
     )
     arguments = parser.parse_args()
+    if arguments.checksums:
+        checksums()
+        return
     accelerator = choose_accelerator(arguments.accelerator)
     torch.set_num_threads(os.cpu_count() if arguments.quality else 1)
     config = load_configuration([ROOT / "config.yaml", *arguments.configuration])

@@ -17,6 +17,7 @@ from smrestore.commands.models import models
 from smrestore.commands.plan_calibration import plan_calibration
 from smrestore.commands.plot import plot
 from smrestore.commands.propose_mask import propose_mask
+from smrestore.commands.provenance import provenance
 from smrestore.commands.reconstruct import reconstruct
 from smrestore.commands.restore import restore
 from smrestore.commands.simulate import simulate
@@ -38,6 +39,7 @@ COMMANDS = (
     export,
     import_,
     models,
+    provenance,
     check,
 )
 """In the order of the help."""

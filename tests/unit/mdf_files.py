@@ -9,6 +9,7 @@ from smrestore.mdf import Acquisition, Calibration, Tracer, write_frames, write_
 from smrestore.mdf.layout import DATA
 from smrestore.mdf.scans import descriptive_fields, measurement_flags
 from smrestore.physics import Sequence
+from smrestore.support.checksums import CHECKSUM
 
 TIME = "2024-05-06T07:08:09.123"
 UUID = "11112222-3333-4444-8555-666677778888"
@@ -83,6 +84,15 @@ def write_stored(path: Path, data: np.ndarray, is_background, flags: dict, **val
     return path
 
 
+def forget_checksums(file: h5py.File) -> None:
+    """Remove all checksums from an open file, which is then read like one of a lab."""
+
+    def forget(_: str, node: h5py.HLObject) -> None:
+        node.attrs.pop(CHECKSUM, None)
+
+    file.visititems(forget)
+
+
 def edit(path: Path, name: str, value=None) -> Path:
     """Replace a dataset behind the library's back, or remove it for None."""
     with h5py.File(path, "r+") as file:
@@ -100,6 +110,7 @@ def two_periods(path: Path, destination: Path, offsets=(0.002, -0.002)) -> Path:
     """
     destination.write_bytes(path.read_bytes())
     with h5py.File(destination, "r+") as file:
+        forget_checksums(file)
         data = file["/measurement/data"][()]
         acquisition = file["acquisition"]
         for name in ("gradient", "drivefield/strength", "drivefield/phase"):
@@ -118,6 +129,7 @@ def shuffled_frequencies(path: Path, destination: Path, seed: int = 0) -> Path:
     """Copy a processed scan with its frequencies in another order."""
     destination.write_bytes(path.read_bytes())
     with h5py.File(destination, "r+") as file:
+        forget_checksums(file)
         measurement = file["measurement"]
         data = measurement["data"][()]
         selection = np.arange(data.shape[2]) + 1

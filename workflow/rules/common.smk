@@ -1,17 +1,26 @@
 # What all stages share: the complete configuration, names and paths, and the identity of code.
 
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from smrestore.configuration import complete_configuration, lay_over_base
 from smrestore.support.errors import InputError
+from smrestore.support.presence import enter_job, enter_run, start_run
 from smrestore.support.workflow import code_id
 
 ROOT = Path(workflow.basedir)
 # Beside the state of Snakemake, which holds no results either.
+STATE = Path(".snakemake").absolute()
 KNOWN_CODE = Path(".snakemake/known-code.json")
+
+if workflow.is_main_process:
+    if other := enter_run(STATE):
+        print(f"Another Snakemake, {other}, works here; its lock must stay.", file=sys.stderr)
+else:
+    enter_job(STATE)
 
 try:
     completed = complete_configuration(lay_over_base(config, ROOT), Path.cwd())

@@ -2,7 +2,7 @@
 
 from smrestore.noise import build_noise_pool
 from smrestore.noise.build import needed_frequencies
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -21,5 +21,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Check the claims of the study with the numbers of this run."""
 
 from smrestore.evaluation.claims import check_claims
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -19,5 +19,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

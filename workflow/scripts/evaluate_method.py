@@ -2,7 +2,7 @@
 
 from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.methods import load_method
-from smrestore.support.workflow import cores_of, job, optional
+from smrestore.support.workflow import job, optional
 
 
 def main(smk):
@@ -28,5 +28,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -2,7 +2,7 @@
 
 from smrestore.public.fetch import fetch_scan
 from smrestore.public.registry import Store
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -19,5 +19,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

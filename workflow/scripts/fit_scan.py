@@ -6,7 +6,7 @@ from smrestore.fitting.model import write_fits
 from smrestore.fitting.settings import FitSettings
 from smrestore.reconstruction.settings import calibration_reading
 from smrestore.restoration.modelled import fit_calibration
-from smrestore.support.workflow import cores_of, job, optional
+from smrestore.support.workflow import job, optional
 from smrestore.tasks.configured import configured_task
 
 
@@ -22,5 +22,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Check a scan from a file and link it among the scans."""
 
 from smrestore.mdf import import_scan
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -12,5 +12,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

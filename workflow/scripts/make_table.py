@@ -1,7 +1,7 @@
 """Make one table of the study."""
 
 from smrestore.evaluation.tables import make_table
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -17,5 +17,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

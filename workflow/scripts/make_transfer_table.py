@@ -1,7 +1,7 @@
 """Tabulate how the methods fare on a measured scan."""
 
 from smrestore.evaluation.transfer.table import make_transfer_table
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -17,5 +17,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Tabulate what twin frequencies gain."""
 
 from smrestore.evaluation.transfer.twin_table import make_twin_table
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -10,5 +10,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -2,7 +2,7 @@
 
 from smrestore.figures.figure1 import Selection, choose_matrices, draw_figure1
 from smrestore.simulation.store import SystemMatrixStore
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -15,5 +15,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -2,7 +2,7 @@
 
 from smrestore.figures.figure2 import draw_figure2
 from smrestore.scanner import load_phantom
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -12,5 +12,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -3,7 +3,7 @@
 from smrestore.figures.measurement.drawing import draw_measurement_figure
 from smrestore.figures.measurement.reading import Column, load_planes, read_measurement_figure
 from smrestore.reconstruction.settings import calibration_reading
-from smrestore.support.workflow import cores_of, job, optional
+from smrestore.support.workflow import job, optional
 from smrestore.tasks.configured import configured_task
 
 
@@ -38,5 +38,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -2,7 +2,7 @@
 
 from smrestore.evaluation.transfer.gains import transfer_gains
 from smrestore.figures.transfer import TransferPanel, draw_transfer
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -26,5 +26,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -3,7 +3,7 @@
 from smrestore.evaluation.transfer.components import score_components
 from smrestore.evaluation.transfer.images import Variant, reconstruct_scan
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings
-from smrestore.support.workflow import cores_of, job, optional
+from smrestore.support.workflow import job, optional
 from smrestore.tasks.configured import configured_task
 from smrestore.tasks.scan import InpaintedScan
 
@@ -37,5 +37,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Measure the system matrix of another virtual scan once more, with other noise."""
 
 from smrestore.scanner import load_calibration, repeat_calibration
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -12,5 +12,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

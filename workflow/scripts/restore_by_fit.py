@@ -2,7 +2,7 @@
 
 from smrestore.reconstruction.settings import calibration_reading
 from smrestore.restoration.modelled import restore_by_model
-from smrestore.support.workflow import cores_of, job, optional
+from smrestore.support.workflow import job, optional
 from smrestore.tasks.configured import configured_task
 
 
@@ -21,5 +21,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

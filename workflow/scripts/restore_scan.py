@@ -7,7 +7,7 @@ from smrestore.methods import load_method
 from smrestore.noise.origin import warn_of_shared_scan
 from smrestore.reconstruction.settings import calibration_reading
 from smrestore.restoration.scan import restore_scan
-from smrestore.support.workflow import cores_of, job, optional
+from smrestore.support.workflow import job, optional
 from smrestore.tasks.configured import configured_task
 
 
@@ -42,5 +42,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

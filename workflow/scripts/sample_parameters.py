@@ -1,7 +1,7 @@
 """Draw the parameters of one split of a dataset."""
 
 from smrestore.physics.parameters import SizeLimits, draw_cases, write_cases
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -28,5 +28,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

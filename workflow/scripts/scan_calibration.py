@@ -1,7 +1,7 @@
 """Measure a system matrix with the virtual scanner."""
 
 from smrestore.scanner import load_calibration, scan_calibration
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -15,5 +15,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

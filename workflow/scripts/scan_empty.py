@@ -2,7 +2,7 @@
 
 from smrestore.noise.build import needed_frequencies
 from smrestore.scanner import load_scanner, load_sequence, scan_empty
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -20,5 +20,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -1,7 +1,7 @@
 """Measure a phantom with the virtual scanner."""
 
 from smrestore.scanner import load_grid, load_phantom, load_scanner, load_sequence, scan_phantom
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -23,5 +23,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

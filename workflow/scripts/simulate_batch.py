@@ -4,7 +4,7 @@ from pathlib import Path
 
 from smrestore.physics.parameters import read_cases
 from smrestore.simulation.batches import ComponentSelection, Resources, batch_of, simulate_batch
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -20,5 +20,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

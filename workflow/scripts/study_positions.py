@@ -3,7 +3,7 @@
 from smrestore.evaluation.positions import REGULAR, StudyScans, Subset, study_positions
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings
 from smrestore.fitting.settings import FitSettings
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -30,5 +30,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

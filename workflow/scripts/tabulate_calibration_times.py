@@ -1,7 +1,7 @@
 """Tabulate how long calibrations take, and what restoring them saves."""
 
 from smrestore.evaluation.calibration_time import tabulate_calibration_times
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -12,5 +12,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

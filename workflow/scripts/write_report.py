@@ -1,7 +1,7 @@
 """Write the page with all tables and figures."""
 
 from smrestore.report.results import report_results
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import job
 
 
 def main(smk):
@@ -24,5 +24,5 @@ def main(smk):
 
 
 if "snakemake" in globals():
-    with job(snakemake.log[0], cores_of(snakemake)):
+    with job(snakemake):
         main(snakemake)

@@ -21,6 +21,7 @@ from smrestore.support.errors import InputError
 from smrestore.support.faults import Key, choice_remedy
 from smrestore.support.settings import (
     Count,
+    FilePath,
     Flag,
     Number,
     Once,
@@ -54,7 +55,7 @@ class Missing(Settings):
     indices: Annotated[vector(Count, 1, 10**9), Once] | None = setting(
         None, "numbers of positions in the order of the file, from 0"
     )
-    file: Text | None = setting(
+    file: FilePath | None = setting(
         None, "CSV file with the columns x, y, z of the missing voxels, from 0"
     )
 

@@ -16,6 +16,7 @@ from smrestore.support.faults import Key, choice_remedy
 from smrestore.support.settings import (
     TAG,
     Count,
+    FilePath,
     Flag,
     Natural,
     Settings,
@@ -54,7 +55,7 @@ class FileScan(GivenScan):
     """An MDF file."""
 
     source: Literal["file"] = "file"
-    path: Text = setting(..., "the MDF file, relative to the working directory")
+    path: FilePath = setting(..., "the MDF file, relative to the working directory")
 
 
 class DownloadScan(GivenScan):

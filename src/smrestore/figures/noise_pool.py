@@ -19,6 +19,7 @@ from smrestore.figures.style import (
     save,
 )
 from smrestore.noise.pool import FORMAT
+from smrestore.support.checksums import check_datasets
 from smrestore.support.files import open_result
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 14.0, 6.0, 6.0, 9.0
@@ -43,8 +44,9 @@ def draw_noise_pool(path: str | Path, path_pdf: str | Path, path_png: str | Path
     InputError
         If the file is missing or no noise pool.
     """
-    make, remake = "run the noise stage", "build the pool again"
-    with open_result(path, FORMAT, make=make, remake=remake) as file, journal_style():
+    make = "run the noise stage"
+    with open_result(path, FORMAT, make=make) as file, journal_style():
+        check_datasets(file)
         width = (FULL_WIDTH_MM - _LEFT - _RIGHT - _GAP) / 2
         height = _TOP + 2 * _PANEL + _BETWEEN + _BOTTOM
         figure = new_figure(FULL_WIDTH_MM, height)

@@ -10,6 +10,7 @@ import numpy as np
 from smrestore.mdf.layout import DATA, Fields, as_numbers, complex_parts
 from smrestore.mdf.limits import reading
 from smrestore.mdf.sparsity import SparseRows
+from smrestore.support.checksums import intact
 
 TILE_BYTES = 1 << 25
 
@@ -65,6 +66,7 @@ class StoredData:
         self, frames: np.ndarray, channel: int, samples: slice, period: int
     ) -> np.ndarray:
         with reading(self.path, DATA):
+            intact(self.dataset)
             if not self.fast_frame_axis:
                 runs = [self.dataset[run, period, channel, samples] for run in runs_of(frames)]
                 return _as_numbers(np.concatenate(runs), self.dataset)

@@ -16,6 +16,7 @@ import numpy as np
 
 from smrestore.mdf.heap import check_text_heap
 from smrestore.mdf.limits import DESCRIPTION_BYTES, reading
+from smrestore.support.checksums import intact, remake
 from smrestore.support.errors import InputError
 
 VERSION = "2.1.0"
@@ -119,7 +120,7 @@ def open_hdf5(path: str | Path) -> h5py.File:
         raise InputError(
             f"the HDF5 file cannot be opened, it is truncated or damaged ({error})",
             path=path,
-            remedy="copy or download it again, completely",
+            remedy=remake(path, otherwise="copy or download it again, completely"),
         ) from error
     try:
         _check_version(Fields(file, path))
@@ -291,7 +292,7 @@ class Fields:
         if dataset.dtype.kind not in "biufc" and complex_parts(dataset.dtype) is None:
             raise self.error(f"has type {dataset.dtype} instead of numbers", name, "store numbers")
         with reading(self.path, name):
-            return as_numbers(np.asarray(dataset[()]))
+            return as_numbers(np.asarray(intact(dataset)[()]))
 
     def reals(self, name: str, default: Any = _REQUIRED) -> Any:
         """Return a dataset of finite real numbers as float64."""
@@ -353,6 +354,7 @@ class Fields:
             raise self.error(f"has type {dataset.dtype} instead of text", name, "store UTF-8 text")
         with reading(self.path, name):
             check_text_heap(dataset)
+            intact(dataset)
             return tuple(str(text) for text in np.ravel(dataset.asstr(errors="replace")[()]))
 
     def text(self, name: str, default: Any = _REQUIRED) -> str:

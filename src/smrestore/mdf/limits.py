@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smrestore.support.checksums import readable, remake
 from smrestore.support.errors import InputError
 
 DESCRIPTION_BYTES = 1 << 28
@@ -20,24 +21,14 @@ MAXIMUM_SAMPLES = 1 << 25
 MAXIMUM_POSITIONS = 1 << 26
 """Positions of a calibration: a cube of 400 along each axis."""
 
-# What h5py raises about damaged files depends on where the damage is.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+AGAIN = "copy or download the file again, or write it anew"
 
 
 @contextlib.contextmanager
 def reading(path: str | Path, field: str) -> Iterator[None]:
     """Turn whatever h5py raises about ``field`` of a damaged file into an :class:`InputError`."""
-    try:
+    with readable(path, field, remake(path, otherwise=AGAIN)):
         yield
-    except InputError:
-        raise
-    except _DAMAGE as error:
-        raise InputError(
-            f"cannot be read, the file is damaged ({error or type(error).__name__})",
-            path=path,
-            field=field,
-            remedy="copy or download the file again, or write it anew",
-        ) from error
 
 
 def new_array(shape: tuple[int, ...], dtype: type, path: str | Path, field: str) -> np.ndarray:

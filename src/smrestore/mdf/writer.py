@@ -13,6 +13,7 @@ import numpy as np
 from smrestore.mdf.data import TILE_BYTES
 from smrestore.mdf.layout import CONDITIONAL, MANDATORY, RECONSTRUCTION, TRACER
 from smrestore.mdf.limits import reading
+from smrestore.support.checksums import add_checksums, intact
 from smrestore.support.errors import InputError
 from smrestore.support.files import new_hdf5, reserve_space
 
@@ -39,7 +40,7 @@ def write_mdf(path: str | Path, fields: Mapping[str, Any]) -> None:
 
     Datasets are contiguous and uncompressed, because MPIFiles.jl maps them into memory; booleans
     become int8, text UTF-8, complex numbers compounds of ``r`` and ``i``; single values are scalar
-    (MDF 2.1 specification).
+    (MDF 2.1 specification). Each dataset gets a checksum, as an attribute.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ def write_mdf(path: str | Path, fields: Mapping[str, Any]) -> None:
         reserve_space(file, sum(map(_size_of, fields.values())))
         for name, value in fields.items():
             _write(file, name, value)
+        add_checksums(file)
 
 
 def timestamp(time: datetime | str | None = None) -> str:
@@ -126,6 +128,7 @@ def _write(file: h5py.File, name: str, value: Any) -> None:
 def _copy(file: h5py.File, name: str, source: h5py.Dataset) -> None:
     """Copy a dataset of another file, contiguously and in pieces."""
     with reading(source.file.filename, name):
+        intact(source)
         if source.chunks is None:
             file.require_group(name.rpartition("/")[0] or "/")
             file.copy(source, name)

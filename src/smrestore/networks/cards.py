@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from smrestore.support.checksums import remake
 from smrestore.support.errors import InputError
 
 CARD = "card.json"
@@ -32,7 +33,9 @@ def read_card(path: str | Path) -> dict[str, object]:
         raise InputError("no such file", path=path, remedy="train the model") from None
     except (ValueError, OSError) as error:
         raise InputError(
-            f"no readable card ({error})", path=path, remedy="train the model again"
+            f"no readable card ({error})",
+            path=path,
+            remedy=remake(path, otherwise="train the model again"),
         ) from None
     settings = card.get("settings") if isinstance(card, dict) else None
     for name in SETTINGS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from smrestore.networks import build_network
 from smrestore.networks.cards import CARD, WEIGHTS, check_weights, read_card
 from smrestore.networks.shipped import require_torch
+from smrestore.support.checksums import remake
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance
 
@@ -60,7 +61,9 @@ def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
         raise InputError("no such file", path=path, remedy="train the model") from None
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"no readable weights ({error})", path=path, remedy="train the model again"
+            f"no readable weights, the file is truncated or damaged ({error})",
+            path=path,
+            remedy=remake(path, otherwise="train the model again"),
         ) from None
     settings = card["settings"]
     network = build_network(dimension=settings["dimension"], **settings["network"])

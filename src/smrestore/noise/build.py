@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from smrestore.mdf.choices import IS_LEAKAGE_CORRECTED, Period
@@ -14,9 +13,7 @@ from smrestore.mdf.layout import DATA, FREQUENCY_SELECTION, IS_BACKGROUND_FRAME
 from smrestore.noise.origin import Origin, origin_of
 from smrestore.noise.pool import check_background_level
 from smrestore.noise.workfile import Block, write_pool
-from smrestore.physics.mixing import mixing_orders
-from smrestore.physics.parameters import simulation_of
-from smrestore.simulation.store import case_of
+from smrestore.simulation.store import SystemMatrixStore
 from smrestore.support.errors import InputError
 
 BLOCK_BYTES = 2**26
@@ -148,15 +145,15 @@ def frequencies_of(stores: Iterable[str | Path], *, twins: bool = False) -> np.n
     """
     found: set[int] = set()
     for path in stores:
-        with h5py.File(path, "r") as file:
-            for group in file.values():
-                frequencies = np.unique(group["frequency"][()])
-                if twins:
-                    orders = np.abs(mixing_orders(simulation_of(case_of(group)).sequence))
-                    _, label = np.unique(orders, axis=0, return_inverse=True)
-                    label = label.ravel()
-                    frequencies = np.flatnonzero(np.isin(label, label[frequencies]))
-                found.update(frequencies.tolist())
+        store = SystemMatrixStore([path])
+        for matrix, index in enumerate(store.index):
+            frequencies = np.unique(index["frequency"])
+            if twins:
+                orders = np.abs(store.mixing_orders(matrix))
+                _, label = np.unique(orders, axis=0, return_inverse=True)
+                label = label.ravel()
+                frequencies = np.flatnonzero(np.isin(label, label[frequencies]))
+            found.update(frequencies.tolist())
     return np.array(sorted(found), dtype=np.int32)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
 from smrestore.mdf.limits import reading
+from smrestore.support.checksums import intact, readable
 from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -95,9 +96,9 @@ def read_origins(file: h5py.File) -> list[Origin]:
             str(group.attrs["uuid"]),
             str(group.attrs["digest"]),
             int(group.attrs["averages"]),
-            group["frames"][()],
+            intact(group["frames"])[()],
         )
-        for _, group in sorted(file["scans"].items())
+        for group in (file["scans"][number] for number in sorted(file["scans"]))
     ]
 
 
@@ -145,7 +146,7 @@ def warn_of_shared_scan(pool: str | Path, scan: str | Path) -> None:
     This is no error, because a calibration may be the only source of noise. But its
     restoration does not show how well the network restores with unseen noise.
     """
-    with h5py.File(pool, "r") as file:
+    with readable(pool, "scans"), h5py.File(pool, "r") as file:
         training = read_origins(file)
     with open_mdf(scan) as file:
         origin = origin_of(file, np.arange(file.acquisition.n_frames))

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from smrestore.noise.origin import Origin, read_origins
+from smrestore.support.checksums import intact, readable
 from smrestore.support.choices import BackgroundLevel
 from smrestore.support.errors import InputError
 from smrestore.support.files import memory_map, open_result
@@ -42,14 +43,14 @@ class NoisePool:
 
     @cached_property
     def _file(self) -> h5py.File:
-        return open_result(
-            self.path, FORMAT, make="run the noise stage", remake="build the pool again"
-        )
+        return open_result(self.path, FORMAT, make="run the noise stage")
 
     @cached_property
     def noise(self) -> np.ndarray:
         """Frames by channel and held frequency, complex64 (C, K, frames), on disk until read."""
-        return memory_map(self._file["noise"])
+        with readable(self.path, "noise"):
+            dataset = self._file["noise"]
+        return memory_map(dataset)
 
     @cached_property
     def removes_level(self) -> bool:
@@ -59,7 +60,8 @@ class NoisePool:
     @cached_property
     def origins(self) -> list[Origin]:
         """The runs of frames that the pool consists of, in their order."""
-        return read_origins(self._file)
+        with readable(self.path, "scans"):
+            return read_origins(self._file)
 
     @cached_property
     def averages(self) -> int:
@@ -69,7 +71,8 @@ class NoisePool:
     @cached_property
     def frequencies(self) -> np.ndarray:
         """Frequency bins that the pool holds, ascending, int32 (K,)."""
-        return self._file["frequency"][()]
+        with readable(self.path, "frequency"):
+            return intact(self._file["frequency"])[()]
 
     @cached_property
     def place(self) -> np.ndarray:

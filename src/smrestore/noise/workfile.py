@@ -16,6 +16,7 @@ import numpy as np
 from smrestore.noise.origin import Origin, write_origins
 from smrestore.noise.pool import FORMAT
 from smrestore.noise.statistics import Run, dataset_shapes, write_statistics
+from smrestore.support.checksums import CHECKSUMMED_STRUCTURE, add_checksums
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance, raise_if_full, reserve_space
 from smrestore.support.progress import progress_bar
@@ -76,7 +77,7 @@ def write_pool(
         done = _resumable(partial, progress, mark)
         if not done:
             _lay_out(partial, shape, origins, attributes, frequency, frequency_axis, runs)
-        with h5py.File(partial, "r+") as file:
+        with h5py.File(partial, "r+", libver=CHECKSUMMED_STRUCTURE) as file:
             bar = progress_bar(total=n_blocks, initial=done, desc=path.stem, unit="block")
             for number in range(done, n_blocks):
                 place, values = block(number)
@@ -87,6 +88,7 @@ def write_pool(
                 bar.update()
             bar.close()
             write_statistics(file, runs)
+            add_checksums(file)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
@@ -110,7 +112,7 @@ def _lay_out(
     """Create all datasets with their space on disk."""
     statistics = dataset_shapes(shape[:2], runs)
     partial.unlink(missing_ok=True)
-    with h5py.File(partial, "w") as file:
+    with h5py.File(partial, "w", libver=CHECKSUMMED_STRUCTURE) as file:
         file.attrs.update({"format": FORMAT, **provenance(), **attributes})
         file["frequency"] = frequency.astype(np.int32)
         file["frequency_Hz"] = frequency_axis

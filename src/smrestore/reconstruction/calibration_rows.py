@@ -11,6 +11,7 @@ from smrestore.mdf import MdfFile, Period
 from smrestore.physics import mixing_orders
 from smrestore.reconstruction.matching import chosen_periods
 from smrestore.reconstruction.settings import ReconstructionSettings
+from smrestore.support.checksums import intact, readable
 from smrestore.support.errors import InputError
 
 
@@ -151,11 +152,11 @@ def _read_truth(
             field="system_matrix",
             remedy="choose a period",
         )
-    with h5py.File(path, "r") as file:
+    with readable(path, "system_matrix"), h5py.File(path, "r") as file:
         if "frequency" in file:
             # The truth may hold a part of the frequencies.
-            frequencies = np.searchsorted(file["frequency"][()], frequencies)
-        return file["system_matrix"][:, frequencies][channels]
+            frequencies = np.searchsorted(intact(file["frequency"])[()], frequencies)
+        return intact(file["system_matrix"])[:, frequencies][channels]
 
 
 def request(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -22,6 +22,7 @@ from smrestore.scanner.recording import (
     stored_frequencies,
 )
 from smrestore.scanner.signal import DeltaSample, ReceiveChannel, SignalModel, Tracer
+from smrestore.support.checksums import check_datasets, readable
 from smrestore.support.errors import InputError
 from smrestore.support.files import memory_map, new_hdf5, provenance
 from smrestore.support.seeds import generator
@@ -128,6 +129,16 @@ def _recording(
 def _truth(path: str | Path, grid: CalibrationGrid) -> Iterator[h5py.File]:
     with new_hdf5(path) as file:
         file.attrs.update({**provenance(), "fov_m": grid.fov, "center_m": grid.center})
+        yield file
+
+
+@contextmanager
+def _open_truth(path: str | Path) -> Iterator[h5py.File]:
+    """Open a truth whose values are intact."""
+    with readable(path, "system_matrix"):
+        file = h5py.File(path, "r")
+    with file:
+        check_datasets(file)
         yield file
 
 
@@ -275,7 +286,7 @@ def repeat_calibration(
     """
     frequencies = stored_frequencies(sequence, max_mixing_order)
     bins = np.arange(sequence.n_frequencies) if frequencies is None else frequencies
-    with h5py.File(truth, "r") as file:
+    with _open_truth(truth) as file:
         matrix = file["system_matrix"]
         expected = (len(scanner.channels), len(bins), *grid.size)
         if matrix.shape != expected or not np.array_equal(file["frequency"][()], bins):

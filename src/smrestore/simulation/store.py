@@ -17,6 +17,7 @@ import numpy as np
 from smrestore.physics.mixing import mixing_orders
 from smrestore.physics.parameters import simulation_of
 from smrestore.simulation.staging import NormalizedImages
+from smrestore.support.checksums import intact, readable
 from smrestore.support.errors import InputError
 from smrestore.support.files import memory_map, new_hdf5, open_result, provenance, reserve_space
 
@@ -134,14 +135,16 @@ class SystemMatrixStore:
 
     def _file(self, path: Path) -> h5py.File:
         if path not in self._files:
-            self._files[path] = open_result(
-                path, FORMAT, make="run the simulation", remake="simulate it again"
-            )
+            self._files[path] = open_result(path, FORMAT, make="run the simulation")
         return self._files[path]
 
     @cached_property
     def _groups(self) -> list[tuple[Path, str]]:
-        groups = [(path, name) for path in self.paths for name in self._file(path)]
+        groups = []
+        for path in self.paths:
+            file = self._file(path)
+            with readable(path, "/"):
+                groups += [(path, name) for name in file]
         if not groups:
             raise InputError(
                 "no system matrix inside",
@@ -155,13 +158,23 @@ class SystemMatrixStore:
         """Channel, frequency and mixing order of the components of each matrix, read once."""
         keys = ("channel", "frequency", "mixing_order")
         return [
-            {key: self._file(path)[name][key][()] for key in keys} for path, name in self._groups
+            {key: self._dataset(path, name, key)[()] for key in keys} for path, name in self._groups
         ]
+
+    def _dataset(self, path: Path, matrix: str, name: str) -> h5py.Dataset:
+        """Return a dataset of a matrix whose values are intact."""
+        with readable(path, f"/{matrix}/{name}"):
+            dataset = self._file(path)[matrix][name]
+        return intact(dataset)
 
     @cached_property
     def components(self) -> list[np.ndarray | h5py.Dataset]:
-        """Images of each matrix (components, Nx, Ny, Nz), on disk until they are read."""
-        datasets = [self._file(path)[name]["components"] for path, name in self._groups]
+        """Images of each matrix (components, Nx, Ny, Nz), on disk until they are read.
+
+        All of them are compared with their checksums before: damage shows at the beginning of a
+        training, and random reads cost nothing more.
+        """
+        datasets = [self._dataset(path, name, "components") for path, name in self._groups]
         return [d if d.chunks else memory_map(d) for d in datasets]
 
     def __len__(self) -> int:
@@ -174,12 +187,15 @@ class SystemMatrixStore:
 
     def shape(self, matrix: int) -> tuple[int, int, int]:
         """Return the calibration grid size of a matrix."""
-        return self.components[matrix].shape[1:]
+        path, name = self._groups[matrix]
+        with readable(path, f"/{name}/components"):
+            return self._file(path)[name]["components"].shape[1:]
 
     def parameters(self, matrix: int) -> dict[str, object]:
         """Return the case a matrix was simulated from."""
         path, name = self._groups[matrix]
-        return case_of(self._file(path)[name])
+        with readable(path, f"/{name}"):
+            return case_of(self._file(path)[name])
 
     def n_frequencies(self, matrix: int) -> int:
         """Return the number of frequencies of the complete spectrum of a matrix."""

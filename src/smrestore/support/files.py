@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,6 +14,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from smrestore.support.checksums import (
+    ATTRIBUTE_BYTES,
+    CHECKSUMMED_STRUCTURE,
+    add_checksums,
+    count_datasets,
+    intact,
+    readable,
+    remake,
+)
 from smrestore.support.errors import InputError
 
 _NO_SPACE = re.compile(
@@ -35,8 +45,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     # The ending is kept, because matplotlib and pandas choose formats by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    host = socket.gethostname().replace(".", "-")
+    temporary = path.with_name(f".{path.stem}.{host}.{os.getpid()}{path.suffix}")
     _check_writable(path, temporary)
+    _remove_left(path, host)
     try:
         yield temporary
         temporary.replace(path)
@@ -81,6 +93,16 @@ def check_separate(output: str | Path, *inputs: str | Path | None) -> None:
             )
 
 
+def _remove_left(path: Path, host: str) -> None:
+    """Remove temporary files of ``path`` whose processes were killed on this host."""
+    name = re.compile(rf"\.{re.escape(f'{path.stem}.{host}')}\.(\d+){re.escape(path.suffix)}")
+    with contextlib.suppress(OSError):
+        for other in path.parent.iterdir():
+            found = name.fullmatch(other.name)
+            if found and not Path("/proc", found[1]).exists() and Path("/proc/self").exists():
+                other.unlink()
+
+
 def raise_if_full(error: Exception, path: str | Path) -> None:
     """Raise the error of a full disk if this is what an error while writing ``path`` says."""
     # HDF5 and NumPy pass on what the system said in words only.
@@ -98,10 +120,15 @@ SLACK = 2**16
 
 @contextlib.contextmanager
 def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Write an HDF5 file that appears when it is complete; see :func:`atomic_path`."""
+    """Write an HDF5 file that appears when it is complete; see :func:`atomic_path`.
+
+    Its datasets get checksums, see :mod:`smrestore.support.checksums`.
+    """
     with atomic_path(path) as temporary:
-        with h5py.File(temporary, "w") as file:
+        with h5py.File(temporary, "w", libver=CHECKSUMMED_STRUCTURE) as file:
             yield file
+            reserve_space(file, ATTRIBUTE_BYTES * count_datasets(file))
+            add_checksums(file)
             file.flush()
             end = file.id.get_filesize()
         os.truncate(temporary, end)
@@ -147,7 +174,7 @@ def provenance() -> dict[str, str]:
     }
 
 
-def open_result(path: str | Path, kind: str, *, make: str, remake: str) -> h5py.File:
+def open_result(path: str | Path, kind: str, *, make: str) -> h5py.File:
     """Open an HDF5 file that another stage has written, and check what it is.
 
     Parameters
@@ -156,8 +183,8 @@ def open_result(path: str | Path, kind: str, *, make: str, remake: str) -> h5py.
         File to read.
     kind
         What its attribute ``format`` must say, ending with the version of the format.
-    make, remake
-        What the user can do if the file is missing, and if it is damaged.
+    make
+        What the user can do if the file is missing.
 
     Raises
     ------
@@ -168,9 +195,18 @@ def open_result(path: str | Path, kind: str, *, make: str, remake: str) -> h5py.
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy=make) from None
-    except OSError as error:
-        raise InputError(f"not a readable HDF5 file ({error})", path=path, remedy=remake) from None
-    found = file.attrs.get("format")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"not a readable HDF5 file, it is truncated or damaged ({error})",
+            path=path,
+            remedy=remake(path),
+        ) from None
+    try:
+        with readable(path, "format"):
+            found = file.attrs.get("format")
+    except InputError:
+        file.close()
+        raise
     if found != kind:
         file.close()
         name = kind.removeprefix("smrestore ").rstrip(" 0123456789")
@@ -188,8 +224,13 @@ def memory_map(dataset: h5py.Dataset) -> np.ndarray:
 
     Random rows are read several times faster than through h5py, and processes share the pages. The
     dataset must be written contiguously and without filters, and the file must not change.
+
+    Raises
+    ------
+    InputError
+        If its checksum does not agree.
     """
-    offset = dataset.id.get_offset()
+    offset = intact(dataset).id.get_offset()
     if offset is None or dataset.chunks is not None:
         raise ValueError(f"{dataset.name} is not stored contiguously")
     pages = np.memmap(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,6 +31,18 @@ Name = Annotated[str, Strict(), Field(pattern="^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Natural = Annotated[int, Strict(), Field(ge=1)]
 Count = Annotated[int, Strict(), Field(ge=0)]
 Positive = Annotated[float, Strict(), Field(gt=0)]
+
+
+def _without_braces(path: str) -> str:
+    if "{" in path or "}" in path:
+        raise InputError(
+            f"{path!r} has braces, which Snakemake takes for wildcards",
+            remedy="rename the file, or give a link to it",
+        )
+    return path
+
+
+FilePath = Annotated[Text, AfterValidator(_without_braces)]
 TAG = "~"
 """First letter of the tags that tell the variants of a setting apart."""
 

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,11 @@ INTERRUPTED = 75
 
 
 @contextlib.contextmanager
-def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
+def job(task: object, cores: int | None = None) -> Iterator[None]:
     """Run the body of a script: log to the rule's file and to stderr, fail with one clear line.
+
+    ``task`` is the object ``snakemake`` of the script, or a log file. For the former, a record of
+    how its outputs were made is written at the end, see :mod:`smrestore.support.records`.
 
     Loaded libraries use at most this many ``cores``. Without this limit, each job would take all of
     them, and jobs side by side would slow each other down.
@@ -29,7 +33,13 @@ def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
     interrupted by a signal that it listens to.
     """
     from smrestore.support.errors import InputError, InterruptionError
+    from smrestore.support.presence import enter_job
 
+    started = datetime.now(UTC)
+    log = task
+    if hasattr(task, "rule"):
+        log, cores = task.log[0], cores_of(task)
+    enter_job(Path(".snakemake").absolute())
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -43,6 +53,8 @@ def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
         _use_cores(cores)
     try:
         yield
+        if hasattr(task, "rule"):
+            _record(task, started)
     except InputError as error:
         logging.getLogger(__name__).error("%s", error)
         sys.exit(1)
@@ -52,6 +64,19 @@ def job(log: str | Path, cores: int | None = None) -> Iterator[None]:
     except Exception:
         logging.getLogger(__name__).exception("unexpected error")
         raise
+
+
+def _record(task: object, started: datetime) -> None:
+    from smrestore.support.records import write_records
+
+    write_records(
+        list(task.output),
+        list(dict.fromkeys(task.input)),
+        rule=task.rule,
+        wildcards=dict(task.wildcards.items()),
+        settings=dict(task.params.items()),
+        started=started,
+    )
 
 
 def _use_cores(cores: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fitted_scanner import GRID, SEQUENCE, SETTINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mdf_files import forget_checksums
 from tiny_scanner import SCANNER, SEED
 
 from smrestore import mdf
@@ -344,6 +345,7 @@ def changed(scan: Path, folder: Path, edit) -> Path:
     path = folder / "changed.mdf"
     path.write_bytes(scan.read_bytes())
     with h5py.File(path, "r+") as file:
+        forget_checksums(file)
         edit(file)
     return path
 

@@ -5,7 +5,7 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
-from mdf_files import edit, write_stored
+from mdf_files import edit, forget_checksums, write_stored
 
 from smrestore import mdf
 from smrestore.mdf import import_scan
@@ -75,6 +75,7 @@ def processed_scan(path, source):
         tracer=mdf.Tracer("t", 0.1, 1e-9),
     )
     with h5py.File(path, "r+") as file:
+        forget_checksums(file)
         for name in ("isFourierTransformed", "isFastFrameAxis", "isFramePermutation"):
             file[f"/measurement/{name}"][()] = 1
         file["/measurement/framePermutation"] = stored + 1
@@ -124,6 +125,7 @@ def test_scan_without_background_frames_between(tmp_path):
     """The only frames of background are kept for every slice."""
     source = raw_scan(tmp_path / "raw.mdf")
     with h5py.File(source, "r+") as file:
+        forget_checksums(file)
         mask = file["/measurement/isBackgroundFrame"][()].astype(bool)
         keep = np.flatnonzero(~mask | (np.arange(len(mask)) == len(mask) - 1))
         data = file["/measurement/data"][()][keep]

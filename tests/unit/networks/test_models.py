@@ -66,7 +66,12 @@ def other_network(path):
     path.with_name("card.json").write_text(json.dumps(card))
 
 
+def truncate_weights(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
 FAULTS = [
+    (truncate_weights, "weights.safetensors: no readable weights, the file is truncated"),
     (spoil_weights, "weights.safetensors: no readable weights"),
     (spoil_card, "card.json: no readable card"),
     (drop_phase, "card.json: settings.phase: the card lacks it"),

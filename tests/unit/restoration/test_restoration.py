@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mdf_files import edit, shuffled_frequencies, two_periods
+from mdf_files import edit, forget_checksums, shuffled_frequencies, two_periods
 from tiny_scanner import SEED
 
 from smrestore import mdf
@@ -154,6 +154,7 @@ def patches(world, tmp_path):
     """Return a calibration with two periods of other fields per frame, and each as a scan."""
     single = [few_frequencies(world, tmp_path / f"period-{period}.mdf", 24) for period in (0, 1)]
     with h5py.File(single[1], "r+") as file:
+        forget_checksums(file)
         # The second patch has other signals and another background.
         file[DATA][...] = (2 - 1j) * file[DATA][()][:, ::-1]
     with mdf.open_mdf(single[0]) as file:
@@ -248,6 +249,7 @@ def test_twins_of_several_periods(world, tmp_path):
         mdf.read_system_matrix(tmp_path / "one.mdf"),
     )
     with h5py.File(scan, "r+") as file:
+        forget_checksums(file)
         # The second patch drives z as well, in the same cycle.
         file["/acquisition/drivefield/divider"][2] = 96
         file["/acquisition/drivefield/strength"][1, 2] = 0.012
@@ -375,6 +377,7 @@ def test_a_task_may_mask_voxels_whatever_they_hold(world, tmp_path):
         foreground = file.frames.foreground
     places = [foreground[x + 7 * y] for x, y, _ in np.argwhere(missing)]
     with h5py.File(corrupt, "r+") as file:
+        forget_checksums(file)
         for frame in places:
             file[DATA][frame] = 32_000
     task = scan_task("inpainting", missing=missing)
@@ -463,6 +466,7 @@ def test_without_background_frames_the_noise_is_the_roughness(world, tmp_path, c
 def test_background_must_be_there_or_be_waived(world, tmp_path):
     path = few_frequencies(world, tmp_path / "few.mdf", 9)
     with h5py.File(path, "r+") as file:
+        forget_checksums(file)
         mask = file["/measurement/isBackgroundFrame"][()].astype(bool)
         data = file[DATA][()][..., ~mask]
         del file[DATA]

@@ -1,6 +1,7 @@
 """Files are complete or absent, and say where they come from."""
 
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -116,3 +117,19 @@ def test_commit_is_that_of_the_checkout():
         assert git_commit() == "unknown"
     else:
         assert result.stdout.startswith(git_commit().removesuffix("-dirty"))
+
+
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
+    code = (
+        "import os, signal; from smrestore.support.files import atomic_path\n"
+        f"with atomic_path({str(tmp_path / 'a.h5')!r}) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = tmp_path.iterdir()
+    others = [f".b{left.name[2:]}", f".a.other-host.{left.suffixes[-2][1:]}.h5", ".a.h5.partial"]
+    for name in others:
+        (tmp_path / name).write_text("of somebody else")
+    with atomic_path(tmp_path / "a.h5") as temporary:
+        temporary.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.h5", *others}

@@ -13,7 +13,8 @@ from smrestore.physics.grid import CalibrationGrid
 from smrestore.reconstruction import ReconstructionSettings
 from smrestore.reconstruction.matching import check_matrix
 from smrestore.reconstruction.scans import PhantomImages, read_problem, solve_problem
-from smrestore.support.files import atomic_path, provenance
+from smrestore.support.checksums import intact, readable
+from smrestore.support.files import new_hdf5, provenance
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def reconstruct_scan(
     for variant in variants:
         check_matrix(variant.matrix, calibration, settings)
     problem = read_problem(calibration, phantom, settings, empty=empty)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         file["rows"] = problem.rows.chosen
         if len(problem.rows.periods) > 1:
             file["row_periods"] = problem.rows.period
@@ -124,8 +125,8 @@ def _write_image(
 
 def _quality(image: np.ndarray, grid: CalibrationGrid, truth: str | Path) -> dict[str, float]:
     """Return PSNR and SSIM against the true concentration, on its grid."""
-    with h5py.File(truth, "r") as file:
-        concentration = file["concentration"][()]
+    with readable(truth, "concentration"), h5py.File(truth, "r") as file:
+        concentration = intact(file["concentration"])[()]
         place = tuple(file.attrs["fov_m"]), tuple(file.attrs["center_m"])
     true_grid = CalibrationGrid(concentration.shape, *place)
     # A voxel of concentration 1 holds one delta sample, however large it is.
