@@ -35,7 +35,7 @@ def test_every_command_is_on_its_page():
     page = build_site.command_line()
     assert page.startswith("# Command line\n") and "Table of Contents" not in page
     for command in COMMANDS:
-        assert f"\n## smrestore {command.__name__.replace('_', '-')}\n" in page
+        assert f"\n## smrestore {command.__name__.rstrip('_').replace('_', '-')}\n" in page
     assert "`--within-noise FLOAT`" in page
 
 

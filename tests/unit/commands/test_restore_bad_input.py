@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from mdf_files import edit
+from mdf_files import edit, forget_checksums
 
 from smrestore.cli import main
 from smrestore.mdf import read_system_matrix
@@ -41,6 +41,7 @@ def files(folder: Path) -> set[str]:
 
 def kill(path: Path, *channels: int) -> None:
     with h5py.File(path, "r+") as file:
+        forget_checksums(file)
         data = file["measurement/data"]
         values = data[()]
         values[:, :, list(channels)] = 5
@@ -72,6 +73,7 @@ def test_no_channel_is_alive(scan, tmp_path, capsys):
 
 def test_fields_in_another_unit(scan, tmp_path, capsys):
     with h5py.File(scan, "r+") as file:
+        forget_checksums(file)
         file[STRENGTH][...] = 1000 * file[STRENGTH][()]
     fault = (
         f"{scan}: {STRENGTH}: is 12 T: scanners stay below 0.5 T, and it is likely written in mT"

@@ -5,6 +5,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from mdf_files import forget_checksums
 
 from smrestore import mdf
 from smrestore.cli import main
@@ -77,6 +78,7 @@ def shuffled(scan, tmp_path_factory):
     """Return the scan with its positions in a wrong order, which no physics describes."""
     path = shutil.copy(scan, tmp_path_factory.mktemp("shuffled") / "scan.mdf")
     with h5py.File(path, "r+") as file:
+        forget_checksums(file)
         data, background = file["/measurement/data"], file["/measurement/isBackgroundFrame"]
         positions = np.flatnonzero(~background[()].astype(bool))
         assert data.shape[0] == len(background)
