@@ -79,7 +79,7 @@ def replanned(checkout, tmp_path, settings, *targets):
             "reconstruction/solver.py",
             {"restore_scan"} | FITS | POSITIONS | FOLLOWS_RECONSTRUCTION,
         ),
-        ("networks/dncnn.py", {"train_network"} | FITS | FOLLOWS_TRAINING),
+        ("networks/dncnn.py", {"train_network"} | FOLLOWS_TRAINING),
         ("training/objective.py", {"train_network"} | FOLLOWS_TRAINING),
         ("scanner/signal.py", EVERYTHING - SIMULATION),
         ("mdf/file.py", EVERYTHING - SIMULATION),

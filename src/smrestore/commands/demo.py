@@ -70,6 +70,12 @@ STEPS = (
         "Compare image-restored.png: the phantom is a tube of even concentration, bent like a "
         "snake.",
     ),
+    Step(
+        "Browse all components before and after.",
+        ("view", CALIBRATION, "restored.mdf", "-o", "page.html"),
+        "page.html",
+        "Open page.html in a browser; it needs no network.",
+    ),
 )  # fmt: skip
 
 
@@ -77,8 +83,8 @@ def demo(folder: Path = Path("smrestore-demo"), /) -> None:
     """Restore a small virtual scan, step by step.
 
     Makes a calibration scan and a phantom scan with the virtual scanner. Then it runs and shows the
-    commands that inspect, fit, restore and reconstruct them, which takes about a minute. What is
-    there already is not made again.
+    commands that inspect, fit, restore, reconstruct and view them, which takes about a minute. What
+    is there already is not made again.
 
     Parameters
     ----------

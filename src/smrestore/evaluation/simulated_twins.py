@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from smrestore.methods.twins import combine_twins, twin_groups
+from smrestore.methods.twins import combine_twins
 from smrestore.noise import NoisePool
+from smrestore.physics.mixing import twin_groups
 from smrestore.simulation.store import Component
 from smrestore.support.errors import InputError
 from smrestore.tasks.degradation import Pair, pair

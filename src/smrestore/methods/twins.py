@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smrestore.physics.mixing import total_order
+from smrestore.physics.mixing import twin_groups
 from smrestore.support.errors import InputError
 from smrestore.support.progress import progress_bar
 
@@ -47,45 +47,6 @@ class TwinCombination:
     n_twins: np.ndarray
 
 
-def twin_groups(mixing_order: np.ndarray | None, n_components: int) -> list[np.ndarray]:
-    """Return the groups of components that have the same mixing order up to signs.
-
-    Parameters
-    ----------
-    mixing_order
-        Of each component of **one** receive channel, int (K, 3), as given by
-        :func:`smrestore.physics.mixing_orders`. Bins without a mixing order have no twins.
-    n_components
-        K.
-
-    Returns
-    -------
-    list of numpy.ndarray
-        Ascending indices of the members of each group. A group has at least two.
-
-    Raises
-    ------
-    InputError
-        If the mixing orders are missing, or are not K triples of integers.
-    """
-    orders = np.asarray(mixing_order)
-    if mixing_order is None or orders.shape != (n_components, 3) or orders.dtype.kind not in "iu":
-        found = "none" if mixing_order is None else f"{orders.dtype} of shape {orders.shape}"
-        raise InputError(
-            f"twins are found by mixing orders, int ({n_components}, 3); given are {found}",
-            field="mixing_order",
-            remedy="give those of the drive-field sequence for the frequencies of the components",
-        )
-    reached = np.flatnonzero(total_order(orders) >= 0)
-    if not len(reached):
-        return []
-    _, label = np.unique(np.abs(orders[reached]), axis=0, return_inverse=True)
-    label = label.ravel()
-    by_label = np.argsort(label, kind="stable")
-    bounds = np.flatnonzero(np.diff(label[by_label])) + 1
-    return [group for group in np.split(reached[by_label], bounds) if len(group) > 1]
-
-
 def combine_twins(
     images: np.ndarray, noise: np.ndarray, mixing_order: np.ndarray | None
 ) -> TwinCombination:
@@ -111,7 +72,7 @@ def combine_twins(
         is too large, small differences of shape are taken for noise, which costs quality at high
         SNR. A component with zero noise stays as it is, and is not used for others.
     mixing_order
-        See :func:`twin_groups`.
+        See :func:`smrestore.physics.mixing.twin_groups`.
 
     Raises
     ------

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from smrestore.physics.sequence import Sequence
+from smrestore.support.errors import InputError
 
 UNREACHED = np.iinfo(np.int64).min
 """Stands in all three places of a bin that no order within the search range reaches."""
@@ -48,3 +49,42 @@ def total_order(orders: np.ndarray) -> np.ndarray:
 def format_order(order: np.ndarray, driven: tuple[bool, bool, bool]) -> str:
     """Return an order as text, for example ``(3, -1)`` where x and y are driven."""
     return "(" + ", ".join(str(int(n)) for n, on in zip(order, driven, strict=True) if on) + ")"
+
+
+def twin_groups(mixing_order: np.ndarray | None, n_components: int) -> list[np.ndarray]:
+    """Return the groups of components that have the same mixing order up to signs.
+
+    Parameters
+    ----------
+    mixing_order
+        Of each component of **one** receive channel, int (K, 3), as given by
+        :func:`mixing_orders`. Bins without a mixing order have no twins.
+    n_components
+        K.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Ascending indices of the members of each group. A group has at least two.
+
+    Raises
+    ------
+    InputError
+        If the mixing orders are missing, or are not K triples of integers.
+    """
+    orders = np.asarray(mixing_order)
+    if mixing_order is None or orders.shape != (n_components, 3) or orders.dtype.kind not in "iu":
+        found = "none" if mixing_order is None else f"{orders.dtype} of shape {orders.shape}"
+        raise InputError(
+            f"twins are found by mixing orders, int ({n_components}, 3); given are {found}",
+            field="mixing_order",
+            remedy="give those of the drive-field sequence for the frequencies of the components",
+        )
+    reached = np.flatnonzero(total_order(orders) >= 0)
+    if not len(reached):
+        return []
+    _, label = np.unique(np.abs(orders[reached]), axis=0, return_inverse=True)
+    label = label.ravel()
+    by_label = np.argsort(label, kind="stable")
+    bounds = np.flatnonzero(np.diff(label[by_label])) + 1
+    return [group for group in np.split(reached[by_label], bounds) if len(group) > 1]

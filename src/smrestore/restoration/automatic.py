@@ -19,9 +19,10 @@ from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.methods import Method, load_method
 from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.networks.shipped import networks_installed
+from smrestore.restoration.matrix import RestoredMatrix
 from smrestore.restoration.modelled import NOISE_GAIN, restore_by_model
-from smrestore.restoration.plan import plan_restoration
-from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix, restore_scan
+from smrestore.restoration.plan import MEMORY_BYTES, plan_restoration
+from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import WITH_SIGNAL, RestorationSummary
 from smrestore.support.errors import InputError
 from smrestore.tasks.scan import ScanTask, scan_task

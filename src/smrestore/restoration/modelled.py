@@ -14,8 +14,13 @@ from smrestore.fitting.model import DESCRIBED, FittedModel, ScanFit, read_fits, 
 from smrestore.fitting.scan import CalibrationData, fit_scan, read_calibration
 from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.restoration.plan import plan_restoration, refuse_implausible, warn_of_dead
-from smrestore.restoration.scan import MEMORY_BYTES, RestoredMatrix
+from smrestore.restoration.matrix import RestoredMatrix
+from smrestore.restoration.plan import (
+    MEMORY_BYTES,
+    plan_restoration,
+    refuse_implausible,
+    warn_of_dead,
+)
 from smrestore.restoration.summary import RestorationSummary, summarize
 from smrestore.support.choices import Fitted
 from smrestore.support.errors import InputError

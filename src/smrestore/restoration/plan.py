@@ -9,12 +9,14 @@ import numpy as np
 from smrestore import mdf
 from smrestore.mdf.dead import without_dead
 from smrestore.mdf.system_matrix import calibration_of
-from smrestore.methods.twins import twin_groups
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.mixing import mixing_orders
+from smrestore.physics.mixing import mixing_orders, twin_groups
 from smrestore.tasks.scan import ScanTask
 
 logger = logging.getLogger(__name__)
+
+MEMORY_BYTES = 1 << 29
+"""Memory for what is held of a scan."""
 
 
 @dataclass(frozen=True, eq=False)

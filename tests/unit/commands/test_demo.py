@@ -31,7 +31,8 @@ def test_commands_are_those_of_the_command_line(step: demo.Step):
         step.arguments, exit_on_error=False, print_error=False
     )
     assert command.__name__ == step.arguments[0]
-    assert step.output is None or Path(step.output) in bound.args
+    given = (*bound.args, *bound.kwargs.values())
+    assert step.output is None or Path(step.output) in given
 
 
 def test_commands_are_shown_and_what_is_there_is_kept(folder, capfd, monkeypatch):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smrestore.methods.twins import combine_twins, twin_groups
+from smrestore.methods.twins import combine_twins
 from smrestore.physics import CalibrationGrid, Particle, Sequence, Simulation, mixing_orders
-from smrestore.physics.mixing import UNREACHED, total_order
+from smrestore.physics.mixing import UNREACHED, total_order, twin_groups
 from smrestore.physics.spectrum import Components, component_values
 from smrestore.support.errors import InputError
 from smrestore.support.seeds import generator
