@@ -40,13 +40,17 @@ rule train_network:
 rule use_shipped_network:
     input:
         model=lambda wildcards: shipped_weights(SHIPPED[wildcards.shipped]["weights"]),
-        card=lambda wildcards: shipped_weights(SHIPPED[wildcards.shipped]["weights"]).with_name("card.json"),
+        card=lambda wildcards: shipped_weights(SHIPPED[wildcards.shipped]["weights"]).with_name(
+            "card.json"
+        ),
     output:
         model="results/models/{shipped}/weights.safetensors",
         card="results/models/{shipped}/card.json",
     log:
         "results/logs/training/{shipped}.log",
     localrule: True
+    conda:
+        "../../envs/analysis.yaml"
     shell:
         "cp {input.model:q} {output.model:q} 2> {log:q} && cp {input.card:q} {output.card:q} 2>> {log:q}"
 
