@@ -51,6 +51,9 @@ REMAINING = (
 """Largest magnitude over noise of a component, and the error after twins and network over the
 noise: on virtual scans of planes, benchmarks/expected_error.py."""
 
+MARGIN = 0.9
+"""A network must be expected to be better than the fitted physics by this factor."""
+
 
 @dataclass(frozen=True, eq=False)
 class Decision:
@@ -155,8 +158,7 @@ def restore_automatically(
         rows, error = None, None
         if by_model is not None:
             error = _expected_error(modelled, by_model.noise.shape)
-            by_network = _network_error(by_model)
-            better = np.any(by_network < error, axis=0)
+            better = np.any(_network_wins(by_model, error), axis=0)
             if not (denoising and networks_installed()):
                 better[:] = False
             rows = np.argwhere(better)
@@ -213,6 +215,15 @@ def _network_error(summary: RestorationSummary) -> np.ndarray:
     return summary.noise * remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
 
 
+def _network_wins(modelled: RestorationSummary, error: np.ndarray) -> np.ndarray:
+    """Return for which components the network is expected to have less error than the model.
+
+    Joined with the model, the measurement is not worse than alone. Where the model does not explain
+    it, the reason may be errors of the measurement beyond its noise, which the network keeps.
+    """
+    return _network_error(modelled) < MARGIN * np.minimum(error, modelled.noise)
+
+
 def _bins(rows: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """Return receive channels and frequency bins of rows, int (n, 2)."""
     return np.column_stack([rows[:, 0], frequencies[rows[:, 1]]])
@@ -237,16 +248,15 @@ def _decide(
         return Decision(np.full(unknown.shape, 1), expected, learned, reason)
     if learned is None:
         return Decision(np.full(error.shape, 2), error, modelled, reason)
-    by_network = _network_error(modelled)
     # Of several periods, those components are restored that one of them needs.
-    network = (by_network < error) & np.isfinite(learned.noise)
+    network = _network_wins(modelled, error) & np.isfinite(learned.noise)
     parts = {
         field.name: np.where(network, getattr(learned, field.name), getattr(modelled, field.name))
         for field in fields(RestorationSummary)
     }
     return Decision(
         np.where(network, 1, 2),
-        np.where(network, by_network, error),
+        np.where(network, _network_error(modelled), error),
         RestorationSummary(**parts),
         reason,
     )
