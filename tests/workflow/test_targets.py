@@ -13,8 +13,9 @@ SCANS = {"scan_empty", "scan_calibration", "repeat_calibration", "scan_phantom"}
 # Scans and pools of 3D sequences hold the frequencies of simulated components.
 POOLS = SIMULATION | {"scan_empty", "build_noise_pool"}
 TRAINING = POOLS | {"train_network"}
-EVALUATION = TRAINING | {"evaluate_method"}
+EVALUATION = TRAINING | {"use_shipped_network", "evaluate_method"}
 RESTORATION = TRAINING | {
+    "use_shipped_network",
     *("scan_calibration", "repeat_calibration"),
     *("restore_scan", "fit_scan", "restore_by_fit"),
 }
