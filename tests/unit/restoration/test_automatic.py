@@ -113,10 +113,16 @@ def test_other_tasks(scan, shuffled, tmp_path, task):
 
 
 def test_uncertain_components_stay_as_they_were(scan, tmp_path):
-    decision = restore_automatically(scan, tmp_path / "r.mdf", as_measured_below=45.0)
+    decision = restore_automatically(scan, tmp_path / "r.mdf", as_measured_below=20.0)
     left = decision.method[0] == 0
     assert 0 < left.sum() < left.size
     measured = mdf.read_system_matrix(scan, background="interpolate")
+    truth = truth_of(scan).reshape(measured.shape)
+    strong = np.abs(truth).max(axis=(2, 3, 4)) > 5 * decision.summary.noise[0]
+    hidden = np.abs(truth).max(axis=(2, 3, 4)) < 1e-3 * decision.summary.noise[0]
+    assert np.mean(left[strong]) < 0.1
+    assert hidden.any() and np.mean(left[hidden]) > 0.9
+    np.testing.assert_allclose(decision.expected_error[0][left], decision.summary.noise[0][left])
     np.testing.assert_allclose(mdf.read_system_matrix(tmp_path / "r.mdf")[left], measured[left])
 
 
