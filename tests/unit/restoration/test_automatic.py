@@ -40,6 +40,10 @@ def test_the_file_says_which_method_and_which_error(scan, restored):
         assert [name.decode() for name in file[METHOD_NAMES][()]] == list(METHODS)
         np.testing.assert_allclose(file[EXPECTED_ERROR][()], decision.expected_error)
         assert file["/calibration/snr"].shape == decision.method.shape
+    facts = dict(mdf.inspect_mdf(path).facts)
+    alone = np.count_nonzero(decision.method == 1)
+    assert f"network {alone}, model-and-measurement" in facts["restored by"]
+    assert "; restored by least expected error (denoising)" in facts["description"]
     rows = decision.rows()
     assert sum(row["components"] for row in rows) == decision.method.size
     assert not list(path.parent.glob(".restore-*"))
