@@ -141,7 +141,7 @@ def restore_automatically(
     Raises
     ------
     InputError
-        If the scan is no calibration, or cannot be read.
+        If the scan is no calibration, or cannot be read, or needs networks that are not installed.
     """
     task = task or scan_task("denoising")
     denoising = task.name == "denoising"
@@ -156,6 +156,12 @@ def restore_automatically(
         modelled, learned = (Path(folder) / f"{name}.mdf" for name in METHODS[:0:-1])
         by_model, reason = _by_model(source, modelled, task, fit, save_fit, background)
         rows, error = None, None
+        if by_model is None and not networks_installed():
+            raise InputError(
+                f"physics does not restore it ({reason}), and networks are not installed",
+                path=source,
+                remedy="install them: pip install 'smrestore[networks]', or choose a filter",
+            )
         if by_model is not None:
             error = _expected_error(modelled, by_model.noise.shape)
             better = np.any(_network_wins(by_model, error), axis=0)

@@ -100,6 +100,13 @@ def test_a_scan_that_nothing_describes_gets_the_network(shuffled, tmp_path):
     assert row["method"] == "network"
 
 
+def test_neither_physics_nor_networks(shuffled, tmp_path, monkeypatch):
+    monkeypatch.setattr(automatic, "networks_installed", lambda: False)
+    with pytest.raises(InputError, match="unexplained.*networks are not installed"):
+        restore_automatically(shuffled, tmp_path / "r.mdf")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("task", ["upsampling", "inpainting"])
 def test_other_tasks(scan, shuffled, tmp_path, task):
     missing = np.zeros((9, 8, 1), bool)
