@@ -102,7 +102,7 @@ def test_a_scan_that_nothing_describes_gets_the_network(shuffled, tmp_path):
 
 def test_neither_physics_nor_networks(shuffled, tmp_path, monkeypatch):
     monkeypatch.setattr(automatic, "networks_installed", lambda: False)
-    with pytest.raises(InputError, match="unexplained.*networks are not installed"):
+    with pytest.raises(InputError, match=r"unexplained.*networks are not installed"):
         restore_automatically(shuffled, tmp_path / "r.mdf")
     assert not list(tmp_path.iterdir())
 
