@@ -25,7 +25,12 @@ LIBRARY = {
     "mdf": ("MDF files", "mdf"),
     "scanner": ("Virtual scanner", "scanner"),
     "fitting": ("Physics fitted to a scan", "fitting.scan", "fitting.model", "fitting.settings"),
-    "restoration": ("Restoration of scans", "restoration", "restoration.modelled"),
+    "restoration": (
+        "Restoration of scans",
+        "restoration",
+        "restoration.automatic",
+        "restoration.modelled",
+    ),
     "methods": ("Methods", "methods"),
     "reconstruction": ("Reconstruction", "reconstruction"),
     "noise": ("Noise pools", "noise"),

@@ -1,5 +1,6 @@
 """``smrestore restore``: restore a calibration scan."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,6 @@ from cyclopts.types import PositiveFloat, PositiveInt
 from cyclopts.validators import LimitedChoice
 
 from smrestore.support.choices import Background, Ensemble, Leakage
-
-WITHIN_NOISE = 3.0
-"""As in the default run."""
 
 how = Parameter(group=Group("Method (one at most)", validator=LimitedChoice()))
 
@@ -23,11 +21,11 @@ def restore(
     *,
     model: Annotated[Path | None, how] = None,
     method: Annotated[str | None, how] = None,
-    omega: float = 2.75,
+    omega: PositiveFloat | None = None,
     factor: int | None = None,
     mask: Path | None = None,
-    sigma_factor: PositiveFloat = 0.3,
-    within_noise: PositiveFloat = WITHIN_NOISE,
+    sigma_factor: PositiveFloat | None = None,
+    within_noise: PositiveFloat | None = None,
     ensemble: Annotated[tuple[Ensemble, ...], Parameter(consume_multiple=1)] = (),
     twins: bool = False,
     fit: Path | None = None,
@@ -59,17 +57,17 @@ def restore(
         Classical method: dct-filter, spline (finer grids), biharmonic (missing); or physics fitted
         to the scan: model, model-and-measurement.
     omega
-        Threshold of dct-filter.
+        Threshold of dct-filter; 2.75 by default.
     factor
         Accelerated calibration and upsampling: restored voxels for each measured one and axis.
     mask
         Inpainting: CSV of missing voxels, for example from smrestore propose-mask.
     sigma_factor
         Classical methods are told the standard deviation of the background frames, which drift,
-        times this factor. Networks are told the noise of the components.
+        times this factor, 0.3 by default. Networks are told the noise of the components.
     within_noise
-        Networks change measured voxels by at most this many standard deviations of their noise; inf
-        for no limit.
+        Networks change measured voxels by at most this many standard deviations of their noise, 3
+        by default; inf for no limit.
     ensemble
         Networks also restore turned or mirrored versions of each component, and average them.
         Mirrored ones need a network that was trained with them.
@@ -81,8 +79,8 @@ def restore(
     save_fit
         Fitted methods: JSON file for the fit.
     as_measured_below
-        Without a method, for denoising: components whose largest magnitude is expected to be less
-        than this many dB above their error stay as they were measured.
+        Without a method, for denoising: components stay as they were measured if their largest
+        restored magnitude is less than this many dB above their expected error.
     allow_misfit
         Fitted methods: also restore scans that the model does not describe.
     background
@@ -95,8 +93,6 @@ def restore(
     components
         Number of components to draw, from weak to strong ones.
     """
-    from tabulate import tabulate
-
     from smrestore.restoration.asked import restore_as_asked
     from smrestore.restoration.summary import WITH_SIGNAL
     from smrestore.support.files import check_separate
@@ -132,12 +128,12 @@ def restore(
     if decision is not None:
         if decision.without_model:
             print(f"Without fitted physics: {decision.without_model}")
-        print(tabulate(decision.rows(), headers="keys", floatfmt=".1f", missingval=""))
+        print(_table(decision.rows(), ".1f"))
         print(
             f"Median gain over the components with an SNR of {WITH_SIGNAL:g} or more, as expected"
         )
         print("from the fit and from virtual scans.")
-    print(tabulate(summary.channel_rows(), headers="keys", floatfmt=".2f", missingval=""))
+    print(_table(summary.channel_rows(), ".2f"))
     print(f"Medians over the components with an SNR of {WITH_SIGNAL:g} or more before: largest")
     print("magnitude over the roughness between voxels. It tells smoothness, not truth.")
     print(f"{output}: restored by {name}")
@@ -147,3 +143,11 @@ def restore(
         places = choose_components(summary.snr_before, components, WITH_SIGNAL)
         drawn = plot_restored(scan, output, pictures, places, name=name, **reading)
         print("\n".join(map(str, drawn)))
+
+
+def _table(rows: Iterable[Mapping[str, object]], numbers: str) -> str:
+    """Return a table; what is not known is left empty."""
+    from tabulate import tabulate
+
+    known = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+    return tabulate(known, headers="keys", floatfmt=numbers, missingval="")

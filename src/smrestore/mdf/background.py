@@ -79,7 +79,7 @@ class BackgroundFrames:
     def corrected_noise(self, background: str | None) -> np.ndarray:
         """Return the noise of components without their background, see the function."""
         correction = "interpolate" if self.are_subtracted else background
-        if correction is None:
+        if correction is None or len(self.spectra) < 2:
             return self.deviation()
         runs = _Runs.of(self.times, correction)
         if correction == "interpolate" and len(self.spectra) > 2:

@@ -12,6 +12,7 @@ from smrestore.mdf.data import data_bytes
 from smrestore.mdf.dead import dead_channels
 from smrestore.mdf.file import MdfFile, open_mdf
 from smrestore.mdf.layout import DATA, Fields
+from smrestore.mdf.restored import METHOD_NAMES, RESTORED_BY
 from smrestore.mdf.snr import ratio_of, stored_snr
 from smrestore.support.errors import InputError
 from smrestore.support.progress import progress_bar
@@ -92,7 +93,7 @@ def _facts(file: MdfFile) -> Iterator[tuple[str, str]]:
         ("tracer", "/tracer/name"),
         ("start", "/acquisition/startTime"),
     ):
-        text = " / ".join(" ".join(line.split()) for line in fields.texts(name, ()))
+        text = " / ".join(map(_in_one_line, fields.texts(name, ())))
         if text not in ("", "n.a."):
             yield title, text if len(text) <= 200 else f"{text[:197]}..."
     yield "sequence", _drive(file)
@@ -123,6 +124,8 @@ def _facts(file: MdfFile) -> Iterator[tuple[str, str]]:
     )
     if n_background:
         yield "background", _background(file)
+    if by := _restored_by(fields):
+        yield "restored by", by
     names = [name.replace("_", " ") for name, value in vars(file.flags).items() if value]
     yield "flags", ", ".join(names) or "none"
     if file.transfer_function is None:
@@ -141,6 +144,20 @@ def _facts(file: MdfFile) -> Iterator[tuple[str, str]]:
         f"{'spectra' if file.flags.fourier_transformed else 'time signals'} {data.shape} "
         f"{data.dtype}, {_size(data_bytes(data))}, {storage}",
     )
+
+
+def _in_one_line(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "; ".join(line for line in lines if line)
+
+
+def _restored_by(fields: Fields) -> str:
+    """Say how many rows each method restored, if the file states it."""
+    numbers, names = fields.array(RESTORED_BY, None), fields.texts(METHOD_NAMES, ())
+    if numbers is None:
+        return ""
+    parts = [f"{name} {np.count_nonzero(numbers == place)}" for place, name in enumerate(names)]
+    return f"{', '.join(parts)} of {numbers.size} rows"
 
 
 def _kind(file: MdfFile, fields: Fields) -> str:

@@ -3,18 +3,29 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from smrestore.networks.cards import shipped_names, shipped_weights
+from smrestore.networks.cards import WEIGHTS, shipped_names, shipped_weights
 from smrestore.support.errors import InputError
 
 
 def find_model(model: str | Path) -> Path:
     """Return the weights that are meant by their path, or by the name of a shipped network.
 
-    A file comes before a network of the same name. Paths are not checked.
+    A file comes before a network of the same name.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
     """
     path = Path(model)
-    return (
-        shipped_weights(str(model)) if not path.exists() and str(model) in shipped_names() else path
+    if path.is_file():
+        return path
+    if str(model) in shipped_names():
+        return shipped_weights(str(model))
+    raise InputError(
+        "no such file, and no network of the package has this name",
+        path=path,
+        remedy=f"give a file {WEIGHTS}, or one of {', '.join(shipped_names())}",
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smrestore.methods import load_method
+from smrestore.networks.cards import DENOISER
 from smrestore.restoration.automatic import Decision, restore_automatically
 from smrestore.restoration.modelled import METHODS, restore_by_model
 from smrestore.restoration.scan import restore_scan
@@ -12,6 +13,9 @@ from smrestore.restoration.summary import RestorationSummary
 from smrestore.support.errors import InputError
 from smrestore.support.files import check_separate
 from smrestore.tasks.scan import ScanTask
+
+OMEGA, SIGMA_FACTOR, WITHIN_NOISE = 2.75, 0.3, 3.0
+"""As in the default run."""
 
 
 def restore_as_asked(
@@ -21,9 +25,9 @@ def restore_as_asked(
     *,
     method: str | None = None,
     model: str | Path | None = None,
-    omega: float = 2.75,
-    sigma_factor: float = 0.3,
-    within_noise: float = 3.0,
+    omega: float | None = None,
+    sigma_factor: float | None = None,
+    within_noise: float | None = None,
     ensemble: Sequence[str] = (),
     twins: bool = False,
     fit: str | Path | None = None,
@@ -50,11 +54,13 @@ def restore_as_asked(
     model
         Weights of a trained network, or its name in the package; None for a method.
     omega
-        Threshold of dct-filter.
+        Threshold of dct-filter; 2.75 by default.
     sigma_factor
-        Classical methods are told the deviation of the background frames times this.
+        Classical methods are told the deviation of the background frames times this; 0.3 by
+        default.
     within_noise, ensemble
-        Of networks, see :class:`smrestore.methods.options.Inference`; inf for no limit.
+        Of networks, see :class:`smrestore.methods.options.Inference`; inf for no limit. 3.0 by
+        default.
     twins
         Denoising, not of fitted methods: average each component with its twins first.
     fit, save_fit, allow_misfit
@@ -94,12 +100,16 @@ def restore_as_asked(
         ("--fit", fit is not None and not (fitted or automatic)),
         ("--save-fit", save_fit is not None and not (fitted or automatic)),
         ("--allow-misfit", allow_misfit and not fitted),
+        ("--omega", omega is not None and method != "dct-filter"),
+        ("--sigma-factor", sigma_factor is not None and (method is None or fitted)),
+        ("--within-noise", within_noise is not None and model is None),
+        ("--ensemble", bool(ensemble) and model is None),
     ):
         if wrong:
             raise InputError(
-                f"cannot be used with {method or ('a network' if model else 'all methods')}",
+                f"cannot be used {_how(method, model)}",
                 field=option,
-                remedy=_remedy(option, fitted or automatic),
+                remedy=_remedy(option),
             )
     if automatic:
         decision = restore_automatically(
@@ -126,8 +136,9 @@ def restore_as_asked(
         return summary, None
     baseline = None
     if method is not None:
-        options = {"dct-filter": {"omega": omega}, "spline": {"alignment": "aligned"}}
+        options = {"dct-filter": {"omega": _or(omega, OMEGA)}, "spline": {"alignment": "aligned"}}
         baseline = {"method": method, **options.get(method, {})}
+    within_noise = _or(within_noise, WITHIN_NOISE)
     inference = {
         "within_noise": within_noise if math.isfinite(within_noise) else None,
         "ensemble": tuple(ensemble),
@@ -138,7 +149,7 @@ def restore_as_asked(
         load_method(baseline, model, task.name, inference=inference),
         name=method or str(model),
         task=task,
-        background_factor=sigma_factor if baseline else None,
+        background_factor=_or(sigma_factor, SIGMA_FACTOR) if baseline else None,
         twins=twins,
         background=background,
         spectral_leakage=spectral_leakage,
@@ -146,8 +157,26 @@ def restore_as_asked(
     return summary, None
 
 
-def _remedy(option: str, fitted: bool) -> str:
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _how(method: str | None, model: str | Path | None) -> str:
+    if method is not None:
+        return f"with {method}"
+    return "without a method" if model is None else "with a network"
+
+
+def _remedy(option: str) -> str:
     """Return what to do about an option that does not belong to a method."""
     if option == "--as-measured-below":
         return "leave it out, or the method"
-    return f"leave it out, or use --method {'dct-filter' if fitted else METHODS[1]}"
+    if option in ("--fit", "--save-fit", "--allow-misfit"):
+        return f"leave it out, or use --method {METHODS[1]}"
+    if option in ("--twins", "--spectral-leakage"):
+        return f"leave it out, or use --method dct-filter or --model {DENOISER}"
+    if option == "--omega":
+        return "leave it out, or use --method dct-filter"
+    if option == "--sigma-factor":
+        return "leave it out, or use a classical method"
+    return f"leave it out, or use --model {DENOISER}"

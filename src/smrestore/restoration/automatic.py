@@ -7,7 +7,7 @@ package, for denoising on twins. What a network leaves of the noise is known fro
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.networks.shipped import networks_installed
 from smrestore.restoration.matrix import RestoredMatrix
 from smrestore.restoration.modelled import NOISE_GAIN, restore_by_model
-from smrestore.restoration.plan import MEMORY_BYTES, plan_restoration
+from smrestore.restoration.plan import MEMORY_BYTES, Plan, plan_restoration
 from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import WITH_SIGNAL, RestorationSummary
 from smrestore.support.errors import InputError
@@ -135,13 +135,13 @@ def restore_automatically(
     background
         How the background is subtracted: ``interpolate``, ``mean`` or None.
     as_measured_below
-        For denoising: components whose largest magnitude is expected to be less than this many dB
-        above their error are left as they were measured.
+        For denoising: components whose largest restored magnitude is less than this many dB above
+        their expected error are left as they were measured. Also those that are restored to 0.
 
     Raises
     ------
     InputError
-        If the scan is no calibration, or cannot be read.
+        If the scan is no calibration, or cannot be read, or needs networks that are not installed.
     """
     task = task or scan_task("denoising")
     denoising = task.name == "denoising"
@@ -156,6 +156,12 @@ def restore_automatically(
         modelled, learned = (Path(folder) / f"{name}.mdf" for name in METHODS[:0:-1])
         by_model, reason = _by_model(source, modelled, task, fit, save_fit, background)
         rows, error = None, None
+        if by_model is None and not networks_installed():
+            raise InputError(
+                f"physics does not restore it ({reason}), and networks are not installed",
+                path=source,
+                remedy="install them: pip install 'smrestore[networks]', or choose a filter",
+            )
         if by_model is not None:
             error = _expected_error(modelled, by_model.noise.shape)
             better = np.any(_network_wins(by_model, error), axis=0)
@@ -175,9 +181,11 @@ def restore_automatically(
                 chosen=None if rows is None else _bins(rows, plan.frequencies),
             )
         decision = _decide(by_model, error, learning, denoising, reason)
+        files = {0: source, 1: learned, 2: modelled}
         if as_measured_below is not None:
-            decision = _as_measured(decision, as_measured_below)
-        _write(source, destination, decision, (modelled, learned), task, plan, background)
+            found = _matrix(files, decision.method, plan, background)
+            decision = _as_measured(decision, _largest(found), as_measured_below)
+        _write(files, destination, decision, task, plan, background)
     return decision
 
 
@@ -262,11 +270,12 @@ def _decide(
     )
 
 
-def _as_measured(decision: Decision, limit: float) -> Decision:
-    """Leave components as they were measured that are too uncertain."""
+def _as_measured(decision: Decision, largest: np.ndarray, limit: float) -> Decision:
+    """Leave components as they were measured that are too uncertain, by their largest magnitude."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        expected = 20 * np.log10(decision.summary.peak / decision.expected_error)
-    left = expected < limit
+        expected = 20 * np.log10(largest / decision.expected_error)
+    # The largest magnitude that was measured says nothing of components of noise alone.
+    left = (expected < limit) | (largest == 0)
     return Decision(
         np.where(left, 0, decision.method),
         np.where(left, decision.summary.noise, decision.expected_error),
@@ -275,18 +284,10 @@ def _as_measured(decision: Decision, limit: float) -> Decision:
     )
 
 
-def _write(
-    source: str | Path,
-    destination: str | Path,
-    decision: Decision,
-    parts: tuple[Path, Path],
-    task: ScanTask,
-    plan: object,
-    background: str | None,
-) -> None:
-    """Write each row as its method restored it."""
-    files = {2: parts[0], 1: parts[1], 0: source}
-    peaks = np.zeros(plan.shape[:3])
+def _matrix(
+    files: Mapping[int, str | Path], method: np.ndarray, plan: Plan, background: str | None
+) -> RestoredMatrix:
+    """Return the matrix with each row as its method restored it, read from the file of each."""
 
     def read(number: int) -> Callable[[int, int, slice], np.ndarray]:
         subtracted = background if number == 0 else None
@@ -304,27 +305,56 @@ def _write(
         return block
 
     def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
-        numbers = decision.method[period, channel, part]
+        numbers = method[period, channel, part]
         found = np.zeros((len(numbers), *plan.shape[3:]), np.complex64)
         for number in np.unique(numbers):
             chosen = numbers == number
             found[chosen] = read(int(number))(period, channel, part)[chosen]
-        peaks[period, channel, part] = np.sqrt(np.mean(np.abs(found) ** 2, axis=(1, 2, 3)))
         return found
 
-    matrix = RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block)
+    return RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block)
+
+
+def _largest(matrix: RestoredMatrix) -> np.ndarray:
+    """Return the largest magnitude of each row, float64 (J, C, K)."""
+    return _of_rows(matrix, lambda images: np.abs(images).max(axis=(1, 2, 3)))
+
+
+def _root_mean_square(matrix: RestoredMatrix) -> np.ndarray:
+    """Return the root mean square of each row, float64 (J, C, K)."""
+    return _of_rows(matrix, lambda images: np.sqrt(np.mean(np.abs(images) ** 2, axis=(1, 2, 3))))
+
+
+def _of_rows(matrix: RestoredMatrix, quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return a quantity of the images of each row, a block at a time."""
+    found = np.zeros(matrix.shape[:3])
+    for period, channel in np.ndindex(matrix.shape[:2]):
+        for start in range(0, matrix.shape[2], matrix.rows_at_a_time):
+            part = slice(start, start + matrix.rows_at_a_time)
+            found[period, channel, part] = quantity(matrix[period, channel, part])
+    return found
+
+
+def _write(
+    files: Mapping[int, str | Path],
+    destination: str | Path,
+    decision: Decision,
+    task: ScanTask,
+    plan: Plan,
+    background: str | None,
+) -> None:
+    """Write each row as its method restored it."""
+    matrix = _matrix(files, decision.method, plan, background)
     known = bool(np.isfinite(decision.expected_error).all())
     snr = None
     if known:
         # The matrix is read once more for its signal, since datasets are written in one go.
-        for period, channel in np.ndindex(plan.shape[:2]):
-            for start in range(0, plan.shape[2], plan.rows_at_a_time):
-                restore_block(period, channel, slice(start, start + plan.rows_at_a_time))
+        signal = _root_mean_square(matrix)
         noise = np.hypot(decision.expected_error, decision.summary.noise / NOISE_GAIN)
-        snr = np.divide(peaks, noise, out=np.zeros_like(peaks), where=noise > 0)
+        snr = np.divide(signal, noise, out=np.zeros_like(signal), where=noise > 0)
     used = ", ".join(METHODS[number] for number in np.unique(decision.method))
     mdf.write_restored(
-        source,
+        files[0],
         destination,
         matrix,
         description=f"restored by least expected error ({task.name}): {used}",

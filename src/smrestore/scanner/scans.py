@@ -386,7 +386,7 @@ def _write_calibration(
         frequencies=frequencies,
     ).write(
         path,
-        description=f"calibration scan, {averages} averages",
+        description=f"calibration scan, {averages} average{'s' * (averages != 1)}",
         calibration=mdf.Calibration(
             method="robot",
             size=grid.size,
@@ -452,7 +452,7 @@ def scan_phantom(
         frequencies=frequencies,
     ).write(
         path,
-        description=f"phantom scan, {frames} frames of {averages} averages",
+        description=f"phantom scan, {frames} frames of {averages} average{'s' * (averages != 1)}",
         tracer=scanner.description(),
     )
     with _truth(truth, grid) as file:

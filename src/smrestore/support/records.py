@@ -142,7 +142,7 @@ def chain(path: Path) -> Iterator[Made]:
         raise InputError("no such file", path=path, remedy="give a result of the workflow")
     # Paths in records are relative to the folder that holds ``results``.
     place = record_path(path.absolute())
-    base = Path("/") if place is None else Path(str(place).rpartition(f"/results/{FOLDER}/")[0])
+    base = Path.cwd() if place is None else Path(str(place).rpartition(f"/results/{FOLDER}/")[0])
     digest = functools.cache(_digest)
     pending, seen = [path.absolute()], set()
     while pending:

@@ -15,6 +15,8 @@ from smrestore.support.errors import InputError
 from smrestore.tasks.degradation import Degraded, unit_maximum
 from smrestore.tasks.task import decimate
 
+TASKS = ("denoising", "accelerated-calibration", "upsampling", "inpainting")
+
 
 @dataclass(frozen=True)
 class ScanTask:
@@ -169,8 +171,19 @@ def scan_task(
     Raises
     ------
     InputError
-        If no scan can be restored for this task, or an option that it needs is missing.
+        If no scan can be restored for this task, or an option that it needs is missing, or one is
+        given that it does not have.
     """
+    for field, value, tasks in (
+        ("factor", factor, ("accelerated-calibration", "upsampling")),
+        ("missing", missing, ("inpainting",)),
+    ):
+        if value is not None and name not in tasks and name in TASKS:
+            raise InputError(
+                f"{name} has no such option",
+                field=field,
+                remedy=f"leave it out, or use {' or '.join(tasks)}",
+            )
     if name == "denoising":
         return ScanTask(name)
     if name in ("accelerated-calibration", "upsampling"):
@@ -192,5 +205,5 @@ def scan_task(
     raise InputError(
         f"no scan can be restored for the task {name!r}",
         field="task",
-        remedy="use denoising, accelerated-calibration, upsampling or inpainting",
+        remedy=f"use {', '.join(TASKS[:-1])} or {TASKS[-1]}",
     )

@@ -209,6 +209,39 @@ def test_full_disk(scan, tmp_path, capsys, room_kB):  # noqa: N803
     assert scan.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--omega", "3"), "without a method. Leave it out, or use --method dct-filter"),
+        (("--sigma-factor", "1", "--model", "rdn"), "with a network"),
+        (("--within-noise", "2", *FILTER), "with dct-filter"),
+        (("--ensemble", "phases"), "without a method"),
+        (("--allow-misfit",), "without a method. Leave it out, or use --method model"),
+        (("--twins",), "without a method. Leave it out, or use --method dct-filter or --model"),
+    ],
+)
+def test_options_that_would_do_nothing(scan, tmp_path, capsys, options, expected):
+    assert restore(scan, tmp_path / "r.mdf", *options) == 2
+    assert f"{options[0]}: cannot be used {expected}" in only_error(capsys)
+    assert files(tmp_path) == {scan.name}
+
+
+def test_a_factor_belongs_to_finer_grids(scan, tmp_path, capsys):
+    assert restore(scan, tmp_path / "r.mdf", "--factor", "2") == 2
+    assert "factor: denoising has no such option" in only_error(capsys)
+
+
+def test_a_restored_scan_has_no_background_frames_to_fit_with(scan, tmp_path, capsys):
+    restored = tmp_path / "r.mdf"
+    assert restore(scan, restored, *FILTER) == 0
+    for options in ((), ("--method", "model")):
+        code = restore(restored, tmp_path / "again.mdf", *options)
+        printed = capsys.readouterr()
+        assert "needs two background frames, there are 0" in printed.out + printed.err
+        assert "unexpected" not in printed.err
+    assert code == 2
+
+
 def test_missing_background_mask_is_named(scan, tmp_path, capsys):
     edit(scan, "/measurement/isBackgroundFrame")
     assert restore(scan, tmp_path / "r.mdf", *FILTER) == 2

@@ -26,7 +26,11 @@ def test_a_file_comes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert shipped.find_model("rdn").is_absolute()
     Path("rdn").write_text("weights")
     assert shipped.find_model("rdn") == Path("rdn")
-    assert shipped.find_model("no-network") == Path("no-network")
+
+
+def test_no_network_of_this_name():
+    with pytest.raises(InputError, match=r"no-network: no such file.* unet-canonical"):
+        shipped.find_model("no-network")
 
 
 def test_shipped_networks_are_listed_with_those_of_the_folder(tmp_path, monkeypatch, capsys):

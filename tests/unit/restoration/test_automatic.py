@@ -40,6 +40,10 @@ def test_the_file_says_which_method_and_which_error(scan, restored):
         assert [name.decode() for name in file[METHOD_NAMES][()]] == list(METHODS)
         np.testing.assert_allclose(file[EXPECTED_ERROR][()], decision.expected_error)
         assert file["/calibration/snr"].shape == decision.method.shape
+    facts = dict(mdf.inspect_mdf(path).facts)
+    alone = np.count_nonzero(decision.method == 1)
+    assert f"network {alone}, model-and-measurement" in facts["restored by"]
+    assert "; restored by least expected error (denoising)" in facts["description"]
     rows = decision.rows()
     assert sum(row["components"] for row in rows) == decision.method.size
     assert not list(path.parent.glob(".restore-*"))
@@ -96,6 +100,13 @@ def test_a_scan_that_nothing_describes_gets_the_network(shuffled, tmp_path):
     assert row["method"] == "network"
 
 
+def test_neither_physics_nor_networks(shuffled, tmp_path, monkeypatch):
+    monkeypatch.setattr(automatic, "networks_installed", lambda: False)
+    with pytest.raises(InputError, match=r"unexplained.*networks are not installed"):
+        restore_automatically(shuffled, tmp_path / "r.mdf")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("task", ["upsampling", "inpainting"])
 def test_other_tasks(scan, shuffled, tmp_path, task):
     missing = np.zeros((9, 8, 1), bool)
@@ -113,10 +124,16 @@ def test_other_tasks(scan, shuffled, tmp_path, task):
 
 
 def test_uncertain_components_stay_as_they_were(scan, tmp_path):
-    decision = restore_automatically(scan, tmp_path / "r.mdf", as_measured_below=45.0)
+    decision = restore_automatically(scan, tmp_path / "r.mdf", as_measured_below=20.0)
     left = decision.method[0] == 0
     assert 0 < left.sum() < left.size
     measured = mdf.read_system_matrix(scan, background="interpolate")
+    truth = truth_of(scan).reshape(measured.shape)
+    strong = np.abs(truth).max(axis=(2, 3, 4)) > 5 * decision.summary.noise[0]
+    hidden = np.abs(truth).max(axis=(2, 3, 4)) < 1e-3 * decision.summary.noise[0]
+    assert np.mean(left[strong]) < 0.1
+    assert hidden.any() and np.mean(left[hidden]) > 0.9
+    np.testing.assert_allclose(decision.expected_error[0][left], decision.summary.noise[0][left])
     np.testing.assert_allclose(mdf.read_system_matrix(tmp_path / "r.mdf")[left], measured[left])
 
 

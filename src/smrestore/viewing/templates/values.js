@@ -11,7 +11,8 @@ const PLOTLY = { displayModeBar: false, responsive: true };
 const QUANTITIES = {
   snr: ["signal-to-noise ratio (background frames)",
     "The signal-to-noise ratio of MPIFiles.jl: signal over the noise of the background frames, or as stored in the " +
-    "file. Files without background frames have none."],
+    "file. Fitted physics stores another one, which tells what rows are of use: the root mean square of a row over " +
+    "its expected error and a quarter of the noise of the calibration. Do not compare both."],
   peak_to_noise: ["largest magnitude / visible noise",
     "Largest magnitude over the noise that second differences of the image show. It needs no background frames. It " +
     "says how smooth a component is, not how true; fine patterns of high mixing orders count as noise."],
