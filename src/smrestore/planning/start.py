@@ -1,0 +1,83 @@
+"""What a job costs before its work begins: Python, libraries and compiled functions."""
+
+import functools
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from smrestore.support.errors import InputError
+
+CLASSICAL = ("smrestore.evaluation.scores", "smrestore.methods.classical")
+NETWORKS = ("smrestore.evaluation.scores", "smrestore.methods.network")
+MODULES = {
+    "parameters": ("smrestore.physics.parameters",),
+    "simulation": ("smrestore.simulation.batches",),
+    "scans": ("smrestore.scanner", "smrestore.noise.build"),
+    "noise": ("smrestore.noise.build",),
+    "training": ("smrestore.training.run",),
+    "fits": ("smrestore.restoration.modelled",),
+    "reconstruction": (
+        "smrestore.evaluation.transfer.images",
+        "smrestore.evaluation.transfer.components",
+    ),
+    "figures": ("smrestore.figures.measurement.drawing",),
+}
+"""What the scripts of each stage import."""
+SIMULATES = ("simulation", "scans", "fits")
+"""Stages that load the compiled functions of the simulation."""
+_SIMULATE = """
+import numpy
+from smrestore.physics.spectrum import component_values, Components
+from smrestore.physics.parameters import SizeLimits, draw_cases, simulation_of
+limits = SizeLimits((8, 16))
+for case in draw_cases(4, seed=1, dataset="", split="", dimension=2, limits=limits):
+    simulation = simulation_of(case)
+    component_values(simulation, Components.all_of(simulation), numpy.zeros((8, 3)))
+"""
+"""Also makes the tables of fluid and of immobilized particles."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Processor time in s and resident memory in bytes."""
+
+    seconds: float
+    memory: float
+
+
+def start_of(stage: str) -> Start:
+    """Return what a job of a stage costs before its work."""
+    return _start(MODULES[stage], stage in SIMULATES)
+
+
+def start_of_method(learned: bool) -> Start:
+    """Return the same of a job that applies a classical method, or a network."""
+    return _start(NETWORKS if learned else CLASSICAL, False)
+
+
+@functools.cache
+def _start(modules: tuple[str, ...], simulates: bool) -> Start:
+    """Return the cheaper of two starts: the first one may compile functions, and reads the disk."""
+    starts = [_once(modules, simulates) for _ in range(2)]
+    return min(starts, key=lambda start: start.seconds)
+
+
+def _once(modules: tuple[str, ...], simulates: bool) -> Start:
+    code = "\n".join([*(f"import {module}" for module in modules), _SIMULATE * simulates])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    message = process.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    if process.returncode:
+        raise InputError(
+            f"a job cannot start: {message.strip().splitlines()[-1] if message.strip() else status}",
+            field=", ".join(modules),
+            remedy="install all parts of smrestore (docs/install.md)",
+        )
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Start(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
