@@ -60,6 +60,8 @@ class Bench:
         An empty folder for samples.
     accelerator
         ``gpu`` or ``cpu``, what trainings run on.
+    strong
+        Frequencies that the components of a dataset are drawn from, about, by dataset.
     notes
         What the plan leaves out, for readers.
     """
@@ -67,6 +69,7 @@ class Bench:
     config: dict
     folder: Path
     accelerator: str = "cpu"
+    strong: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

@@ -1,10 +1,12 @@
 """Parameters and simulated system matrices."""
 
+import math
 from functools import partial
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import brentq, nnls
 
+from smrestore.noise.build import frequencies_of
 from smrestore.physics.parameters import Case, SizeLimits, draw_cases, simulation_of
 from smrestore.planning.jobs import Bench, Job, cpu_seconds, evenly
 from smrestore.planning.start import start_of
@@ -107,7 +109,7 @@ def _measured(bench: Bench, dataset: str, cases: list[Case]) -> tuple[float, flo
     entry = bench.config["datasets"][dataset]
     largest = LARGEST[entry["dimension"]]
     chosen = evenly(sorted(cases, key=lambda case: estimated_cost(case)), MEASURED)
-    rows, seconds, n_bytes, voxels = [], [], [], []
+    rows, seconds, stores, voxels = [], [], [], []
     for number, case in enumerate(chosen):
         # Of fewer voxels, in the same field of view. Every other one is smaller still, so that the
         # time of a voxel and that of a matrix can be told apart.
@@ -126,7 +128,22 @@ def _measured(bench: Bench, dataset: str, cases: list[Case]) -> tuple[float, flo
         simulate()
         seconds.append(cpu_seconds(simulate))
         rows.append([_work(small), 1.0])
-        n_bytes.append(path.stat().st_size)
+        stores.append(path)
         voxels.append(simulation_of(small).grid.n_positions)
     (per_work, per_matrix), _ = nnls(np.array(rows), np.array(seconds))
-    return float(per_work), float(per_matrix), sum(n_bytes) / sum(voxels)
+    found, drawn = len(frequencies_of(stores)), len(stores) * entry["components"]["maximum"]
+    bench.strong[dataset] = _drawn_from(found, drawn)
+    n_bytes = sum(path.stat().st_size for path in stores)
+    return float(per_work), float(per_matrix), n_bytes / sum(voxels)
+
+
+def distinct(drawn: float, strong: float) -> float:
+    """Return how many of ``strong`` items are expected among ``drawn`` random ones."""
+    return strong * -math.expm1(-drawn / strong)
+
+
+def _drawn_from(found: int, drawn: int) -> float:
+    """Return of how many items ``found`` different ones are expected among ``drawn``."""
+    if found >= 0.999 * drawn:
+        return 1e3 * drawn
+    return brentq(lambda strong: distinct(drawn, strong) - found, found, 1e6 * drawn)

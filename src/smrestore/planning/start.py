@@ -63,21 +63,35 @@ def _start(modules: tuple[str, ...], simulates: bool) -> Start:
     return min(starts, key=lambda start: start.seconds)
 
 
+_MEMORY = """
+import pathlib, resource
+status = pathlib.Path("/proc/self/status")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if status.exists():
+    # Of this program alone; the other one counts what started it.
+    peak = status.read_text().split("VmHWM:")[1].split()[0]
+print(peak)
+"""
+
+
 def _once(modules: tuple[str, ...], simulates: bool) -> Start:
-    code = "\n".join([*(f"import {module}" for module in modules), _SIMULATE * simulates])
+    code = "\n".join([*(f"import {m}" for m in modules), _SIMULATE * simulates, _MEMORY])
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    message = process.stderr.read().decode(errors="replace")
+    output, message = (stream.read().decode(errors="replace") for stream in
+                       (process.stdout, process.stderr))  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
     process.stderr.close()
     if process.returncode:
+        lines = message.strip().splitlines() or ["it was killed"]
         raise InputError(
-            f"a job cannot start: {message.strip().splitlines()[-1] if message.strip() else status}",
+            f"a job cannot start: {lines[-1]}",
             field=", ".join(modules),
             remedy="install all parts of smrestore (docs/install.md)",
         )
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
-    return Start(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+    return Start(usage.ru_utime + usage.ru_stime, int(output) * unit)
