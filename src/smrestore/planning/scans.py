@@ -131,6 +131,15 @@ def small_calibration(bench: Bench, scan: str) -> SmallScan:
     )
 
 
+def small_repetition(bench: Bench, scan: str, original: SmallScan) -> SmallScan:
+    """Repeat a small calibration with the noise of another scan of the same voxels."""
+    settings = load_calibration(expanded(bench.config, scan)) | {"corruption": None}
+    settings["grid"] = fewer(settings["grid"], original.positions)
+    path = bench.folder / f"{scan}.mdf"
+    repeat_calibration(path, original.truth, seed=bench.config["seed"], **settings)
+    return replace(original, path=path)
+
+
 def plan_calibration_scan(bench: Bench, scan: str, small: SmallScan) -> Job:
     """Return the job of a calibration scan, from a small one of the same scanner and sequence."""
     entry = bench.config["scans"][scan]
