@@ -44,8 +44,8 @@ class Fits:
         size = restored_size(measurement, small.grid.size)
         if entry["refinement"] > 1:
             size = tuple(entry["refinement"] * (n - 1) + 1 for n in size)
-        # Positions are simulated once, whether they are measured, wanted or both.
-        share = max(math.prod(size), small.grid.n_positions) / small.positions
+        # Half of the work is at the measured positions, half at the wanted ones.
+        share = (math.prod(size) + small.grid.n_positions) / (2 * small.positions)
         seconds = share * self._restoration(entry, kind, small)
         start = start_of("fits")
         restored = small.frame_bytes * math.prod(size)

@@ -58,8 +58,8 @@ def start_of_method(learned: bool) -> Start:
 
 @functools.cache
 def _start(modules: tuple[str, ...], simulates: bool) -> Start:
-    """Return the cheaper of two starts: the first one may compile functions, and reads the disk."""
-    starts = [_once(modules, simulates) for _ in range(2)]
+    """Return a start; where functions may be compiled at first, the cheaper one of two."""
+    starts = [_once(modules, simulates) for _ in range(2 if simulates else 1)]
     return min(starts, key=lambda start: start.seconds)
 
 
