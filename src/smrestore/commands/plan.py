@@ -10,9 +10,9 @@ DEFAULT = Path("config.yaml")
 def plan(*configuration: Path, compare: Path | None = None) -> None:
     """Say what a run of the workflow costs, before it is started.
 
-    Runs each kernel for a moment on this machine, which takes a minute or two, and prints jobs, core
-    hours, GPU hours, peak memory and disk of each stage. docs/performance.md says how far to trust
-    it.
+    Runs each kernel for a moment on this machine, which takes a minute or two, and prints jobs,
+    core hours, GPU hours, peak memory and disk of each stage. docs/performance.md says how far to
+    trust it.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from smrestore import mdf
 from smrestore.evaluation.scores import EvaluationSet, evaluate
 from smrestore.evaluation.transfer.rows import load_reconstruction_settings, scored_rows
 from smrestore.methods import Method, load_method
@@ -15,11 +16,13 @@ from smrestore.planning.samples import sample_of
 from smrestore.planning.scans import SmallScan
 from smrestore.planning.simulation import CASES, cases_of
 from smrestore.planning.start import start_of_method
-from smrestore.planning.training import WORKSPACE, model_path
+from smrestore.planning.training import model_path
 from smrestore.restoration.plan import MEMORY_BYTES
 from smrestore.restoration.scan import restore_components, restore_scan
-from smrestore.tasks.scan import scan_task
+from smrestore.tasks.scan import ScanTask, scan_task
 
+WORKSPACE = 300 * 2**20
+"""What a network takes beyond its import for the tiles of a batch, about."""
 COMPONENTS = 2, 10
 """Components of a sample that are restored, few and more."""
 PER_MATRIX = 1, 5
@@ -196,13 +199,18 @@ class Restorations:
         return self._each[key]
 
 
-def _restore(images, noise, method, task, size, count: int) -> None:
+def _restore(
+    images: np.ndarray,
+    noise: np.ndarray,
+    method: Method,
+    task: ScanTask,
+    size: tuple[int, int, int],
+    count: int,
+) -> None:
     restore_components(images[:count], noise[:count], method, task, size=size)
 
 
 def _components_in(small: SmallScan) -> int:
-    from smrestore import mdf
-
     with mdf.open_mdf(small.path) as file:
         return file.acquisition.n_channels * len(file.frequency_indices)
 
@@ -214,7 +222,7 @@ def restored_size(measurement: dict, measured: tuple[int, int, int]) -> tuple[in
     return tuple(measurement["factor"] * (n - 1) + 1 for n in measured)
 
 
-def _task(measurement: dict, size: tuple[int, int, int]):
+def _task(measurement: dict, size: tuple[int, int, int]) -> ScanTask:
     """Return the task of a measurement; as many voxels are missing as in the run, or a tenth."""
     missing = None
     if measurement["task"] == "inpainting":

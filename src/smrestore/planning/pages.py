@@ -9,19 +9,28 @@ from smrestore.scanner import load_phantom
 
 WORKSPACE = 100 * 2**20
 """What drawing takes beyond its libraries."""
+LARGE = 4
+"""Panels of a figure of a measurement over those of figure 2."""
 DISK = 1.5e6
 """Bytes of a figure, as PDF and PNG."""
 
 
 def plan_pages(bench: Bench) -> list[Job]:
-    """Return the jobs of figures, tables and the report, each at the cost of figure 2."""
+    """Return the jobs of figures, tables and the report, from the cost of figure 2."""
     config = bench.config
     start = start_of("figures")
     phantoms = {name: load_phantom(shapes) for name, shapes in config["phantoms"].items()}
     pdf, png = bench.folder / "figure.pdf", bench.folder / "figure.png"
     drawn = cpu_seconds(lambda: draw_figure2(phantoms, pdf, png)) if phantoms else 0.0
     return [
-        Job("figures", name, start.seconds + drawn, memory=start.memory + WORKSPACE, disk=DISK)
+        Job(
+            "figures",
+            name,
+            start.seconds
+            + drawn * (LARGE if "measurement" in config["figures"].get(name, {}) else 1),
+            memory=start.memory + WORKSPACE,
+            disk=DISK,
+        )
         for name in _names(config)
     ]
 

@@ -84,13 +84,13 @@ def plan_simulation(bench: Bench, dataset: str) -> list[Job]:
         voxels = [int(np.prod(case["size"])) for case in cases]
         share = count / n_batches
         # Candidates, and what is kept of them.
-        held = min(1.1 * voxel_bytes * max(voxels), limit)
+        held = min(1.1 * voxel_bytes * max(voxels), limit) + _probed(cases[0])
         jobs += [
             Job(
                 "simulation",
                 f"{dataset}/{split}/{batch:03d}",
                 start.seconds + share * float(np.mean(seconds)),
-                memory=start.memory + held + PROBE_BYTES,
+                memory=start.memory + held,
                 disk=share * voxel_bytes * float(np.mean(voxels)),
             )
             for batch in range(n_batches)
@@ -99,9 +99,16 @@ def plan_simulation(bench: Bench, dataset: str) -> list[Job]:
 
 
 def _work(case: Case) -> float:
-    """Return the evaluations of the moment of a case, those of the choice of components included."""
+    """Return the evaluations of the moment of a case, with those that choose components."""
     voxels = int(np.prod(case["size"]))
     return estimated_cost(case) * (1 + min(voxels, N_PROBES) / voxels)
+
+
+def _probed(case: Case) -> float:
+    """Return the bytes of all components at some voxels, from which those to keep are chosen."""
+    simulation = simulation_of(case)
+    count = simulation.sequence.n_frequencies * simulation.receiver.n_channels
+    return 3 * min(PROBE_BYTES, 8 * count * N_PROBES)
 
 
 def _measured(bench: Bench, dataset: str, cases: list[Case]) -> tuple[float, float, float]:

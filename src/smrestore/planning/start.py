@@ -26,6 +26,12 @@ MODULES = {
 """What the scripts of each stage import."""
 SIMULATES = ("simulation", "scans", "fits")
 """Stages that load the compiled functions of the simulation."""
+_SNAKEMAKE = """
+import contextlib
+with contextlib.suppress(ImportError):
+    import snakemake.script
+"""
+"""What Snakemake puts before a script, if it is installed."""
 _SIMULATE = """
 import numpy
 from smrestore.physics.spectrum import component_values, Components
@@ -75,7 +81,8 @@ print(peak)
 
 
 def _once(modules: tuple[str, ...], simulates: bool) -> Start:
-    code = "\n".join([*(f"import {m}" for m in modules), _SIMULATE * simulates, _MEMORY])
+    imports = [f"import {module}" for module in modules]
+    code = "\n".join([_SNAKEMAKE, *imports, _SIMULATE * simulates, _MEMORY])
     process = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
