@@ -25,11 +25,13 @@ from smrestore.training.settings import TrainingSettings, load_settings
 STEPS = {"cpu": 5, "gpu": 20}
 """Steps that are measured, after those that load libraries and choose algorithms."""
 FIRST_STEPS = {"cpu": 1, "gpu": 10}
+PAIRS = 8
+"""Pairs of a validation that are measured."""
 LONGEST = 1.5
 """Seconds of steps on a CPU after which no more of them are taken."""
 WORKSPACE = 150 * 2**20
 """What PyTorch takes beyond its import, as soon as it computes."""
-SAMPLE_BYTES = 2**29
+SAMPLE_BYTES = 2**27
 """Memory that a measured step on a CPU may take: larger batches are measured in part."""
 
 
@@ -75,7 +77,7 @@ def _measured(
 ) -> tuple[float, float, float]:
     """Return the seconds of a step of ``size`` samples, and of making and checking a pair."""
     gpu = bench.accelerator == "gpu"
-    pairs = 2 * len(settings.validation_levels)
+    pairs = min(PAIRS, 2 * size)
     settings = settings.replace(
         steps=10**6, batch_size=size, accumulate=1, validation_pairs=pairs, interval=10**6
     )
@@ -103,16 +105,15 @@ def _step(loop: Loop, first: int, count: int, gpu: bool) -> float:
     """Return the median time of a step, processor time on a CPU."""
     clock = time.perf_counter if gpu else time.process_time
     steps, times = loop.steps(), []
-    for _ in range(first):
-        next(steps)
-    while len(times) < count and (gpu or sum(times) < LONGEST):
+    while len(times) < first + count and (gpu or sum(times) < LONGEST):
         start = clock()
         next(steps)
         if gpu:
             torch.cuda.synchronize()
         times.append(clock() - start)
     steps.close()
-    return median(times)
+    # What the first one loads makes no difference if it takes long.
+    return median(times[first:] or times)
 
 
 def _elapsed(work: Callable[[], object]) -> float:
