@@ -14,6 +14,7 @@ from smrestore.commands.fit import fit
 from smrestore.commands.import_ import import_
 from smrestore.commands.inspect import inspect
 from smrestore.commands.models import models
+from smrestore.commands.plan import plan
 from smrestore.commands.plan_calibration import plan_calibration
 from smrestore.commands.plot import plot
 from smrestore.commands.propose_mask import propose_mask
@@ -41,6 +42,7 @@ COMMANDS = (
     models,
     provenance,
     check,
+    plan,
 )
 """In the order of the help."""
 
