@@ -246,7 +246,7 @@ def _markdown(records: list[dict]) -> str:
 def main() -> None:
     """Train, score and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    names = ["dncnn", "rdn", "swinir", "unet-canonical"]
+    names = ["dncnn", "rdn", "unet-canonical"]
     parser.add_argument("--experiments", nargs="+", default=names, metavar="NAME")
     parser.add_argument("--seconds", type=float, default=240.0, help="time for each")
     parser.add_argument(

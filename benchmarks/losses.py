@@ -28,7 +28,6 @@ EXPERIMENTS = (
     "dncnn",
     "rdn",
     "unet-canonical",
-    "unet-canonical-3d",
     "smrnet-x2",
     "unet-x2",
     "unet-x4",

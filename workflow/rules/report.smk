@@ -30,7 +30,7 @@ rule write_report:
     params:
         code=code("write_report"),
         config=config,
-        labels={name: label(name) for name in [*config["baselines"], *LEARNED]},
+        labels={name: label(name) for name in METHODS},
         datasets=config["datasets"],
         # With files that the page tells of only as long as they are there.
         results=lambda wildcards, output: os.path.dirname(output[0]),
