@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from smrestore.restoration.automatic import Decision
 from smrestore.restoration.modelled import fit_calibration
 from smrestore.restoration.summary import RestorationSummary
 from smrestore.support.errors import InputError
+from smrestore.support.faults import choice_remedy
 from smrestore.support.files import atomic_path, check_separate
 from smrestore.tasks.masks import read_mask
 from smrestore.tasks.scan import ScanTask, scan_task
@@ -216,6 +218,10 @@ def restore(
     InputError
         If options do not belong together, or the scan cannot be restored.
     """
+    known = list(signature(restore_as_asked).parameters)[3:]
+    for name in options:
+        if name not in known:
+            raise InputError("unknown option", field=name, remedy=choice_remedy(name, known))
     scan = _scan(scan)
     scan_of_task = _task(scan, task, factor, missing)
     folder = tempfile.TemporaryDirectory(prefix="smrestore-", ignore_cleanup_errors=True)

@@ -16,6 +16,7 @@ from smrestore.figures.style import NotebookFigure
 from smrestore.methods import load_method
 from smrestore.physics import mixing_orders
 from smrestore.restoration import restore_scan
+from smrestore.support.errors import InputError
 
 
 @pytest.fixture
@@ -217,6 +218,11 @@ def test_options_that_do_not_belong_together(measured, options, expected):
     with pytest.raises(smrestore.InputError) as error:
         smrestore.restore(measured, **options)
     assert expected in str(error.value)
+
+
+def test_options_that_do_not_exist_are_named(measured):
+    with pytest.raises(InputError, match=r"methd: unknown option\. Did you mean 'method'"):
+        smrestore.restore(measured, methd="dct-filter")
 
 
 def test_fit_and_restoration_by_physics(measured, scan, tmp_path):
