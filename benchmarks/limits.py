@@ -106,10 +106,10 @@ def bounds(case: Case, components: Components, sigma: float) -> tuple[np.ndarray
     return image, np.array(errors)
 
 
-def choose(results: Path, dataset: str, per_matrix: int, sigma: float) -> list[Item]:
+def choose(
+    store: SystemMatrixStore, cases: Sequence[Case], per_matrix: int, sigma: float
+) -> list[Item]:
     """Return components of the test split with their bounds."""
-    cases = read_cases(results / f"parameters/{dataset}/test.csv")
-    store = SystemMatrixStore(sorted((results / f"system_matrices/{dataset}/test").glob("*.h5")))
     items = []
     for matrix, case in enumerate(tqdm(cases, desc="bounds", unit="matrix")):
         rng = generator(SEED, "limits", matrix)
@@ -147,11 +147,11 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="further networks")
     options = parser.parse_args()
     sigma = options.sigma
-    items = choose(options.results, options.dataset, options.components, sigma)
-    pool = NoisePool(options.results / "noise/test.h5")
-    store = SystemMatrixStore(
-        sorted((options.results / f"system_matrices/{options.dataset}/test").glob("*.h5"))
-    )
+    results, dataset = options.results, options.dataset
+    cases = read_cases(results / f"parameters/{dataset}/test.csv")
+    store = SystemMatrixStore(sorted((results / f"system_matrices/{dataset}/test").glob("*.h5")))
+    items = choose(store, cases, options.components, sigma)
+    pool = NoisePool(results / "noise/test.h5")
     given = {
         name: [
             (item.truth + sigma * noise_of(item, source, store.read(item.matrix, item.index)))

@@ -50,13 +50,14 @@ def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
     """
     require_torch()
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     path = Path(path)
     card = read_card(path)
-    check_weights(path, card)
     try:
-        weights = load_file(path)
+        content = path.read_bytes()
+        check_weights(content, card, path)
+        weights = load(content)
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="train the model") from None
     except (SafetensorError, OSError) as error:

@@ -15,6 +15,7 @@ from smrestore.report.headlines import VERDICTS as CLAIM_VERDICTS
 from smrestore.report.headlines import Headline
 from smrestore.support.errors import InputError
 from smrestore.support.files import atomic_path, provenance
+from smrestore.support.pages import page_environment
 
 LONG = 40
 """Rows from which on a part of a table is folded."""
@@ -182,13 +183,7 @@ def write_report(
         A PNG is missing or is none.
     """
     path = Path(path)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smrestore.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("smrestore.report")
     environment.filters["unbroken"] = lambda cell: str(cell).replace(" ± ", "\u00a0±\u00a0")
     environment.filters["paragraphs"] = lambda text: [p for p in text.split("\n\n") if p.strip()]
     environment.filters["number"] = _number_of

@@ -8,7 +8,7 @@ package, for denoising on twins. What a network leaves of the noise is known fro
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import h5py
@@ -20,7 +20,7 @@ from smrestore.methods import Method, load_method
 from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.networks.shipped import networks_installed
 from smrestore.restoration.matrix import RestoredMatrix
-from smrestore.restoration.modelled import NOISE_GAIN, restore_by_model
+from smrestore.restoration.modelled import restore_by_model, restored_snr, root_mean_square
 from smrestore.restoration.plan import MEMORY_BYTES, Plan, plan_restoration
 from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import WITH_SIGNAL, RestorationSummary
@@ -276,11 +276,10 @@ def _as_measured(decision: Decision, largest: np.ndarray, limit: float) -> Decis
         expected = 20 * np.log10(largest / decision.expected_error)
     # The largest magnitude that was measured says nothing of components of noise alone.
     left = (expected < limit) | (largest == 0)
-    return Decision(
-        np.where(left, 0, decision.method),
-        np.where(left, decision.summary.noise, decision.expected_error),
-        decision.summary,
-        decision.without_model,
+    return replace(
+        decision,
+        method=np.where(left, 0, decision.method),
+        expected_error=np.where(left, decision.summary.noise, decision.expected_error),
     )
 
 
@@ -289,27 +288,21 @@ def _matrix(
 ) -> RestoredMatrix:
     """Return the matrix with each row as its method restored it, read from the file of each."""
 
-    def read(number: int) -> Callable[[int, int, slice], np.ndarray]:
-        subtracted = background if number == 0 else None
-        several = plan.shape[0] > 1
-
-        def block(period: int, channel: int, part: slice) -> np.ndarray:
-            return mdf.read_system_matrix(
-                files[number],
-                channels=[channel],
-                frequencies=plan.frequencies[part],
-                background=subtracted,
-                period=period if several else None,
-            )[0]
-
-        return block
+    several = plan.shape[0] > 1
 
     def restore_block(period: int, channel: int, part: slice) -> np.ndarray:
         numbers = method[period, channel, part]
         found = np.zeros((len(numbers), *plan.shape[3:]), np.complex64)
         for number in np.unique(numbers):
+            images = mdf.read_system_matrix(
+                files[int(number)],
+                channels=[channel],
+                frequencies=plan.frequencies[part],
+                background=background if number == 0 else None,
+                period=period if several else None,
+            )[0]
             chosen = numbers == number
-            found[chosen] = read(int(number))(period, channel, part)[chosen]
+            found[chosen] = images[chosen]
         return found
 
     return RestoredMatrix(plan.shape, plan.rows_at_a_time, restore_block)
@@ -318,11 +311,6 @@ def _matrix(
 def _largest(matrix: RestoredMatrix) -> np.ndarray:
     """Return the largest magnitude of each row, float64 (J, C, K)."""
     return _of_rows(matrix, lambda images: np.abs(images).max(axis=(1, 2, 3)))
-
-
-def _root_mean_square(matrix: RestoredMatrix) -> np.ndarray:
-    """Return the root mean square of each row, float64 (J, C, K)."""
-    return _of_rows(matrix, lambda images: np.sqrt(np.mean(np.abs(images) ** 2, axis=(1, 2, 3))))
 
 
 def _of_rows(matrix: RestoredMatrix, quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -349,9 +337,8 @@ def _write(
     snr = None
     if known:
         # The matrix is read once more for its signal, since datasets are written in one go.
-        signal = _root_mean_square(matrix)
-        noise = np.hypot(decision.expected_error, decision.summary.noise / NOISE_GAIN)
-        snr = np.divide(signal, noise, out=np.zeros_like(signal), where=noise > 0)
+        signal = _of_rows(matrix, root_mean_square)
+        snr = restored_snr(signal, decision.expected_error, decision.summary.noise)
     used = ", ".join(METHODS[number] for number in np.unique(decision.method))
     mdf.write_restored(
         files[0],

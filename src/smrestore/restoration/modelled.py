@@ -155,8 +155,9 @@ def restore_by_model(
         restored[period, channels] = images
         noise = data.noise.reshape(len(channels), -1)
         error[period, channels] = found.deviation.reshape(len(channels), -1)
-        unknown = np.hypot(error[period, channels], noise / NOISE_GAIN)
-        snr[period, channels] = _ratio(images, unknown)
+        snr[period, channels] = restored_snr(
+            root_mean_square(images), error[period, channels], noise
+        )
         before = whole.images.T.reshape(len(channels), -1, *whole.grid.size)
         place = np.arange(images.shape[1])
         for i, channel in enumerate(channels):
@@ -187,10 +188,23 @@ def _finer(grid: CalibrationGrid | None, source: str | Path, refinement: int) ->
     return scan_task("upsampling", factor=refinement).restored_grid(grid)
 
 
-def _ratio(images: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return the root mean square of images (C, K, ...) over their expected error (C, K)."""
-    rms = np.sqrt(np.mean(np.abs(images) ** 2, axis=(2, 3, 4), dtype=np.float64))
-    return np.divide(rms, error, out=np.zeros_like(rms), where=error > 0)
+def root_mean_square(images: np.ndarray) -> np.ndarray:
+    """Return the root mean square of images (..., Nx, Ny, Nz), float64 (...)."""
+    return np.sqrt(np.mean(np.abs(images) ** 2, axis=(-3, -2, -1), dtype=np.float64))
+
+
+def restored_snr(signal: np.ndarray, error: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return the signal-to-noise ratio that a restored matrix states of its rows.
+
+    Parameters
+    ----------
+    signal
+        Root mean square of each row, float64 of any shape.
+    error, noise
+        Expected error of each row, and its noise in the calibration, in the same unit and shape.
+    """
+    unknown = np.hypot(error, noise / NOISE_GAIN)
+    return np.divide(signal, unknown, out=np.zeros_like(signal), where=unknown > 0)
 
 
 def _read(

@@ -5,7 +5,6 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 import matplotlib
 import numpy as np
 
@@ -14,6 +13,7 @@ from smrestore.figures.reconstruction_view import COLOR_MAP
 from smrestore.physics import CalibrationGrid, format_order, total_order
 from smrestore.physics.mixing import UNREACHED
 from smrestore.support.files import atomic_path, provenance
+from smrestore.support.pages import page_environment
 from smrestore.viewing.gathering import View, gather
 from smrestore.viewing.images import SETTINGS
 from smrestore.viewing.matrices import ViewedMatrix
@@ -62,13 +62,7 @@ def write_view(
 
 def render(view: View) -> str:
     """Return the page as HTML text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smrestore.viewing"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("smrestore.viewing")
     labels = _labels([matrix.path for matrix in view.matrices])
     return environment.get_template("view.html.j2").render(
         title=", ".join(labels),
