@@ -6,7 +6,7 @@ include: "inputs/training.smk"
 
 rule train_network:
     input:
-        training=lambda wildcards: batches(experiment_of(wildcards)["dataset"], "train"),
+        training=get_training_stores,
         validation=lambda wildcards: batches(experiment_of(wildcards)["dataset"], "validation"),
         noise_pool=lambda wildcards: f"results/noise/{experiment_of(wildcards)['noise_pool']}.h5",
     output:

@@ -30,8 +30,10 @@ from smrestore.support.settings import (
 )
 
 MODEL = (
-    "equilibrium magnetization with uniaxial anisotropy, or without any; the latter for the "
-    "ablation of the study"
+    "`anisotropy`: equilibrium magnetization with uniaxial anisotropy. `langevin`: without any, "
+    "for the ablation of the study. `neel`: with anisotropy, and moments that lag behind by Neel "
+    "rotation (docs/dynamics.md), which takes seconds per matrix. Blocked particles are drawn "
+    "again"
 )
 BATCH_SIZE = (
     "matrices per simulation job on average; jobs take about equally long, so those with large "

@@ -4,9 +4,10 @@ from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.methods import Labelled, check_method_name
 from smrestore.configuration.tasks import check_data, factor_of, restored_size
 from smrestore.methods.options import CLASSICAL, Inference
+from smrestore.networks.cards import shipped_names
 from smrestore.networks.options import NETWORKS
 from smrestore.support.faults import Key
-from smrestore.support.settings import Text, setting
+from smrestore.support.settings import Text, setting, vector
 from smrestore.training.settings import Learned, Training
 
 
@@ -15,6 +16,11 @@ class Experiment(Learned, Labelled):
 
     dataset: Text = setting(
         ..., "entry of `datasets`; its splits `train` and `validation` are used"
+    )
+    further_datasets: vector(Text, 0, 10) = setting(
+        (),
+        "more entries of `datasets`, whose splits `train` are used as well. All matrices are "
+        "drawn equally often",
     )
     noise_pool: Text = setting(..., "entry of `noise_pools`")
     training: Training = setting()
@@ -25,13 +31,17 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
     """Check data, training, network and inference of an experiment."""
     check_method_name(entries, key)
     training, factor = entry["training"], factor_of(entry)
-    dataset = check_data(entries, key, entry, "train", "validation")
-    fits = not dataset or training["patch"] >= restored_size(dataset, entry)
-    if not fits and training["oversize"] == "error":
+    datasets = [check_data(entries, key, entry, "train", "validation")]
+    for number, name in enumerate(entry["further_datasets"]):
+        other = {**entry, "dataset": name}
+        datasets.append(
+            check_data(entries, key, other, "train", place=("further_datasets", number))
+        )
+    largest = max((restored_size(dataset, entry) for dataset in datasets if dataset), default=0)
+    if largest > training["patch"] and training["oversize"] == "error":
         entries.fault(
             (*key, "training", "patch"),
-            f"{training['patch']} voxels are less than the grids of dataset {entry['dataset']!r}, "
-            f"up to {restored_size(dataset, entry)}",
+            f"{training['patch']} voxels are less than the grids of the data, up to {largest}",
             "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
         )
     if training["patch"] % factor:
@@ -41,6 +51,13 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
             f"give a multiple of {factor}",
         )
     _check_network(entries, key, entry)
+    start = training.get("start")
+    if start is not None and start not in shipped_names():
+        entries.fault(
+            (*key, "training", "start"),
+            f"no network {start!r} comes with the package",
+            f"use one of {', '.join(shipped_names())}, or leave it out",
+        )
     _check_inference(entries, key, entry)
 
 

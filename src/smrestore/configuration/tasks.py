@@ -20,17 +20,22 @@ def restored_size(dataset: Entry, entry: Entry) -> int:
     return -(-dataset["grid"]["maximum_size"] * dataset["refinement"] // _truth_spacing(entry))
 
 
-def check_data(entries: Entries, key: Key, entry: Entry, *splits: str) -> Entry | None:
-    """Check task, dataset with its splits, dimension and noise pool of an entry."""
+def check_data(
+    entries: Entries, key: Key, entry: Entry, *splits: str, place: Key = ("dataset",)
+) -> Entry | None:
+    """Check dataset with its splits, dimension and noise pool of an entry.
+
+    ``place`` is where the entry names the dataset.
+    """
     name = entry["dataset"]
-    dataset = entries.refer((*key, "dataset"), name, "datasets", what="dataset")
+    dataset = entries.refer((*key, *place), name, "datasets", what="dataset")
     pool = entries.refer((*key, "noise_pool"), entry["noise_pool"], "noise_pools", what="pool")
     if not dataset:
         return None
     for split in splits:
         if not dataset["matrices"][split]:
             entries.fault(
-                (*key, "dataset"),
+                (*key, *place),
                 f"dataset {name!r} has no matrices in its split {split!r}",
                 f"give {name!r} some, or use another dataset",
             )

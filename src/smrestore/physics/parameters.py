@@ -74,6 +74,9 @@ class SizeLimits:
 
 
 MAX_TRIALS = 10_000
+MOST_TURNING = 10.0
+"""Anisotropy energy over the thermal one up to which particles with Neel rotation are drawn.
+Beyond, barriers are crossed in hundreds of cycles (docs/dynamics.md)."""
 
 
 def draw_case(
@@ -90,6 +93,7 @@ def draw_case(
 ) -> Case:
     """Draw one case from the distribution of table 1 of Tsanda et al. 2026.
 
+    Particles with Neel rotation are drawn again if they are blocked, see :data:`MOST_TURNING`.
     ``refinement`` multiplies the voxels along each driven axis over the same field of view, after
     the limits are applied: with 4, every fourth voxel is a grid of the drawn size.
 
@@ -100,7 +104,8 @@ def draw_case(
     """
     for _ in range(MAX_TRIALS):
         case = _draw(rng, dimension)
-        if limits.accept(np.array(case["size"][:dimension])):
+        turns = model != "neel" or _alpha(case) <= MOST_TURNING
+        if turns and limits.accept(np.array(case["size"][:dimension])):
             case["size"] = [
                 n * refinement if axis < dimension else n for axis, n in enumerate(case["size"])
             ]
@@ -152,6 +157,12 @@ def _draw(rng: np.random.Generator, dimension: int) -> Case:
         "center_mm": (1e3 * center).tolist(),
         "size": size.tolist(),
     }
+
+
+def _alpha(case: Case) -> float:
+    """Return the anisotropy energy of a case over the thermal one."""
+    diameter, anisotropy = case["core_diameter_nm"], case["anisotropy_constant_J_per_m3"]
+    return Particle(diameter * 1e-9, anisotropy).alpha
 
 
 def draw_cases(count: int, *, seed: int, dataset: str, split: str, **settings) -> list[Case]:

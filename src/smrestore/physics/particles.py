@@ -37,7 +37,9 @@ class Particle:
     easy_axis
         Unit vector, for immobilized particles.
     model
-        ``anisotropy``, or ``langevin`` for particles without anisotropy.
+        ``anisotropy``, or ``langevin`` for particles without it. With ``neel``, there is one, and
+        moments lag behind by Neel rotation (:mod:`smrestore.physics.dynamics`); functions of the
+        equilibrium take it for ``anisotropy``.
     relaxation_time
         Time constant of first-order (Debye) relaxation towards equilibrium in s. With 0 the moment
         is in equilibrium at any time.

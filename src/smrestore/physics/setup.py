@@ -35,6 +35,7 @@ class Simulation:
         return (
             self.sequence.even_in_time
             and self.particle.relaxation_time == 0
+            and self.particle.model != "neel"
             and self.receiver.transfer_function is None
         )
 

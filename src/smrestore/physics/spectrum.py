@@ -446,7 +446,7 @@ def _evaluator(simulation: Simulation, plan: Plan, evaluator: str) -> tuple[np.n
         nodes = sufficient_quadrature(plan.alpha.max() + along)
         return np.empty((0, 0, 0, 1, CELL_SIZE)), nodes.copy()
     # The easy axis of fluid particles is that of the static field, which has no part across it.
-    fluid = simulation.particle.model == "anisotropy" and simulation.particle.state == "fluid"
+    fluid = simulation.particle.model != "langevin" and simulation.particle.state == "fluid"
     across = np.linalg.norm(amplitude) if fluid else along
     return moment_table(plan.alpha, along, across), np.empty((3, 0))
 

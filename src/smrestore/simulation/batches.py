@@ -1,5 +1,6 @@
 """Simulation of batches of system matrices: cases in, store out."""
 
+import functools
 import heapq
 import logging
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smrestore.physics.dynamics import Rotation, dynamic_values
 from smrestore.physics.mixing import mixing_orders
 from smrestore.physics.parameters import Case, simulation_of
 from smrestore.physics.spectrum import (
@@ -171,6 +173,14 @@ def _voxels_per_stage(n_voxels: int, voxel_bytes: int, memory: int | None) -> in
     return min(count, n_voxels)
 
 
+def _kernel(simulation: Simulation, resources: Resources) -> Callable[..., object]:
+    """Return the function that simulates components, in equilibrium or out of it."""
+    if simulation.particle.model == "neel":
+        rotation = Rotation("neel")
+        return functools.partial(dynamic_values, rotation=rotation, threads=resources.threads)
+    return functools.partial(component_values, **resources.options())
+
+
 def simulate_matrix(
     case: Case,
     selection: ComponentSelection,
@@ -181,7 +191,8 @@ def simulate_matrix(
     """Simulate one case and keep its components by energy, in two passes.
 
     The first pass estimates norms on a few voxels and finds candidates, the second one simulates
-    these on the whole grid and keeps those whose exact norm exceeds the threshold.
+    these on the whole grid and keeps those whose exact norm exceeds the threshold. The first pass
+    is one in equilibrium, also where moments lag behind.
 
     The components are images of i S, which are real in an equilibrium model with cosine excitation:
     S is -1j times a component times its norm over the L2 norm of the component.
@@ -202,14 +213,14 @@ def simulate_matrix(
     )
     positions = grid.positions().reshape(-1, 3)
     energy, peak = np.zeros(len(candidates)), np.zeros(len(candidates))
+    fill = _kernel(simulation, resources)
     for voxels, values in images.fill():
-        component_values(
+        fill(
             simulation,
-            candidates,
-            positions[voxels],
+            components=candidates,
+            positions=positions[voxels],
             out=values,
             progress=progress,
-            **resources.options(),
         )
         stage_energy, stage_peak = _measure(values)
         energy += stage_energy

@@ -68,11 +68,11 @@ class DeviceData:
         Raises
         ------
         InputError
-            If the task is not denoising, or there is a first guess.
+            If the task is not denoising, there is a guess, or components are added out of phase.
         """
-        if settings.task != "denoising" or settings.guess is not None:
+        if settings.task != "denoising" or settings.guess is not None or settings.out_of_phase:
             raise InputError(
-                "pairs are made in batches for denoising without a guess only",
+                "pairs are made in batches for denoising alone, without guess or lag",
                 field="task",
                 remedy="train it the usual way",
             )

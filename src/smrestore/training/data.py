@@ -3,7 +3,7 @@
 A sample depends only on the seed and its index, not on workers, batches or interruptions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from smrestore.methods.guess import FirstGuess
 from smrestore.methods.padding import embed, indicator, random_offset, refined, window
 from smrestore.methods.phase import phase_factor
 from smrestore.noise import NoisePool
-from smrestore.simulation.store import SystemMatrixStore
+from smrestore.simulation.store import Component, SystemMatrixStore
 from smrestore.support.errors import InputError
 from smrestore.support.seeds import generator
 from smrestore.tasks import make_task
@@ -21,6 +21,9 @@ from smrestore.tasks.degradation import Pair, complex_sigma, unit_maximum
 from smrestore.training.settings import TrainingSettings
 
 Sample = dict[str, torch.Tensor]
+
+NEAR = 2
+"""Largest difference of mixing orders along an axis at which components are taken for near."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,10 @@ class TrainingPairs(Dataset):
         """Draw a component, cut it to the patch, rotate its phase, scale it and degrade it."""
         settings = self.settings
         matrix = self.matrices[int(rng.integers(len(self.matrices)))]
-        component = self.store.read(matrix, int(rng.integers(self.store.n_components(matrix))))
+        number = int(rng.integers(self.store.n_components(matrix)))
+        component = self.store.read(matrix, number)
+        if settings.out_of_phase:
+            component = self._lagging(component, matrix, number, rng)
         truth = self.task.ground_truth(component.image)
         if max(truth.shape) > settings.patch:
             size = tuple(min(n, settings.patch) for n in truth.shape)
@@ -200,3 +206,21 @@ class TrainingPairs(Dataset):
             sigma = level
         sigma = complex_sigma(sigma, settings.sigma_convention)
         return self.task.degrade(component, truth, self.pool, sigma=sigma, rng=rng)
+
+    def _lagging(
+        self, component: Component, matrix: int, number: int, rng: np.random.Generator
+    ) -> Component:
+        """Add another component of the matrix, nearly of the same mixing order, out of phase.
+
+        With Neel rotation, the part of a component that is out of phase looks most like those
+        components: correlations of 0.6 to 0.7 with the best one (docs/dynamics.md).
+        """
+        share = rng.uniform(0.0, self.settings.out_of_phase)
+        index = self.store.index[matrix]
+        away = np.abs(index["mixing_order"] - index["mixing_order"][number]).max(axis=1)
+        near = (index["channel"] == component.channel) & (away > 0) & (away <= NEAR)
+        if not near.any():
+            return component
+        other = self.store.read(matrix, int(rng.choice(np.flatnonzero(near)))).image
+        size = share * np.linalg.norm(component.image) / np.linalg.norm(other)
+        return replace(component, image=component.image + np.complex64(1j * size) * other)

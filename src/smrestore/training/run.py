@@ -11,11 +11,12 @@ import torch
 from lightning_fabric import Fabric
 
 from smrestore.networks import build_network
-from smrestore.networks.weights import save_card, save_weights
+from smrestore.networks.cards import shipped_weights
+from smrestore.networks.weights import load_model, save_card, save_weights
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import SystemMatrixStore
 from smrestore.support.allocation import keep_freed_memory
-from smrestore.support.errors import InterruptionError
+from smrestore.support.errors import InputError, InterruptionError
 from smrestore.support.progress import progress_bar
 from smrestore.training.checkpoints import Checkpoints
 from smrestore.training.data import Selection, TrainingPairs, check_data
@@ -152,6 +153,36 @@ def _log_start(
         logger.info("%s with %s", name, selection)
 
 
+def starting_weights(settings: TrainingSettings) -> dict[str, torch.Tensor]:
+    """Return the weights that a training begins with.
+
+    Raises
+    ------
+    InputError
+        If there is no such network in the package, or it is not the one of the settings.
+    """
+    network, card = load_model(shipped_weights(settings.start))
+    for name in ("task", "dimension", "phase"):
+        if card["settings"][name] != getattr(settings, name):
+            raise _other_start(
+                settings.start, name, card["settings"][name], getattr(settings, name)
+            )
+    mine = build_network(dimension=settings.dimension, **settings.network.plain()).state_dict()
+    weights = network.state_dict()
+    shapes = [{key: tuple(value.shape) for key, value in w.items()} for w in (mine, weights)]
+    if shapes[0] != shapes[1]:
+        raise _other_start(settings.start, "network", card["settings"]["network"], settings.network)
+    return weights
+
+
+def _other_start(start: str, name: str, theirs: object, own: object) -> InputError:
+    return InputError(
+        f"{start!r} of the package has {name} {theirs}, the experiment {own}",
+        field="training.start",
+        remedy="give the experiment the same, or leave start out",
+    )
+
+
 def set_up(
     fabric: Fabric,
     settings: TrainingSettings,
@@ -164,6 +195,8 @@ def set_up(
     """Build the network with fresh weights, and everything that trains it."""
     torch.manual_seed(seed)
     network = build_network(dimension=settings.dimension, **settings.network.plain())
+    if settings.start is not None:
+        network.load_state_dict(starting_weights(settings))
     if settings.dimension == 2:
         # Convolutions in 2D run faster this way, on CPUs and with half precision on GPUs.
         network = network.to(memory_format=torch.channels_last)

@@ -15,6 +15,7 @@ from smrestore.support.settings import (
     Natural,
     Number,
     Settings,
+    Text,
     check_order,
     setting,
     vector,
@@ -60,6 +61,16 @@ class Training(Settings):
     scale: vector(Annotated[Number, Field(gt=0, le=100)], 2) = setting(
         (0.5, 1.0), "range of the random scale of the ground truth, drawn uniformly", ours=True
     )
+    out_of_phase: Number = setting(
+        0.0,
+        "largest root mean square of a second component, which is added a quarter of a period out "
+        "of phase, over that of the first; drawn uniformly. The second one is of the same matrix "
+        "and receive channel and has nearly the same mixing order. So components are not real up "
+        "to a phase, as those of particles that lag behind the field",
+        ours=True,
+        ge=0,
+        le=1,
+    )
     loss: Literal["l1", "log-error"] = setting(
         "l1",
         "`l1`: mean absolute error of all voxels of a batch. `log-error`: mean logarithm of the "
@@ -73,6 +84,12 @@ class Training(Settings):
         study="weighted, not given",
         gt=0,
         le=1000,
+    )
+    start: Text | None = setting(
+        None,
+        "network of the package whose weights the training begins with; it must have the same "
+        "sizes. Fresh weights if left out",
+        ours=True,
     )
     steps: Natural = setting(..., "optimizer steps of Adam", ours=True)
     batch_size: Natural = setting(

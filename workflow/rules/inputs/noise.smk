@@ -18,9 +18,9 @@ def get_pool_matrices(wildcards):
 
 def needed_matrices(pool):
     """Return the stores of all components that a pool is noise for."""
-    users = [
-        (e["dataset"], s) for e in pool_users("experiments", pool) for s in ("train", "validation")
-    ]
+    trained = pool_users("experiments", pool)
+    users = [(dataset, "train") for entry in trained for dataset in datasets_of(entry)]
+    users += [(entry["dataset"], "validation") for entry in trained]
     users += [(t["dataset"], "test") for t in pool_users("test_sets", pool)]
     return sorted({path for dataset, split in users for path in batches(dataset, split)})
 

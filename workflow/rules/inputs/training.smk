@@ -13,6 +13,18 @@ def experiment_of(wildcards):
     return config["experiments"][wildcards.experiment]
 
 
+def datasets_of(entry):
+    return [entry["dataset"], *entry["further_datasets"]]
+
+
+def get_training_stores(wildcards):
+    return [
+        store
+        for dataset in datasets_of(experiment_of(wildcards))
+        for store in batches(dataset, "train")
+    ]
+
+
 def get_recipe(wildcards):
     """Return all that a training depends on, apart from its inputs."""
     entry = experiment_of(wildcards)
@@ -26,7 +38,9 @@ def amount_of_training(network):
         card = read_card(shipped_weights(SHIPPED[network]["weights"]))
         return {"matrices": card["training"]["matrices"], "steps": card["settings"]["steps"]}
     entry = config["experiments"][network]
-    matrices = config["datasets"][entry["dataset"]]["matrices"]["train"]
+    matrices = sum(
+        config["datasets"][dataset]["matrices"]["train"] for dataset in datasets_of(entry)
+    )
     return {"matrices": matrices, "steps": entry["training"]["steps"]}
 
 
@@ -35,6 +49,6 @@ def get_names(wildcards):
     entry = experiment_of(wildcards)
     return {
         "experiment": wildcards.experiment,
-        "dataset": entry["dataset"],
+        "dataset": ", ".join(datasets_of(entry)),
         "noise_pool": entry["noise_pool"],
     }
