@@ -535,7 +535,11 @@ def _fill_by_fft(
 
 
 def system_matrix(
-    simulation: Simulation, positions: np.ndarray | None = None, **options: object
+    simulation: Simulation,
+    positions: np.ndarray | None = None,
+    *,
+    simulate: Callable[..., np.ndarray] = component_values,
+    **options: object,
 ) -> np.ndarray:
     """Return the system matrix S[c, k](r) = -(2 pi i k / T) m_hat[c, k](r) of all components.
 
@@ -547,8 +551,10 @@ def system_matrix(
     ----------
     simulation
         What to simulate; the grid should be small, since all components are kept.
+    simulate
+        :func:`component_values`, or a function that takes its place.
     positions, options
-        Those of :func:`component_values`.
+        Those of this function.
 
     Returns
     -------
@@ -557,7 +563,8 @@ def system_matrix(
         frequency, voxel.
     """
     shape = simulation.grid.size if positions is None else (len(positions),)
-    values = component_values(simulation, Components.all_of(simulation), positions, **options).T
+    everything = Components.all_of(simulation)
+    values = simulate(simulation, components=everything, positions=positions, **options).T
     matrix = np.zeros(values.shape, dtype=np.complex128)
     if simulation.is_real:
         np.negative(values, out=matrix.imag)

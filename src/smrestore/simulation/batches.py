@@ -319,7 +319,7 @@ def simulate_full(
     InputError
         If two cases have the same name, or a case is invalid.
     """
-    options = (resources or Resources()).options()
+    resources = resources or Resources()
     simulations = [simulation_of(case) for case in cases]
     if transfer_function is not None:
         simulations = [
@@ -336,7 +336,7 @@ def simulate_full(
         for case, simulation in progress_bar(
             pairs, "system matrices", total=len(cases), unit="matrix"
         ):
-            matrix = system_matrix(simulation, **options)
+            matrix = system_matrix(simulation, simulate=_kernel(simulation, resources))
             reserve_space(file, matrix.nbytes)
             group = file.create_group(case["name"])
             group.attrs.update(case)

@@ -1,6 +1,7 @@
 """Parameters, their table, and the store of simulated components."""
 
 import dataclasses
+import functools
 import math
 import resource
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smrestore.physics import Particle, system_matrix
+from smrestore.physics.dynamics import Rotation, dynamic_values
 from smrestore.physics.parameters import (
+    MOST_TURNING,
     SizeLimits,
     draw_cases,
     read_cases,
@@ -293,6 +296,35 @@ def test_lagging_particles_give_complex_components(tmp_path):
         read = store.read(0, component)
         true = matrix[read.channel, read.frequency]
         np.testing.assert_allclose(read.image, 1j * true / np.abs(true).max(), atol=1e-6)
+
+
+def test_matrices_out_of_equilibrium(tmp_path):
+    # A short cycle: 34 samples at 625 kHz drive.
+    case = {**cases(1, model="neel")[0], "dividers": [4, 3, 5], "size": [4, 3, 1]}
+    simulate_batch([case], tmp_path / "0.h5", selection=SELECTION, seed=1)
+    store, simulation = SystemMatrixStore([tmp_path / "0.h5"]), simulation_of(case)
+    matrix = system_matrix(
+        simulation, simulate=functools.partial(dynamic_values, rotation=Rotation("neel"))
+    )
+    lag = []
+    for component in range(store.n_components(0)):
+        read = store.read(0, component)
+        true = 1j * matrix[read.channel, read.frequency]
+        np.testing.assert_allclose(read.image, true / np.abs(true).max(), atol=1e-6)
+        lag.append(1 - np.abs(np.sum(true**2)) / np.sum(np.abs(true) ** 2))
+    assert max(lag) > 1e-6
+    simulate_full([case], tmp_path / "full.h5")
+    with h5py.File(tmp_path / "full.h5") as file:
+        np.testing.assert_allclose(file[case["name"]]["system_matrix"][()], matrix)
+
+
+def test_blocked_particles_are_not_drawn_out_of_equilibrium():
+    limits = SizeLimits((3, 64))
+    drawn = cases(60, model="neel", limits=limits)
+    energies = [simulation_of(case).particle.alpha for case in drawn]
+    assert max(energies) <= MOST_TURNING
+    free = [simulation_of(case).particle.alpha for case in cases(60, limits=limits)]
+    assert max(free) > MOST_TURNING
 
 
 def test_optional_keys_survive_a_csv(tmp_path):

@@ -158,6 +158,11 @@ def test_groups_hold_all_matrices_and_samples():
     assert filled < 0.7 * 200 * 64**2
 
 
+def test_components_out_of_phase_are_refused(world):
+    with pytest.raises(InputError, match="without guess or lag"):
+        DeviceData.load(*world, SETTINGS.replace(out_of_phase=0.2), "cpu")
+
+
 def test_other_tasks_are_refused(world):
     with pytest.raises(InputError, match="for denoising"):
         DeviceData.load(

@@ -15,6 +15,7 @@ from tiny_training import TRAINING
 from smrestore.methods import load_method
 from smrestore.methods.network import Inference, NetworkMethod
 from smrestore.networks import build_network
+from smrestore.networks.cards import shipped_weights
 from smrestore.networks.dncnn import DnCNN
 from smrestore.networks.weights import load_model
 from smrestore.noise import NoisePool
@@ -61,6 +62,39 @@ def test_samples_depend_on_seed_and_index_alone(world):
     for name, tensor in pairs(world)[7].items():
         assert torch.equal(tensor, pairs(world, start=5)[2][name])
         assert name in CONSTANT or not torch.equal(tensor, pairs(world, seed=2)[7][name])
+
+
+def test_components_get_a_part_out_of_phase(world):
+    lagging = pairs(world, SETTINGS.replace(out_of_phase=0.4), count=40)
+    shares = []
+    for index in range(40):
+        sample, again = lagging[index], lagging[index]
+        assert torch.equal(sample["truth"], again["truth"])
+        truth = sample["truth"][0].numpy() + 1j * sample["truth"][1].numpy()
+        shares.append(1 - np.abs(np.sum(truth**2)) / np.sum(np.abs(truth) ** 2))
+    real = pairs(world)[0]["truth"].numpy()
+    real = real[0] + 1j * real[1]
+    assert np.abs(np.sum(real**2)) == pytest.approx(np.sum(np.abs(real) ** 2), rel=1e-5)
+    # Of a second component with up to 0.4 of the norm: 2 * 0.4^2 / (1 + 0.4^2) at most, as |a + ib|
+    # of orthogonal images.
+    assert 0.05 < max(shares) <= 0.28
+    assert np.mean(np.array(shares) > 1e-3) > 0.7
+
+
+def test_training_begins_with_weights_of_the_package(world, tmp_path):
+    network = {"name": "dncnn", "features": 48, "depth": 10}
+    settings = SETTINGS.replace(
+        network=network, phase="raw", start="dncnn", steps=1, learning_rate=1e-9, interval=1
+    )
+    trained = train(world, tmp_path, settings)
+    shipped = load_file(shipped_weights("dncnn"))
+    for name, tensor in shipped.items():
+        if tensor.is_floating_point() and "running" not in name:
+            torch.testing.assert_close(trained[name], tensor.float(), rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match=r"'dncnn' of the package has network .* the experiment"):
+        train(world, tmp_path, settings.replace(network={**network, "depth": 9}))
+    with pytest.raises(InputError, match="'dncnn' of the package has phase raw, the experiment"):
+        train(world, tmp_path, settings.replace(phase="canonical"))
 
 
 @pytest.mark.parametrize("phase", ["raw", "canonical"])
