@@ -39,6 +39,12 @@ class RotationSettings(Settings):
     hydrodynamic_diameter_nm: Number | None = setting(
         None, "of core and shell (Brown only); the core diameter if left out", gt=0, le=1e4
     )
+    flat: Flag = setting(
+        False,
+        "of planar sequences, let the small fields across the plane act on the equilibrium alone, "
+        "which takes a tenth of the time",
+        ours=True,
+    )
 
 
 class TracerSettings(Settings):

@@ -81,6 +81,7 @@ def _rotation(entry: Entry | None) -> Rotation | None:
         damping=entry["damping"],
         viscosity=entry["viscosity_mPa_s"] * 1e-3,
         hydrodynamic_diameter=None if diameter is None else diameter * 1e-9,
+        flat=entry["flat"],
     )
 
 

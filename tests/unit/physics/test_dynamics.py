@@ -516,6 +516,29 @@ def test_fields_at_positions_replace_those_of_the_sequence():
     np.testing.assert_allclose(ours, expected, atol=1e-9 * abs(expected).max())
 
 
+def test_small_fields_across_the_plane_act_on_the_equilibrium():
+    flat_grid = CalibrationGrid((4, 2, 1), (0.03, 0.02, 0.0))
+    simulation = Simulation(FLUID, SHORT, flat_grid)
+    components = Components.all_of(simulation)
+    in_plane = np.flatnonzero(components.channel < 2)
+    positions = flat_grid.positions().reshape(-1, 3)
+    static = SHORT.static_field(positions)
+    static[:, 2] = 4e-4
+    fields = LocalFields(static, np.ones_like(static))
+    exact, flat = (
+        dynamic_values(
+            simulation, Rotation(flat=flat), components, positions, fields=fields, tolerance=1e-6
+        )[:, in_plane]
+        for flat in (False, True)
+    )
+    without = dynamic_values(simulation, Rotation(), components, positions, tolerance=1e-6)
+    largest = abs(exact).max()
+    neglected = abs(without[:, in_plane] - exact).max() / largest
+    error = abs(flat - exact).max() / largest
+    check("fields of 0.4 mT across the plane, in equilibrium alone", error, 1e-3)
+    assert error < neglected / 3
+
+
 def test_coils_threads_and_the_order_of_components():
     sensitivity = np.array([[0.3, 0.9, -0.1], [1.0, -0.2, 0.4]])
     unit, coils = (Simulation(FLUID, SHORT, GRID, r) for r in (Receiver(), Receiver(sensitivity)))
@@ -576,6 +599,7 @@ def test_cycles_that_do_not_close(monkeypatch):
         ({"damping": -0.1}, "damping"),
         ({"hydrodynamic_diameter": 0.0}, "hydrodynamic_diameter"),
         ({"kind": "brown", "precession": True}, "precession"),
+        ({"precession": True, "flat": True}, "flat"),
     ],
 )
 def test_faults_of_a_rotation(changes, field):

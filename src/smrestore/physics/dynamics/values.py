@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -106,6 +107,22 @@ def dynamic_values(
             field="tolerance",
             remedy=f"give one between {TIGHTEST:g} and 0.01",
         )
+    limits = {"tolerance": tolerance, "threads": threads, "memory": memory, "hours": hours}
+    across = np.flatnonzero(~np.array(simulation.sequence.driven))
+    if rotation.flat and fields is not None and len(across) == 1:
+        flat = fields.static_field.copy()
+        flat[:, across] = 0
+        in_plane = LocalFields(flat, fields.drive_scale)
+        dynamic_values(
+            simulation, replace(rotation, flat=False), components, positions, fields=in_plane,
+            out=out, progress=progress, **limits,
+        )  # fmt: skip
+        for local, add in ((fields, np.add), (in_plane, np.subtract)):
+            still = component_values(
+                simulation, components, positions, fields=local, threads=threads
+            )
+            add(out, still, out=out)
+        return out
     if rotation.kind == "equilibrium":
         out[...] = component_values(
             simulation, components, positions, fields=fields, threads=threads, progress=progress
