@@ -12,6 +12,7 @@ from smrestore.fitting.posterior import LARGEST, Basis, Misfit, combine, learn_m
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
+from smrestore.fitting.uncertainty import relative_errors
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
 from smrestore.support.errors import InputError
@@ -97,7 +98,7 @@ def predict(
         model, data.positions[used], data.components, factor, at_measured, measured - at_measured,
         energy, noise,
     )  # fmt: skip
-    white = [noise]
+    white, elsewhere = [noise], np.zeros(len(noise))
     if displacement is not None:
         logger.info("positions scatter by %.3g mm along an axis", 1e3 * displacement.jitter)
         there = model.images(data.positions[used] + displacement.moved, data.components)
@@ -105,7 +106,11 @@ def predict(
         there -= at_measured
         measured = measured - there
         moved = np.mean(np.abs(there) ** 2, axis=0, dtype=np.float64)
+        elsewhere = np.divide(moved, energy, out=elsewhere, where=energy > 0)
         white = [noise + share * moved for share in (displacement.unknown, *UNKNOWN)]
+    least = relative_errors(
+        model, data.positions[used], data.components, noise, energy, factor, elsewhere
+    )
     noisy = noise > 0
 
     def learned(variance: np.ndarray) -> Misfit:
@@ -122,7 +127,7 @@ def predict(
         some = slice(start, start + BATCH)
         at_wanted[:, some], unknown = combine(
             measured[:, some], at_measured[:, some], at_wanted[:, some],
-            noise[some], classes[some], basis, misfit, weight,
+            noise[some], classes[some], basis, misfit, weight, least[some],
         )  # fmt: skip
         deviation[some] = np.hypot(deviation[some], unknown)
     return Prediction(at_wanted, deviation, misfit)

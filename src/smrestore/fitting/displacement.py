@@ -27,14 +27,14 @@ FEWEST_COMPONENTS, FEWEST_POSITIONS = 40, 40
 """With less, jitter is not told from smooth displacements."""
 STEP = 0.02
 """Of the finite differences, in voxels."""
-SMOOTH = np.geomspace(1e-3, 0.3, 5)
+SMOOTH = np.geomspace(2e-3, 0.3, 4)
 """Standard deviations of the smooth part, in distances of neighbours, among which the likeliest is
 taken."""
-JITTERS = np.geomspace(5e-4, 0.15, 11)
+JITTERS = np.geomspace(5e-4, 0.15, 17)
 """Likewise of the jitter. More is no robot's."""
 LENGTHS = (1.5, 3.0, 6.0)
 """Likewise correlation lengths of the smooth part."""
-LEARNING = 200
+LEARNING = 300
 """Positions, the nearest to the center, that tell these three at most."""
 CERTAIN = 6.0
 """Gain of the log-likelihood from which on there is jitter."""

@@ -196,6 +196,7 @@ def combine(
     basis: Basis,
     misfit: Misfit,
     weight: float,
+    least: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the posterior mean of components and its mean standard deviation.
 
@@ -209,6 +210,9 @@ def combine(
         Variance of the noise, float64 (K,).
     classes
         int64 (K,).
+    least
+        Relative error of the model that is to be expected at least, float64 (K,). It has a say in
+        the deviation, not in the mean.
 
     Returns
     -------
@@ -231,5 +235,9 @@ def combine(
     spread = strength * (variance + misfit.drift**2 * noise) + noise
     gain = variance / spread
     mean = model_at_wanted + basis.across @ (gain * rotated)
-    explained = np.mean(basis.across**2, axis=0) @ gain
-    return mean, np.sqrt(np.maximum(variance * (1 - explained), 0))
+    weighted = np.mean(basis.across**2, axis=0)
+    expected = np.maximum(variance, np.square(least) * energy)
+    # Of a linear estimate with this gain, whatever the variance of the misfit is.
+    wrong = expected * (1 - 2 * weighted @ gain)
+    wrong += weighted @ (gain**2 * (spread + strength * (expected - variance)))
+    return mean, np.sqrt(np.maximum(wrong, 0))
