@@ -329,8 +329,11 @@ def _cross_validate(forward, best, theta, whole, block, total, progress) -> dict
             progress=progress,
         )  # fmt: skip
         images, _ = forward.images(best.family, found.theta, whole.positions, whole.components)
-        predicted[test] = with_factors(whole, images, train)[test]
-    return held_out_error(whole, predicted, np.flatnonzero(intact), total)[1]
+        with np.errstate(invalid="ignore"):
+            predicted[test] = with_factors(whole, images, train)[test]
+    # A fit may be out of reach at positions that it does not know. Such a block is no test.
+    tested = np.flatnonzero(intact & np.isfinite(predicted).all(axis=1))
+    return held_out_error(whole, predicted, tested, total)[1] if len(tested) else best.held_out
 
 
 def _out_of_equilibrium(forward, best, whole, block, total, progress) -> _Trial | None:
