@@ -32,6 +32,8 @@ def relative_errors(
 ) -> np.ndarray:
     """Return the error of the images of a model over their root mean square, float64 (S,).
 
+    It is 0 out of equilibrium, where it would cost more than the restoration.
+
     Parameters
     ----------
     positions
@@ -48,6 +50,9 @@ def relative_errors(
         Power of errors of the measurement beside its noise over that of the images, float64 (S,):
         held-out errors have them as well.
     """
+    if model.family.state == "neel":
+        # Derivatives of all components take many minutes.
+        return np.zeros(len(energy))
     spread = _propagated(model, positions, components, noise, energy, factor)
     ratio = np.sqrt(np.divide(energy, noise, out=np.zeros_like(energy), where=noise > 0))
     of_class = np.searchsorted(SNR_LIMITS, ratio, side="right")
