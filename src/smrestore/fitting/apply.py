@@ -1,23 +1,31 @@
 """All components of a scan from its fitted model, alone or with what was measured."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
+from smrestore.fitting.displacement import find_displacement
 from smrestore.fitting.held_out import order_class
 from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import LARGEST, Basis, Misfit, combine, learn_misfit
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
+from smrestore.fitting.uncertainty import relative_errors
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
 from smrestore.support.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 BATCH = 512
 """Components that are combined at a time."""
 EMPTY = 1e-12
 """Energy of a model image over the largest below which the component holds none of it."""
+UNKNOWN = (0.03, 0.1, 0.3)
+"""Variance of what displacements leave, over that which they explain, among which the likeliest is
+taken: gradients of a model that is wrong are wrong as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,18 +93,41 @@ def predict(
     voxel = np.where(data.grid.voxel > 0, data.grid.voxel, 1.0)
     places = data.positions[used] / voxel, wanted / voxel
     energy = np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
-    noisy = noise > 0
     weight = max(1.0, 0.5 * ((0 if shares is None else shares.shape[1]) - 2))
-    misfit = learn_misfit(
-        (measured - at_measured)[:, noisy], energy[noisy], noise[noisy], classes[noisy],
-        places[0], shares, weight,
+    displacement = find_displacement(
+        model, data.positions[used], data.components, factor, at_measured, measured - at_measured,
+        energy, noise,
     )  # fmt: skip
+    white, elsewhere = [noise], np.zeros(len(noise))
+    if displacement is not None:
+        logger.info("positions scatter by %.3g mm along an axis", 1e3 * displacement.jitter)
+        there = model.images(data.positions[used] + displacement.moved, data.components)
+        there *= factor.astype(np.complex64)
+        there -= at_measured
+        measured = measured - there
+        moved = np.mean(np.abs(there) ** 2, axis=0, dtype=np.float64)
+        elsewhere = np.divide(moved, energy, out=elsewhere, where=energy > 0)
+        white = [noise + share * moved for share in (displacement.unknown, *UNKNOWN)]
+    least = relative_errors(
+        model, data.positions[used], data.components, noise, energy, factor, elsewhere
+    )
+    noisy = noise > 0
+
+    def learned(variance: np.ndarray) -> Misfit:
+        return learn_misfit(
+            (measured - at_measured)[:, noisy], energy[noisy], variance[noisy], classes[noisy],
+            places[0], shares, weight,
+        )  # fmt: skip
+
+    misfits = [learned(variance) for variance in white]
+    likeliest = int(np.argmax([misfit.score for misfit in misfits]))
+    misfit, noise = misfits[likeliest], white[likeliest]
     basis = Basis.at(*places, misfit.length, shares)
     for start in range(0, len(noise), BATCH):
         some = slice(start, start + BATCH)
         at_wanted[:, some], unknown = combine(
             measured[:, some], at_measured[:, some], at_wanted[:, some],
-            noise[some], classes[some], basis, misfit, weight,
+            noise[some], classes[some], basis, misfit, weight, least[some],
         )  # fmt: skip
         deviation[some] = np.hypot(deviation[some], unknown)
     return Prediction(at_wanted, deviation, misfit)

@@ -21,17 +21,24 @@ def order_class(total: np.ndarray) -> np.ndarray:
     return np.searchsorted(ORDER_LIMITS, total, side="right")
 
 
+def with_factors(data: Measured, images: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Return images (P, S) of a model in the unit of the scan, by factors of some positions."""
+    weights = np.zeros(len(data.positions))
+    weights[train] = 1
+    return factors(images, data.images, weights)[0] * images
+
+
 def held_out_error(
-    data: Measured, images: np.ndarray, train: np.ndarray, test: np.ndarray, total: np.ndarray
+    data: Measured, predicted: np.ndarray, test: np.ndarray, total: np.ndarray
 ) -> tuple[float, dict[str, float]]:
-    """Return how far a model is off at the positions ``test``, with factors of those in ``train``.
+    """Return how far predictions are off at the positions ``test``.
 
     Parameters
     ----------
-    images
-        Of the model, complex (P, S).
-    train, test
-        Indices of positions. Without any to test, those of ``train`` are taken.
+    predicted
+        By models that do not know these positions, see :func:`with_factors`, complex (P, S).
+    test
+        Indices of positions, int64 (n,).
     total
         |n_x| + |n_y| + |n_z| of the components, int64 (S,).
 
@@ -43,12 +50,7 @@ def held_out_error(
         Relative misfit as amplitude with the noise removed, each component that stands out of it
         counted alike: ``all`` and by class.
     """
-    if not len(test):
-        test = train
-    weights = np.zeros(len(data.positions))
-    weights[train] = 1
-    factor, _ = factors(images, data.images, weights)
-    model, measured = factor * images[test], data.images[test]
+    model, measured = predicted[test], data.images[test]
     noise = data.noise**2
     error = np.abs(measured - model) ** 2
     loss = float(np.mean(np.log1p(error / np.maximum(noise, np.finfo(float).tiny))))

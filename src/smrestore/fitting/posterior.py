@@ -106,11 +106,14 @@ class Misfit:
         d, in units of the noise.
     of_class
         rho of each class, by its number.
+    score
+        Log-likelihood, up to a constant.
     """
 
     length: float
     drift: float
     of_class: dict[int, float]
+    score: float = 0.0
 
 
 def _likelihoods(
@@ -155,7 +158,7 @@ def learn_misfit(
     """
     unseen = energy < UNSEEN * noise
     given = noise
-    best: tuple[float, Misfit] | None = None
+    best: Misfit | None = None
     for length in LENGTHS:
         basis = Basis.at(measured, measured[:0], length, shares)
         strength = basis.strength
@@ -172,15 +175,16 @@ def learn_misfit(
         seen = ~unseen
         total = _likelihoods(power[:, seen], strength, energy[seen], noise[seen], drift)
         # Background frames count as well: misfit must not pass for noise that they do not have.
-        score = -weight * float(np.sum(np.log(noise[seen]) + given[seen] / noise[seen]))
+        ratio = noise[seen] / given[seen]
+        score = -weight * float(np.sum(np.log(ratio) + 1 / ratio))
         of_class = {}
         for number in np.unique(classes[seen]).tolist():
             own = total[classes[seen] == number]
             of_class[number] = float(MISFITS[np.argmax(own.sum(axis=0))])
             score += _with_class(own, np.full(len(own), of_class[number])).max(axis=1).sum()
-        if best is None or score > best[0]:
-            best = score, Misfit(length, drift, of_class)
-    return best[1]
+        if best is None or score > best.score:
+            best = Misfit(length, drift, of_class, float(score))
+    return best
 
 
 def combine(
@@ -192,6 +196,7 @@ def combine(
     basis: Basis,
     misfit: Misfit,
     weight: float,
+    least: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the posterior mean of components and its mean standard deviation.
 
@@ -205,6 +210,9 @@ def combine(
         Variance of the noise, float64 (K,).
     classes
         int64 (K,).
+    least
+        Relative error of the model that is to be expected at least, float64 (K,). It has a say in
+        the deviation, not in the mean.
 
     Returns
     -------
@@ -227,5 +235,9 @@ def combine(
     spread = strength * (variance + misfit.drift**2 * noise) + noise
     gain = variance / spread
     mean = model_at_wanted + basis.across @ (gain * rotated)
-    explained = np.mean(basis.across**2, axis=0) @ gain
-    return mean, np.sqrt(np.maximum(variance * (1 - explained), 0))
+    weighted = np.mean(basis.across**2, axis=0)
+    expected = np.maximum(variance, np.square(least) * energy)
+    # Of a linear estimate with this gain, whatever the variance of the misfit is.
+    wrong = expected * (1 - 2 * weighted @ gain)
+    wrong += weighted @ (gain**2 * (spread + strength * (expected - variance)))
+    return mean, np.sqrt(np.maximum(wrong, 0))

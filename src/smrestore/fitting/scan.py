@@ -10,7 +10,7 @@ import numpy as np
 from smrestore import mdf
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
-from smrestore.fitting.held_out import held_out_error
+from smrestore.fitting.held_out import held_out_error, with_factors
 from smrestore.fitting.model import FittedModel, ScanFit
 from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.fitting.solve import Fit, Measured, fit, residuals, robust_weights
@@ -39,7 +39,9 @@ POSITIONS = {2: 300, 3: 120}
 FIRST_POSITIONS = 40
 """Positions of the first fit, of the tracer alone."""
 BLOCKS = 4
-"""One of so many blocks of positions is held out at first."""
+"""Blocks of positions. One is held out at first, to choose the family, then each of the others."""
+FOLD_STEPS = 5
+"""Steps of a fit without another block, which begins where the fit to all positions ended."""
 ROUNDS = 4
 """How often corrupted positions are looked for, each time with a fit to the others."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
@@ -245,12 +247,15 @@ def fit_scan(data: CalibrationData, settings: FitSettings = DEFAULTS) -> ScanFit
             forward, best.family, whole, best.theta, weights=best.weights,
             steps=4 if best.family.state == "neel" else 12, progress=bar.update,
         )  # fmt: skip
+        held_out = best.held_out
+        if len(train) < len(used) and best.family.state != "neel":
+            held_out = _cross_validate(forward, best, result.theta, whole, block, total, bar.update)
     # Samples of some extent make little difference to whether a position is unlike the others.
     left_out = _unlike_others(
         data, everything, chosen, forward.of_point(), best.family, result.theta
     )
-    model = FittedModel(data.forward(), best.family, result.theta, best.held_out, left_out)
-    logger.info("fit: misfit %.3g, held-out error %.3g", result.misfit, best.held_out["all"])
+    model = FittedModel(data.forward(), best.family, result.theta, held_out, left_out)
+    logger.info("fit: misfit %.3g, held-out error %.3g", result.misfit, held_out["all"])
     return ScanFit(model, result)
 
 
@@ -270,6 +275,8 @@ class _Trial(NamedTuple):
     ----------
     weights
         Of all positions, 0 for corrupted ones.
+    predicted
+        All positions by this fit, in the unit of the scan, complex (P, S).
     loss
         What is predicted wrongly in the block.
     held_out
@@ -279,6 +286,7 @@ class _Trial(NamedTuple):
     family: Family
     theta: np.ndarray
     weights: np.ndarray
+    predicted: np.ndarray
     loss: float
     held_out: dict[str, float]
 
@@ -300,8 +308,32 @@ def _fit_without(forward, family, whole, train, theta, total, progress) -> _Tria
         )
     intact = np.flatnonzero(weights)
     inside, test = np.intersect1d(train, intact), np.setdiff1d(intact, train)
-    loss, held_out = held_out_error(whole, images, inside, test, total)
-    return _Trial(family, before.theta, weights, loss, held_out)
+    predicted = with_factors(whole, images, inside)
+    loss, held_out = held_out_error(whole, predicted, test if len(test) else inside, total)
+    return _Trial(family, before.theta, weights, predicted, loss, held_out)
+
+
+def _cross_validate(forward, best, theta, whole, block, total, progress) -> dict[str, float]:
+    """Return the held-out error of all blocks, each predicted by a fit to the others.
+
+    ``theta`` is the fit to all positions. A step or two from there, the one without a block is
+    reached.
+    """
+    some = np.arange(len(whole.noise))
+    predicted = best.predicted.copy()
+    intact = best.weights > 0
+    for number in range(1, BLOCKS):
+        train, test = np.flatnonzero(intact & (block != number)), np.flatnonzero(block == number)
+        found = fit(
+            forward, best.family, whole.part(train, some), theta, steps=FOLD_STEPS,
+            progress=progress,
+        )  # fmt: skip
+        images, _ = forward.images(best.family, found.theta, whole.positions, whole.components)
+        with np.errstate(invalid="ignore"):
+            predicted[test] = with_factors(whole, images, train)[test]
+    # A fit may be out of reach at positions that it does not know. Such a block is no test.
+    tested = np.flatnonzero(intact & np.isfinite(predicted).all(axis=1))
+    return held_out_error(whole, predicted, tested, total)[1] if len(tested) else best.held_out
 
 
 def _out_of_equilibrium(forward, best, whole, block, total, progress) -> _Trial | None:
@@ -335,10 +367,12 @@ def _out_of_equilibrium(forward, best, whole, block, total, progress) -> _Trial 
     tracer = fit(rough, family, first, theta, free=free, steps=9, progress=progress)
     found = fit(forward, family, whole.part(train, some), tracer.theta, steps=6, progress=progress)
     test = np.flatnonzero(block == 0)
+    test = test if len(test) else train
     losses = []
     for candidate, theta in ((best.family, best.theta), (family, found.theta)):
         images, _ = forward.images(candidate, theta, whole.positions, whole.components)
-        losses.append(held_out_error(whole, images, train, test, total))
+        predicted = with_factors(whole, images, train)
+        losses.append(held_out_error(whole, predicted, test, total))
     logger.info(
         "held-out error %.3g in equilibrium, %.3g with Neel rotation (%d positions)",
         losses[0][1]["all"],
@@ -347,7 +381,7 @@ def _out_of_equilibrium(forward, best, whole, block, total, progress) -> _Trial 
     )
     if losses[1][0] >= losses[0][0]:
         return None
-    return _Trial(family, found.theta, np.ones(len(whole.positions)), *losses[1])
+    return _Trial(family, found.theta, np.ones(len(whole.positions)), predicted, *losses[1])
 
 
 def _unlike_others(data, everything, chosen, forward, family, theta) -> tuple[int, ...]:

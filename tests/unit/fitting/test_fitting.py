@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +21,13 @@ from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
 from smrestore.fitting.posterior import Basis, Misfit, combine, learn_misfit
 from smrestore.fitting.receive import smooth_factors
-from smrestore.fitting.scan import fit_scan, read_calibration, spread_positions
+from smrestore.fitting.scan import (
+    BLOCKS,
+    blocks_of,
+    fit_scan,
+    read_calibration,
+    spread_positions,
+)
 from smrestore.fitting.settings import FitSettings, State
 from smrestore.fitting.solve import robust_weights
 from smrestore.mdf.background import background_shares, subtract_background
@@ -510,3 +517,46 @@ def test_a_scan_without_a_sample_is_no_calibration(scanner, tmp_path):
     scan_empty(path, scanner, SEQUENCE, frames=4, seed=SEED)
     with pytest.raises(InputError, match="calibration"):
         restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+
+
+def test_fewer_positions_than_unknowns_are_enough(scan, tmp_path):
+    """Priors decide what data do not, and standard errors say so."""
+    data = read_calibration(scan)
+    unused = np.ones(GRID.size, dtype=bool)
+    unused.ravel()[spread_positions(data.positions, 12)] = False
+    fit = fit_scan(data.without(unused), SETTINGS)
+    assert len(fit.table()) > 36
+    whole = fit_scan(data, SETTINGS)
+    ratio = [
+        few["standard error"] / all_["standard error"]
+        for few, all_ in zip(fit.table(), whole.table(), strict=False)
+    ]
+    assert np.median(ratio) > 1.5
+    task = scan_task("inpainting", missing=unused)
+    restore_by_model(scan, tmp_path / "x.mdf", "model", task=task, settings=SETTINGS)
+    assert quality(tmp_path / "x.mdf", scan) > 30
+
+
+def test_values_that_are_no_numbers_are_named(scan, tmp_path):
+    def edit(file):
+        spectra = file["measurement/data"][()].astype(np.float32)
+        foreground = np.flatnonzero(file["measurement/isBackgroundFrame"][()] == 0)
+        spectra[foreground[5]] = np.nan
+        del file["measurement/data"]
+        file["measurement/data"] = spectra
+
+    path = changed(scan, tmp_path, edit)
+    with pytest.raises(InputError, match=r"NaN or infinite value in frame \d+.*voxel"):
+        restore_by_model(path, tmp_path / "x.mdf", "model", settings=SETTINGS)
+    assert not (tmp_path / "x.mdf").exists()
+
+
+def test_each_block_is_held_out_once(scan):
+    """Errors of any block count: the voxels of one are 5 % too strong."""
+    data = read_calibration(scan)
+    before = fit_scan(data, SETTINGS).model.held_out["all"]
+    block = blocks_of(data)
+    for number in (0, BLOCKS - 1):
+        images = data.images.copy()
+        images[block == number] *= 1.05
+        assert fit_scan(replace(data, images=images), SETTINGS).model.held_out["all"] > 2 * before
