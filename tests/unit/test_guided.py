@@ -87,9 +87,9 @@ def test_padding_changes_nothing(benchmark, examples, network):
 
 
 def test_scans_that_cannot_be_fitted_are_drawn_again_a_few_times(benchmark, monkeypatch):
-    def refuse(rng):
+    def refuse(rng, hard):
         raise InputError("too few components")
 
     monkeypatch.setattr(benchmark, "draw_scan", refuse)
     with pytest.raises(SystemExit, match="none of 5 drawn scans"):
-        benchmark.usable_scan(1, "test")
+        benchmark.usable_scan(True, 1, "test")
