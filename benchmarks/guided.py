@@ -1,7 +1,7 @@
 """A network that also sees the fitted model: is it better than model and measurement alone?
 
     snakemake --cores all --configfile config/hard.yaml
-    python benchmarks/guided.py --work guided          # two minutes of a core, and what was drawn
+    python benchmarks/guided.py --work guided          # some minutes of a core
 
 Calibrations are drawn in 2D: sequence, grid and particles of table 1 of the study, and what real
 scanners add (core sizes in one or two modes, relaxation, imperfect fields and coils, jitter of the
