@@ -95,9 +95,8 @@ def predict(
     energy = np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
     weight = max(1.0, 0.5 * ((0 if shares is None else shares.shape[1]) - 2))
     displacement = find_displacement(
-        model, data.positions[used], data.components, factor, at_measured, measured - at_measured,
-        energy, noise,
-    )  # fmt: skip
+        model, data.positions[used], data.components, factor, measured - at_measured, energy, noise
+    )
     white, elsewhere = [noise], np.zeros(len(noise))
     if displacement is not None:
         logger.info("positions scatter by %.3g mm along an axis", 1e3 * displacement.jitter)

@@ -40,8 +40,9 @@ FIRST_POSITIONS = 40
 """Positions of the first fit, of the tracer alone."""
 BLOCKS = 4
 """Blocks of positions. One is held out at first, to choose the family, then each of the others."""
-FOLD_STEPS = 5
-"""Steps of a fit without another block, which begins where the fit to all positions ended."""
+FOLD_STEPS = 2
+"""Evaluations of a fit without another block. It begins where the fit to all positions ended, and
+one step of Gauss and Newton reaches it."""
 ROUNDS = 4
 """How often corrupted positions are looked for, each time with a fit to the others."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
