@@ -61,6 +61,7 @@ def fit(
     shown = [
         {key: row[key] for key in ("unknown", "value", "standard error", "unit")} for row in tracer
     ]
+    print(first.model.physics)
     print(tabulate(shown, headers="keys", floatfmt=".3g"))
     errors = [
         {"held out": name, "relative misfit in %": 100 * value}

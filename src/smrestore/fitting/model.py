@@ -21,6 +21,14 @@ BLOCK_BYTES = 1 << 26
 DOUBTFUL = 0.1
 """Relative deviation of a field from the header, or shift over the radius, that is reported."""
 
+OUT_OF_EQUILIBRIUM = 0.1
+"""Held-out error of fluid particles in equilibrium beyond which the fit should try to leave it."""
+PHYSICS = {
+    "fluid": "fluid particles in equilibrium",
+    "immobilized": "immobilized particles in equilibrium",
+    "langevin": "particles without anisotropy in equilibrium",
+    "neel": "fluid particles out of equilibrium (Neel rotation)",
+}
 DESCRIBED = 0.5
 """Unexplained share of the signal, as an amplitude, above which a scan is not described."""
 
@@ -101,7 +109,18 @@ class FittedModel:
             for unknown, value in zip(self.family.unknowns, self.theta, strict=True)
             if _at_bound(unknown, value)
         ]
+        planar = len(self.family.driven_axes) == 2
+        if planar and self.family.state == "fluid" and self.held_out["all"] > OUT_OF_EQUILIBRIUM:
+            found.append(
+                f"held-out error {100 * self.held_out['all']:.0f} %: particles may be out of "
+                "equilibrium, which smrestore fit --states fluid neel tries in minutes"
+            )
         return found
+
+    @property
+    def physics(self) -> str:
+        """The kind of particles, for readers."""
+        return PHYSICS[self.family.state]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from smrestore import mdf
 from smrestore.cli import main
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
+from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import Basis, Misfit, combine, learn_misfit
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import (
@@ -126,6 +127,19 @@ def test_derivatives_out_of_equilibrium():
         expected = (ends[0] - ends[1]) / 0.04
         error = np.linalg.norm(slopes[number] - expected)
         assert error < 0.15 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "doubted"),
+    [("fluid", 0.3, True), ("fluid", 0.05, False), ("neel", 0.3, False)],
+)
+def test_a_planar_fit_with_large_errors_should_leave_equilibrium(state, error, doubted):
+    family = Family(state, 1, 0, 0, SEQUENCE.driven, 0.02)
+    forward = Forward(SEQUENCE, GRID, np.zeros((1, 3)), np.ones(1))
+    theta = np.array([u.start for u in family.unknowns])
+    model = FittedModel(forward, family, theta, {"all": error}, ())
+    assert [("--states fluid neel" in doubt) for doubt in model.doubts()] == [True] * doubted
+    assert ("out of equilibrium" in model.physics) == (state == "neel")
 
 
 def test_smooth_factors_tell_weak_components_from_their_neighbours():
