@@ -6,6 +6,7 @@ modelled  by physics that is fitted to the scan
 automatic by the method with the least expected error
 asked     by what a user asks for
 summary   what became of each component
+tested    what lies outside of what was tested
 """
 
 from smrestore.support.lazy import load_names
