@@ -1,6 +1,7 @@
 """Restoration that chooses the method of each component by its expected error."""
 
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from smrestore.cli import main
 from smrestore.mdf.restored import EXPECTED_ERROR, METHOD_NAMES, RESTORED_BY
 from smrestore.restoration import automatic
 from smrestore.restoration.automatic import METHODS, remaining_noise, restore_automatically
+from smrestore.restoration.summary import RestorationSummary
 from smrestore.support.errors import InputError
 from smrestore.tasks.scan import scan_task
 
@@ -142,6 +144,21 @@ def test_the_remaining_noise_grows_with_the_signal():
     assert (np.diff(shares) >= 0).all()
     assert shares[0] == automatic.REMAINING[0][1]
     assert shares[-1] == 1
+
+
+def test_a_network_keeps_what_is_wrong_with_the_measurement():
+    """Jitter of the robot is no noise: fitted physics that explains it away is better."""
+    summary = replace(
+        RestorationSummary.unknown((1, 1, 3)),
+        noise=np.ones((1, 1, 3)),
+        peak=np.array([[[100.0, 100.0, 10.0]]]),
+        removed=np.array([[[1.0, 4.0, 5.0]]]),
+    )
+    beyond = automatic._wrong_beside_noise(summary, 400)
+    np.testing.assert_allclose(beyond[0, 0], [0, np.sqrt(15), 0], rtol=0.02)
+    wins = automatic._network_wins(summary, np.full((1, 1, 3), 2.0), beyond)
+    assert wins[0, 0].tolist() == [True, False, True]
+    assert automatic._network_error(summary, beyond)[0, 0, 1] > np.sqrt(15)
 
 
 def test_command(scan, tmp_path, capsys):
