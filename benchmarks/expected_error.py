@@ -62,6 +62,7 @@ class Case:
 CASES = {
     "snake": Case("snake-calibration", "snake-calibration"),
     "spiral": Case("spiral-calibration", "spiral-calibration"),
+    "thousand averages": Case("resolution-calibration", "resolution-calibration"),
     "one average": Case("resolution-fast", "resolution-calibration"),
     "every second voxel": Case(
         "resolution-calibration", "resolution-calibration", "accelerated-calibration", 2, True
