@@ -19,7 +19,6 @@ from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.methods import Method, load_method
 from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.networks.shipped import networks_installed
-from smrestore.restoration.expected import beyond_noise
 from smrestore.restoration.matrix import RestoredMatrix
 from smrestore.restoration.modelled import restore_by_model, restored_snr, root_mean_square
 from smrestore.restoration.plan import MEMORY_BYTES, Plan, plan_restoration
@@ -52,9 +51,6 @@ REMAINING = (
 """Largest magnitude over noise of a component, and the error after twins and network over the
 noise: on virtual scans of planes, benchmarks/expected_error.py."""
 
-UNDESCRIBED = 0.2
-"""Largest share of the largest magnitude of a component that a scanner gets wrong beside noise.
-More is a component that the fitted physics does not describe."""
 MARGIN = 0.9
 """A network must be expected to be better than the fitted physics by this factor."""
 
@@ -159,7 +155,7 @@ def restore_automatically(
     with tempfile.TemporaryDirectory(dir=Path(destination).parent, prefix=".restore-") as folder:
         modelled, learned = (Path(folder) / f"{name}.mdf" for name in METHODS[:0:-1])
         by_model, reason = _by_model(source, modelled, task, fit, save_fit, background)
-        rows, error, beyond = None, None, 0.0
+        rows, error = None, None
         if by_model is None and not networks_installed():
             raise InputError(
                 f"physics does not restore it ({reason}), and networks are not installed",
@@ -168,8 +164,7 @@ def restore_automatically(
             )
         if by_model is not None:
             error = _expected_error(modelled, by_model.noise.shape)
-            beyond = _wrong_beside_noise(by_model, int(np.prod(plan.shape[3:])))
-            better = np.any(_network_wins(by_model, error, beyond), axis=0)
+            better = np.any(_network_wins(by_model, error), axis=0)
             if not (denoising and networks_installed()):
                 better[:] = False
             rows = np.argwhere(better)
@@ -185,7 +180,7 @@ def restore_automatically(
                 twins=denoising,
                 chosen=None if rows is None else _bins(rows, plan.frequencies),
             )
-        decision = _decide(by_model, error, beyond, learning, denoising, reason)
+        decision = _decide(by_model, error, learning, denoising, reason)
         files = {0: source, 1: learned, 2: modelled}
         if as_measured_below is not None:
             found = _matrix(files, decision.method, plan, background)
@@ -223,38 +218,25 @@ def network_method(task: str) -> Method:
     return load_method(AFTERWARDS[task], None, task, denoiser=weights, denoising=INFERENCE)
 
 
-def _network_error(summary: RestorationSummary, beyond: np.ndarray | float = 0.0) -> np.ndarray:
+def _network_error(summary: RestorationSummary) -> np.ndarray:
     """Return the error that is expected of the network.
 
-    ``beyond`` is what is wrong with the measurement beside noise, such as jitter of the robot: the
-    network keeps it.
+    It keeps what is wrong with the measurement beside noise, such as jitter of the robot, as far as
+    fitted physics knows it.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         snr = summary.peak / summary.noise
     remaining = remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
-    return np.hypot(summary.noise * remaining, beyond)
+    return np.hypot(summary.noise * remaining, np.nan_to_num(summary.beside_noise))
 
 
-def _wrong_beside_noise(modelled: RestorationSummary, n_positions: int) -> np.ndarray:
-    """Return what the fitted physics says is wrong with the measurement beside its noise.
-
-    It is not asked about components that it does not describe.
-    """
-    change = np.nan_to_num(modelled.removed * modelled.noise)
-    beyond = beyond_noise(change, modelled.noise, n_positions)
-    return np.where(beyond < UNDESCRIBED * modelled.peak, beyond, 0.0)
-
-
-def _network_wins(
-    modelled: RestorationSummary, error: np.ndarray, beyond: np.ndarray
-) -> np.ndarray:
+def _network_wins(modelled: RestorationSummary, error: np.ndarray) -> np.ndarray:
     """Return for which components the network is expected to have less error than the model.
 
-    Joined with the model, the measurement is not worse than alone. Where the model does not explain
-    it, the reason may be errors of the measurement beyond its noise, which the network keeps.
+    Joined with the model, the measurement is not worse than alone.
     """
-    alone = np.hypot(modelled.noise, beyond)
-    return _network_error(modelled, beyond) < MARGIN * np.minimum(error, alone)
+    alone = np.hypot(modelled.noise, np.nan_to_num(modelled.beside_noise))
+    return _network_error(modelled) < MARGIN * np.minimum(error, alone)
 
 
 def _bins(rows: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
@@ -270,7 +252,6 @@ def _expected_error(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _decide(
     modelled: RestorationSummary | None,
     error: np.ndarray | None,
-    beyond: np.ndarray | float,
     learned: RestorationSummary | None,
     denoising: bool,
     reason: str,
@@ -283,14 +264,14 @@ def _decide(
     if learned is None:
         return Decision(np.full(error.shape, 2), error, modelled, reason)
     # Of several periods, those components are restored that one of them needs.
-    network = _network_wins(modelled, error, beyond) & np.isfinite(learned.noise)
+    network = _network_wins(modelled, error) & np.isfinite(learned.noise)
     parts = {
         field.name: np.where(network, getattr(learned, field.name), getattr(modelled, field.name))
         for field in fields(RestorationSummary)
     }
     return Decision(
         np.where(network, 1, 2),
-        np.where(network, _network_error(modelled, beyond), error),
+        np.where(network, _network_error(modelled), error),
         RestorationSummary(**parts),
         reason,
     )

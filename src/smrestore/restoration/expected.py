@@ -14,6 +14,8 @@ misfit counts as error. If more than noise is taken away from a component than i
 model does not describe this component, and all of that counts.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from smrestore.fitting.apply import Prediction
@@ -27,13 +29,33 @@ DOUBT = 0.6
 ``benchmarks/expected_error.py`` on the virtual scans."""
 CERTAIN = 3.0
 """Standard deviations of the mean square of noise that count as noise."""
+CLEAR = 2.0
+"""Times its noise that a component must lose to be one that the model does not describe: drift of
+the background is no signal."""
 CLASSES = len(ORDER_LIMITS) + 1
 PER_CHANNEL = 8
 """Numbers of classes of each receive channel in :class:`smrestore.fitting.posterior.Misfit`."""
 
 
-def expected_error(data: CalibrationData, found: Prediction) -> np.ndarray:
-    """Return the expected root mean square error of components, float64 (S,).
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What is expected of components, as root mean square in the unit of the scan.
+
+    Attributes
+    ----------
+    error
+        Of the restored components, float64 (S,).
+    beside_noise
+        Of the measured ones, beside their noise, float64 (S,): what any method keeps that does not
+        know the model.
+    """
+
+    error: np.ndarray
+    beside_noise: np.ndarray
+
+
+def expected_error(data: CalibrationData, found: Prediction) -> Expected:
+    """Return which errors are expected.
 
     Parameters
     ----------
@@ -43,7 +65,7 @@ def expected_error(data: CalibrationData, found: Prediction) -> np.ndarray:
         Its components by model and measurement; by a model alone, their deviation is returned.
     """
     if found.misfit is None:
-        return found.deviation
+        return Expected(found.deviation, np.zeros(len(found.deviation)))
     total = total_order(mixing_orders(data.sequence))[data.components.frequency]
     size = np.sqrt(np.mean(np.abs(found.images) ** 2, axis=0, dtype=np.float64))
     # What a channel across the driven axes sees is unknown at any order: it has its own misfit.
@@ -53,12 +75,15 @@ def expected_error(data: CalibrationData, found: Prediction) -> np.ndarray:
     known[known <= MISFITS[0]] = 0.0
     relative = np.zeros(len(total))
     relative[driven] = grown_misfit(known[driven], total[driven], (size > data.noise)[driven])
-    error = np.hypot(found.deviation, DOUBT * relative * size)
+    doubt = DOUBT * relative * size
+    error, kept = np.hypot(found.deviation, doubt), doubt
     if found.images.shape == data.images.shape:
         change = np.mean(np.abs(found.images - data.images) ** 2, axis=0, dtype=np.float64)
         beyond = beyond_noise(np.sqrt(change), data.noise, len(data.images))
-        error = np.where(beyond > size, np.hypot(error, beyond), error)
-    return error
+        undescribed = beyond > np.maximum(size, CLEAR * data.noise)
+        error = np.where(undescribed, np.hypot(error, beyond), error)
+        kept = np.where(undescribed, 0.0, np.hypot(doubt, beyond))
+    return Expected(error, kept)
 
 
 def beyond_noise(change: np.ndarray, noise: np.ndarray, n_positions: int) -> np.ndarray:

@@ -155,7 +155,9 @@ def restore_by_model(
         images = found.images.T.reshape(len(channels), -1, *grid.size)
         restored[period, channels] = images
         noise = data.noise.reshape(len(channels), -1)
-        error[period, channels] = expected_error(data, found).reshape(len(channels), -1)
+        expected = expected_error(data, found)
+        error[period, channels] = expected.error.reshape(len(channels), -1)
+        summary.beside_noise[period, channels] = expected.beside_noise.reshape(len(channels), -1)
         snr[period, channels] = restored_snr(
             root_mean_square(images), error[period, channels], noise
         )

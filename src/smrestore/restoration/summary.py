@@ -33,6 +33,9 @@ class RestorationSummary:
     out_of_phase
         Share of the measured amplitude across the phase of the component, noise removed: 0 if the
         component is a real image times a phase, as those of tracers in equilibrium are.
+    beside_noise
+        Expected error of the measured component beside its noise, by fitted physics; NaN if none
+        was fitted.
     """
 
     snr_before: np.ndarray
@@ -41,6 +44,7 @@ class RestorationSummary:
     peak: np.ndarray
     removed: np.ndarray
     out_of_phase: np.ndarray
+    beside_noise: np.ndarray
 
     @classmethod
     def unknown(cls, rows: tuple[int, int, int]) -> "RestorationSummary":

@@ -151,14 +151,14 @@ def test_a_network_keeps_what_is_wrong_with_the_measurement():
     summary = replace(
         RestorationSummary.unknown((1, 1, 3)),
         noise=np.ones((1, 1, 3)),
-        peak=np.array([[[100.0, 100.0, 10.0]]]),
-        removed=np.array([[[1.0, 4.0, 5.0]]]),
+        peak=np.full((1, 1, 3), 100.0),
+        beside_noise=np.array([[[0.0, 4.0, np.nan]]]),
     )
-    beyond = automatic._wrong_beside_noise(summary, 400)
-    np.testing.assert_allclose(beyond[0, 0], [0, np.sqrt(15), 0], rtol=0.02)
-    wins = automatic._network_wins(summary, np.full((1, 1, 3), 2.0), beyond)
+    wins = automatic._network_wins(summary, np.full((1, 1, 3), 2.0))
     assert wins[0, 0].tolist() == [True, False, True]
-    assert automatic._network_error(summary, beyond)[0, 0, 1] > np.sqrt(15)
+    error = automatic._network_error(summary)[0, 0]
+    assert error[0] == error[2] < 1
+    assert error[1] > 4
 
 
 def test_command(scan, tmp_path, capsys):

@@ -45,23 +45,26 @@ def test_a_share_of_the_misfit_is_doubted(data):
     images = np.full((10, 3), 2.0, np.complex64)
     deviation = np.array([0.0, 10.0, 0.5])
     misfit = Misfit(2.0, 0.0, {1: 0.13, 9: 0.13, 17: 0.9})
-    error = expected_error(data, Prediction(images, deviation, misfit))
+    expected = expected_error(data, Prediction(images, deviation, misfit))
+    error = expected.error
     assert error[0] == pytest.approx(DOUBT * 0.13 * 2)
     assert error[1] == pytest.approx(np.hypot(10, error[0]))
     # Across the driven axes, the likelihood knows it.
     assert error[2] == 0.5
+    # Other methods keep what is wrong with the measurement.
+    np.testing.assert_allclose(expected.beside_noise[:2], error[0])
 
 
 def test_where_no_misfit_was_found_none_is_doubted(data):
     lowest = Misfit(2.0, 0.0, {1: MISFITS[0], 9: MISFITS[0]})
     found = Prediction(np.full((10, 3), 2.0, np.complex64), np.ones(3), lowest)
-    np.testing.assert_allclose(expected_error(data, found), 1.0)
+    np.testing.assert_allclose(expected_error(data, found).error, 1.0)
 
 
 def test_of_a_model_alone_it_is_the_deviation(data):
     deviation = np.array([1.0, 2.0, 3.0])
     found = Prediction(np.ones((10, 3), np.complex64), deviation, None)
-    assert expected_error(data, found) is deviation
+    assert expected_error(data, found).error is deviation
 
 
 def test_what_is_taken_away_counts_if_it_is_more_than_what_is_left(data):
@@ -72,10 +75,12 @@ def test_what_is_taken_away_counts_if_it_is_more_than_what_is_left(data):
     data.images = np.array([5.0, 5.0, 0.0]) + noise
     restored = np.zeros((400, 3), np.complex64)
     restored[:, 0] = 5
-    error = expected_error(data, Prediction(restored, np.zeros(3), Misfit(2.0, 0.0, {})))
+    expected = expected_error(data, Prediction(restored, np.zeros(3), Misfit(2.0, 0.0, {})))
+    error = expected.error
     assert error[0] == 0
     assert error[1] == pytest.approx(5, rel=0.05)
     assert error[2] == 0
+    np.testing.assert_allclose(expected.beside_noise, 0)
 
 
 def test_noise_explains_a_change_of_its_own_size():
