@@ -246,7 +246,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     panels[0, 0].set_ylabel("mean PSNR against the truth (dB)")
     panels[0, 0].legend(fontsize=7, loc="upper left", frameon=False)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def main() -> None:

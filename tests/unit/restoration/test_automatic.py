@@ -52,11 +52,12 @@ def test_the_file_says_which_method_and_which_error(scan, restored):
 
 
 def test_rows_are_those_of_their_method(scan, restored, tmp_path, monkeypatch):
-    """With an error that is expected to be 0, the network restores all, else the model."""
+    """Where it may be as wrong as it wants, the network restores all, else the model."""
     decision, path = restored
     found = mdf.read_system_matrix(path)
     images = {}
-    for number, share in ((1, 0.0), (2, np.inf)):
+    for number, share, margin in ((1, 0.0, np.inf), (2, np.inf, 0.9)):
+        monkeypatch.setattr(automatic, "MARGIN", margin)
         monkeypatch.setattr(automatic, "REMAINING", ((1.0, share), (2.0, share)))
         one = tmp_path / f"{number}.mdf"
         alone = restore_automatically(scan, one)
