@@ -149,14 +149,21 @@ def _readable(record: Mapping[str, object]) -> dict[str, str]:
     return {
         "scan": record["measurement"],
         "task": record["task"],
-        "measured": f"{record['positions']} positions, {record['averages']} averages",
+        "measured": size_for_readers(record["positions"], record["averages"]),
         "takes": duration(record["time_s"]),
-        "instead of": f"{record['full_positions']} positions, {record['full_averages']} averages",
+        "instead of": size_for_readers(record["full_positions"], record["full_averages"]),
         "which takes": duration(record["full_time_s"]),
         "saved": duration(record["full_time_s"] - record["time_s"]),
         "factor": f"{record['factor']:.2f}",
         "robot time per position": f"{record['robot_time_s']:g} s",
     }
+
+
+def size_for_readers(positions: int, averages: int) -> str:
+    """Return the size of a scan, for readers."""
+    return (
+        f"{positions} position{'s' * (positions != 1)}, {averages} average{'s' * (averages != 1)}"
+    )
 
 
 def _notes() -> list[str]:

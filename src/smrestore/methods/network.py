@@ -140,8 +140,8 @@ class NetworkMethod:
         Raises
         ------
         InputError
-            If the network is for another spacing of voxels, or for planes and gets volumes with
-            voxels that were not measured.
+            If the network is for another spacing of voxels, for volumes and gets a plane, or for
+            planes and gets volumes with voxels that were not measured.
         """
         for item in batch:
             self._check(item)
@@ -224,6 +224,12 @@ class NetworkMethod:
                 f"{item.image.shape} voxels",
                 field="dimension",
                 remedy="give a 3D network, or a calibration scan of one plane",
+            )
+        if self.dimension == 3 and min(item.image.shape) == 1:
+            raise InputError(
+                f"the network restores volumes, and the grid has {item.image.shape} voxels",
+                field="dimension",
+                remedy="give a network for planes",
             )
         if item.spacing != self.spacing:
             raise InputError(

@@ -3,9 +3,11 @@
 plan      what is read and written, known before anything long is read
 scan      block by block: read, restore, write
 modelled  by physics that is fitted to the scan
+expected  which error is expected of fitted physics
 automatic by the method with the least expected error
 asked     by what a user asks for
 summary   what became of each component
+tested    what lies outside of what was tested
 """
 
 from smrestore.support.lazy import load_names

@@ -10,6 +10,7 @@ from smrestore.restoration.automatic import Decision, restore_automatically
 from smrestore.restoration.modelled import METHODS, restore_by_model
 from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import RestorationSummary
+from smrestore.restoration.tested import warn_of_untested
 from smrestore.support.errors import InputError
 from smrestore.support.files import check_separate
 from smrestore.tasks.scan import ScanTask
@@ -121,6 +122,7 @@ def restore_as_asked(
             background=background,
             as_measured_below=as_measured_below,
         )
+        warn_of_untested(scan, decision.summary)
         return decision.summary, decision
     if fitted:
         summary = restore_by_model(
@@ -133,6 +135,7 @@ def restore_as_asked(
             allow_misfit=allow_misfit,
             save=save_fit,
         )
+        warn_of_untested(scan, summary)
         return summary, None
     baseline = None
     if method is not None:
@@ -154,6 +157,7 @@ def restore_as_asked(
         background=background,
         spectral_leakage=spectral_leakage,
     )
+    warn_of_untested(scan, summary)
     return summary, None
 
 

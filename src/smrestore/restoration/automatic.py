@@ -173,7 +173,7 @@ def restore_automatically(
             learning = restore_scan(
                 source,
                 learned,
-                _network(task.name),
+                network_method(task.name),
                 name="network",
                 task=task,
                 background=background,
@@ -210,7 +210,8 @@ def _by_model(
     return done, ""
 
 
-def _network(task: str) -> Method:
+def network_method(task: str) -> Method:
+    """Return the network of the package as it restores scans for a task; denoising on twins."""
     weights = shipped_weights(DENOISER)
     if task not in AFTERWARDS:
         return load_method(None, weights, task, inference=INFERENCE)
@@ -218,18 +219,24 @@ def _network(task: str) -> Method:
 
 
 def _network_error(summary: RestorationSummary) -> np.ndarray:
+    """Return the error that is expected of the network.
+
+    It keeps what is wrong with the measurement beside noise, such as jitter of the robot, as far as
+    fitted physics knows it.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         snr = summary.peak / summary.noise
-    return summary.noise * remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
+    remaining = remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
+    return np.hypot(summary.noise * remaining, np.nan_to_num(summary.beside_noise))
 
 
 def _network_wins(modelled: RestorationSummary, error: np.ndarray) -> np.ndarray:
     """Return for which components the network is expected to have less error than the model.
 
-    Joined with the model, the measurement is not worse than alone. Where the model does not explain
-    it, the reason may be errors of the measurement beyond its noise, which the network keeps.
+    Joined with the model, the measurement is not worse than alone.
     """
-    return _network_error(modelled) < MARGIN * np.minimum(error, modelled.noise)
+    alone = np.hypot(modelled.noise, np.nan_to_num(modelled.beside_noise))
+    return _network_error(modelled) < MARGIN * np.minimum(error, alone)
 
 
 def _bins(rows: np.ndarray, frequencies: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from smrestore.fitting.model import DESCRIBED, FittedModel, ScanFit, read_fits, 
 from smrestore.fitting.scan import CalibrationData, fit_scan, read_calibration
 from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.physics.grid import CalibrationGrid
+from smrestore.restoration.expected import expected_error
 from smrestore.restoration.matrix import RestoredMatrix
 from smrestore.restoration.plan import (
     MEMORY_BYTES,
@@ -154,7 +155,9 @@ def restore_by_model(
         images = found.images.T.reshape(len(channels), -1, *grid.size)
         restored[period, channels] = images
         noise = data.noise.reshape(len(channels), -1)
-        error[period, channels] = found.deviation.reshape(len(channels), -1)
+        expected = expected_error(data, found)
+        error[period, channels] = expected.error.reshape(len(channels), -1)
+        summary.beside_noise[period, channels] = expected.beside_noise.reshape(len(channels), -1)
         snr[period, channels] = restored_snr(
             root_mean_square(images), error[period, channels], noise
         )

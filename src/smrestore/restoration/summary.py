@@ -30,6 +30,12 @@ class RestorationSummary:
     removed
         sqrt(mean |measured - restored|^2) over that noise: 1 if a method takes away as much as
         there is noise. NaN if the restored grid is another one.
+    out_of_phase
+        Share of the measured amplitude across the phase of the component, noise removed: 0 if the
+        component is a real image times a phase, as those of tracers in equilibrium are.
+    beside_noise
+        Expected error of the measured component beside its noise, by fitted physics; NaN if none
+        was fitted.
     """
 
     snr_before: np.ndarray
@@ -37,6 +43,8 @@ class RestorationSummary:
     noise: np.ndarray
     peak: np.ndarray
     removed: np.ndarray
+    out_of_phase: np.ndarray
+    beside_noise: np.ndarray
 
     @classmethod
     def unknown(cls, rows: tuple[int, int, int]) -> "RestorationSummary":
@@ -90,6 +98,7 @@ def summarize(
         snr[place] = np.divide(peak, rough, out=perfect, where=rough > 0)
     summary.noise[place] = noise
     summary.peak[place] = np.abs(measured).max(axis=(1, 2, 3))
+    summary.out_of_phase[place] = out_of_phase(measured, noise)
     if measured.shape == restored.shape:
         change = np.sqrt(
             [np.mean(np.abs(a - b) ** 2) for a, b in zip(measured, restored, strict=True)]
@@ -102,3 +111,22 @@ def roughness_of(images: np.ndarray) -> np.ndarray:
     """Return the roughness of many components, a batch at a time."""
     parts = [roughness(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     return np.concatenate(parts)
+
+
+def out_of_phase(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return the share of the amplitude of components across their own phase, float64 (n,).
+
+    For x = r exp(i phi) with real r, |sum x^2| is sum |x|^2. White noise adds to the second alone.
+
+    Parameters
+    ----------
+    images
+        Complex (n, Nx, Ny, Nz).
+    noise
+        Standard deviation of their complex noise, float64 (n,).
+    """
+    flat = images.reshape(len(images), -1)
+    energy = np.sum(np.abs(flat) ** 2, axis=1, dtype=np.float64)
+    along = np.abs(np.sum(flat**2, axis=1, dtype=np.complex128))
+    across = np.maximum(energy - along - flat.shape[1] * noise**2, 0) / 2
+    return np.sqrt(np.divide(across, energy, out=np.zeros(len(flat)), where=energy > 0))

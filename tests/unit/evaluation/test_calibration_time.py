@@ -9,6 +9,7 @@ from smrestore.evaluation.calibration_time import (
     Calibration,
     duration,
     read_calibration,
+    size_for_readers,
     tabulate_calibration_times,
 )
 from smrestore.report.markdown import read_markdown
@@ -84,3 +85,8 @@ def test_without_savings_the_example_stands_alone(tmp_path):
     tabulate_calibration_times([], csv=tmp_path / "t.csv", markdown=tmp_path / "t.md")
     assert pd.read_csv(tmp_path / "t.csv").empty
     assert len(read_markdown(tmp_path / "t.md").tables[0][1]) == 1
+
+
+def test_one_of_each_is_no_plural():
+    assert size_for_readers(1, 1) == "1 position, 1 average"
+    assert size_for_readers(35, 10) == "35 positions, 10 averages"

@@ -107,6 +107,14 @@ def test_other_tasks_need_a_network_for_volumes():
         method([Degraded(image, 0.1, missing=np.zeros(image.shape, bool))])
 
 
+def test_a_network_for_volumes_refuses_planes():
+    method = NetworkMethod(Record(), 3, 8, 1, False)
+    with pytest.raises(InputError, match=r"restores volumes, and the grid has \(5, 6, 1\)"):
+        method([Degraded(noisy((5, 6, 1)), 0.1)])
+    (restored,) = method([Degraded(noisy((5, 6, 2)), 0.1)])
+    np.testing.assert_allclose(restored, noisy((5, 6, 2)), atol=1e-6)
+
+
 @pytest.mark.parametrize("canonical", [False, True])
 @pytest.mark.parametrize("name", ["unet", "rdn", "dncnn", "swinir"])
 def test_no_padding_where_it_does_not_matter(name, canonical):

@@ -1,6 +1,7 @@
 """Restoration that chooses the method of each component by its expected error."""
 
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from smrestore.cli import main
 from smrestore.mdf.restored import EXPECTED_ERROR, METHOD_NAMES, RESTORED_BY
 from smrestore.restoration import automatic
 from smrestore.restoration.automatic import METHODS, remaining_noise, restore_automatically
+from smrestore.restoration.summary import RestorationSummary
 from smrestore.support.errors import InputError
 from smrestore.tasks.scan import scan_task
 
@@ -50,11 +52,12 @@ def test_the_file_says_which_method_and_which_error(scan, restored):
 
 
 def test_rows_are_those_of_their_method(scan, restored, tmp_path, monkeypatch):
-    """With an error that is expected to be 0, the network restores all, else the model."""
+    """Where it may be as wrong as it wants, the network restores all, else the model."""
     decision, path = restored
     found = mdf.read_system_matrix(path)
     images = {}
-    for number, share in ((1, 0.0), (2, np.inf)):
+    for number, share, margin in ((1, 0.0, np.inf), (2, np.inf, 0.9)):
+        monkeypatch.setattr(automatic, "MARGIN", margin)
         monkeypatch.setattr(automatic, "REMAINING", ((1.0, share), (2.0, share)))
         one = tmp_path / f"{number}.mdf"
         alone = restore_automatically(scan, one)
@@ -142,6 +145,21 @@ def test_the_remaining_noise_grows_with_the_signal():
     assert (np.diff(shares) >= 0).all()
     assert shares[0] == automatic.REMAINING[0][1]
     assert shares[-1] == 1
+
+
+def test_a_network_keeps_what_is_wrong_with_the_measurement():
+    """Jitter of the robot is no noise: fitted physics that explains it away is better."""
+    summary = replace(
+        RestorationSummary.unknown((1, 1, 3)),
+        noise=np.ones((1, 1, 3)),
+        peak=np.full((1, 1, 3), 100.0),
+        beside_noise=np.array([[[0.0, 4.0, np.nan]]]),
+    )
+    wins = automatic._network_wins(summary, np.full((1, 1, 3), 2.0))
+    assert wins[0, 0].tolist() == [True, False, True]
+    error = automatic._network_error(summary)[0, 0]
+    assert error[0] == error[2] < 1
+    assert error[1] > 4
 
 
 def test_command(scan, tmp_path, capsys):

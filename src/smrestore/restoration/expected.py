@@ -1,0 +1,128 @@
+"""The error that is expected of components that fitted physics restored together with their scan.
+
+The posterior (:mod:`smrestore.fitting.posterior`) says what noise leaves unknown, if the misfit of
+the model is what its likelihood says. Two things are added here.
+
+In weak components, noise hides the misfit, and its likelihood says that there is none. But a wrong
+field or position moves the pattern of a component by a share of its waves, and a component
+of mixing order n has in the order of n waves over the grid. So the relative misfit grows with the
+mixing order: that of strong components, which is well known, tells that of the weak ones.
+
+Where model and measurement disagree smoothly, the measurement is believed. It can be wrong, too: a
+scanner that warms up, a robot that is off. No scan tells which of the two it is, so a share of the
+misfit counts as error. If more than noise is taken away from a component than is left of it, the
+model does not describe this component, and all of that counts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smrestore.fitting.apply import Prediction
+from smrestore.fitting.held_out import ORDER_LIMITS, order_class
+from smrestore.fitting.posterior import MISFITS
+from smrestore.fitting.scan import CalibrationData
+from smrestore.physics.mixing import mixing_orders, total_order
+
+DOUBT = 0.6
+"""Share of the misfit, as an amplitude, that counts as error of the measurement: found with
+``benchmarks/expected_error.py`` on the virtual scans."""
+CERTAIN = 3.0
+"""Standard deviations of the mean square of noise that count as noise."""
+CLEAR = 2.0
+"""Times its noise that a component must lose to be one that the model does not describe: drift of
+the background is no signal."""
+CLASSES = len(ORDER_LIMITS) + 1
+PER_CHANNEL = 8
+"""Numbers of classes of each receive channel in :class:`smrestore.fitting.posterior.Misfit`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What is expected of components, as root mean square in the unit of the scan.
+
+    Attributes
+    ----------
+    error
+        Of the restored components, float64 (S,).
+    beside_noise
+        Of the measured ones, beside their noise, float64 (S,): what any method keeps that does not
+        know the model.
+    """
+
+    error: np.ndarray
+    beside_noise: np.ndarray
+
+
+def expected_error(data: CalibrationData, found: Prediction) -> Expected:
+    """Return which errors are expected.
+
+    Parameters
+    ----------
+    data
+        The scan.
+    found
+        Its components by model and measurement; by a model alone, their deviation is returned.
+    """
+    if found.misfit is None:
+        return Expected(found.deviation, np.zeros(len(found.deviation)))
+    total = total_order(mixing_orders(data.sequence))[data.components.frequency]
+    size = np.sqrt(np.mean(np.abs(found.images) ** 2, axis=0, dtype=np.float64))
+    # What a channel across the driven axes sees is unknown at any order: it has its own misfit.
+    driven = np.array(data.sequence.driven)[data.components.channel]
+    classes = order_class(total) + PER_CHANNEL * data.components.channel
+    known = np.array([found.misfit.of_class.get(number, 0.0) for number in classes.tolist()])
+    known[known <= MISFITS[0]] = 0.0
+    relative = np.zeros(len(total))
+    relative[driven] = grown_misfit(known[driven], total[driven], (size > data.noise)[driven])
+    doubt = DOUBT * relative * size
+    error, kept = np.hypot(found.deviation, doubt), doubt
+    if found.images.shape == data.images.shape:
+        change = np.mean(np.abs(found.images - data.images) ** 2, axis=0, dtype=np.float64)
+        beyond = beyond_noise(np.sqrt(change), data.noise, len(data.images))
+        undescribed = beyond > np.maximum(size, CLEAR * data.noise)
+        error = np.where(undescribed, np.hypot(error, beyond), error)
+        kept = np.where(undescribed, 0.0, np.hypot(doubt, beyond))
+    return Expected(error, kept)
+
+
+def beyond_noise(change: np.ndarray, noise: np.ndarray, n_positions: int) -> np.ndarray:
+    """Return what components lost in restoration beyond their noise, in the same unit and shape.
+
+    Parameters
+    ----------
+    change
+        Root mean square of measured minus restored components.
+    noise
+        Standard deviation of their complex noise.
+    n_positions
+        Positions that the mean is over: noise of this many explains that much of the change.
+    """
+    explained = noise**2 * (1 + CERTAIN / np.sqrt(n_positions))
+    return np.sqrt(np.maximum(change**2 - explained, 0))
+
+
+def grown_misfit(known: np.ndarray, total: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the relative misfit of components, at least as it grows from lower mixing orders.
+
+    Parameters
+    ----------
+    known
+        Relative misfit of the class of each component, float64 (S,); 0 where none was found.
+    total
+        |n_x| + |n_y| + |n_z| of the components, int64 (S,).
+    seen
+        Components that exceed their noise, bool (S,). Their mean order stands for a class.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (S,).
+    """
+    order, classes = np.maximum(total, 1), order_class(total)
+    per_wave = np.zeros(CLASSES)
+    for number in range(CLASSES):
+        own = seen & (classes == number)
+        if own.any():
+            per_wave[number] = known[own].max() / order[own].mean()
+    return np.maximum.accumulate(per_wave)[classes] * order

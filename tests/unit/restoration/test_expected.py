@@ -1,0 +1,90 @@
+"""The expected error of components by fitted physics."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from smrestore.fitting.apply import Prediction
+from smrestore.fitting.posterior import MISFITS, Misfit
+from smrestore.physics import Sequence
+from smrestore.physics.mixing import mixing_orders, total_order
+from smrestore.physics.spectrum import Components
+from smrestore.restoration.expected import DOUBT, beyond_noise, expected_error, grown_misfit
+
+
+def test_the_misfit_of_strong_components_tells_that_of_weak_ones():
+    """Noise hides the misfit of high orders, so that its likelihood says that there is none."""
+    total = np.arange(20)
+    known = np.array([0.02, 0.03, 0.04, 0.0])[np.searchsorted((5, 9, 13), total, side="right")]
+    found = grown_misfit(known, total, (total >= 2) & (total <= 3) | (total == 14))
+    assert found[14] == pytest.approx(0.02 / 2.5 * 14)
+    assert (np.diff(found) >= 0).all()
+    assert found[0] == found[1] > 0
+
+
+def test_a_misfit_of_high_orders_says_nothing_of_low_ones():
+    total = np.array([2, 15])
+    found = grown_misfit(np.array([0.001, 0.3]), total, np.ones(2, bool))
+    np.testing.assert_allclose(found, [0.001, 0.3])
+    assert (grown_misfit(np.zeros(2), total, np.zeros(2, bool)) == 0).all()
+
+
+@pytest.fixture
+def data():
+    """Return a scan in x and y, with a component of each channel."""
+    sequence = Sequence((0.012, 0.012, 0.0), (-1.0, -1.0, 2.0), sampling_rate=2.5e6)
+    frequency = int(np.flatnonzero(total_order(mixing_orders(sequence)) == 5)[0])
+    components = Components(np.arange(3), np.full(3, frequency))
+    return SimpleNamespace(
+        sequence=sequence, components=components, noise=np.full(3, 0.1), images=np.zeros((12, 3))
+    )
+
+
+def test_a_share_of_the_misfit_is_doubted(data):
+    images = np.full((10, 3), 2.0, np.complex64)
+    deviation = np.array([0.0, 10.0, 0.5])
+    misfit = Misfit(2.0, 0.0, {1: 0.13, 9: 0.13, 17: 0.9})
+    expected = expected_error(data, Prediction(images, deviation, misfit))
+    error = expected.error
+    assert error[0] == pytest.approx(DOUBT * 0.13 * 2)
+    assert error[1] == pytest.approx(np.hypot(10, error[0]))
+    # Across the driven axes, the likelihood knows it.
+    assert error[2] == 0.5
+    # Other methods keep what is wrong with the measurement.
+    np.testing.assert_allclose(expected.beside_noise[:2], error[0])
+
+
+def test_where_no_misfit_was_found_none_is_doubted(data):
+    lowest = Misfit(2.0, 0.0, {1: MISFITS[0], 9: MISFITS[0]})
+    found = Prediction(np.full((10, 3), 2.0, np.complex64), np.ones(3), lowest)
+    np.testing.assert_allclose(expected_error(data, found).error, 1.0)
+
+
+def test_of_a_model_alone_it_is_the_deviation(data):
+    deviation = np.array([1.0, 2.0, 3.0])
+    found = Prediction(np.ones((10, 3), np.complex64), deviation, None)
+    assert expected_error(data, found).error is deviation
+
+
+def test_what_is_taken_away_counts_if_it_is_more_than_what_is_left(data):
+    """A model that is blind to a component takes it away."""
+    rng = np.random.default_rng(0)
+    data.noise = np.full(3, 1.0)
+    noise = rng.normal(size=(400, 3, 2)) @ [1, 1j] / np.sqrt(2)
+    data.images = np.array([5.0, 5.0, 0.0]) + noise
+    restored = np.zeros((400, 3), np.complex64)
+    restored[:, 0] = 5
+    expected = expected_error(data, Prediction(restored, np.zeros(3), Misfit(2.0, 0.0, {})))
+    error = expected.error
+    assert error[0] == 0
+    assert error[1] == pytest.approx(5, rel=0.05)
+    assert error[2] == 0
+    np.testing.assert_allclose(expected.beside_noise, 0)
+
+
+def test_noise_explains_a_change_of_its_own_size():
+    change = np.array([0.5, 1.0, 1.05, 3.0])
+    beyond = beyond_noise(change, np.ones(4), 400)
+    np.testing.assert_allclose(beyond[:3], 0)
+    assert beyond[3] == pytest.approx(np.sqrt(8), rel=0.02)
