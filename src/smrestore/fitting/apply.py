@@ -8,14 +8,22 @@ import numpy as np
 from smrestore.fitting.displacement import find_displacement
 from smrestore.fitting.held_out import order_class
 from smrestore.fitting.model import FittedModel
-from smrestore.fitting.posterior import LARGEST, Basis, Misfit, combine, learn_misfit
+from smrestore.fitting.posterior import (
+    LARGEST,
+    MARGIN,
+    Basis,
+    Misfit,
+    blocks,
+    center_most,
+    combine,
+    learn_misfit,
+)
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
 from smrestore.fitting.uncertainty import relative_errors
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
-from smrestore.support.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -63,17 +71,8 @@ def predict(
         Whether the measured values have a say besides the factors, see
         :mod:`smrestore.fitting.posterior`.
 
-    Raises
-    ------
-    InputError
-        If there are more measured positions than the covariance can be decomposed for.
     """
     used = np.flatnonzero(~np.isin(data.voxels, model.left_out))
-    if with_measurement and len(used) > LARGEST:
-        raise InputError(
-            f"{len(used)} measured positions are too many to be combined with a model",
-            remedy=f"use the model alone, or {LARGEST} positions at most",
-        )
     measured = data.images[used]
     shares = None if data.shares is None else data.shares[used]
     # The noise of components holds that of the subtracted background.
@@ -111,25 +110,29 @@ def predict(
         model, data.positions[used], data.components, noise, energy, factor, elsewhere
     )
     noisy = noise > 0
+    telling = center_most(places[0], LARGEST)
 
     def learned(variance: np.ndarray) -> Misfit:
         return learn_misfit(
-            (measured - at_measured)[:, noisy], energy[noisy], variance[noisy], classes[noisy],
-            places[0], shares, weight,
+            (measured[telling] - at_measured[telling])[:, noisy], energy[noisy], variance[noisy],
+            classes[noisy], places[0][telling], None if shares is None else shares[telling], weight,
         )  # fmt: skip
 
     misfits = [learned(variance) for variance in white]
     likeliest = int(np.argmax([misfit.score for misfit in misfits]))
     misfit, noise = misfits[likeliest], white[likeliest]
-    basis = Basis.at(*places, misfit.length, shares)
-    for start in range(0, len(noise), BATCH):
-        some = slice(start, start + BATCH)
-        at_wanted[:, some], unknown = combine(
-            measured[:, some], at_measured[:, some], at_wanted[:, some],
-            noise[some], classes[some], basis, misfit, weight, least[some],
-        )  # fmt: skip
-        deviation[some] = np.hypot(deviation[some], unknown)
-    return Prediction(at_wanted, deviation, misfit)
+    unknown = np.zeros(len(noise))
+    for near, own in blocks(*places, MARGIN * misfit.length):
+        known = None if shares is None else shares[near]
+        basis = Basis.at(places[0][near], places[1][own], misfit.length, known)
+        for start in range(0, len(noise), BATCH):
+            some = slice(start, start + BATCH)
+            at_wanted[own, some], there = combine(
+                measured[near, some], at_measured[near, some], at_wanted[own, some],
+                noise[some], classes[some], basis, misfit, weight, least[some],
+            )  # fmt: skip
+            unknown[some] += len(own) / len(wanted) * there**2
+    return Prediction(at_wanted, np.hypot(deviation, np.sqrt(unknown)), misfit)
 
 
 def _both(

@@ -8,9 +8,11 @@ diagonal in the basis V, so each component costs two products with V.
 
 rho is found by maximum likelihood, for classes of components first and then for each of them with a
 prior around its class; d comes from components in which the model sees nothing. Nothing is assumed
-about where positions are: they may be a part of the voxels, or others than the wanted ones.
+about where positions are: they may be a part of the voxels, or others than the wanted ones. Of
+large grids, the positions nearest to the center tell what all positions share.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +32,11 @@ BLIND = 1e-3
 """Strength of the misfit, over the largest, below which residuals tell the noise."""
 MOST_NOISE = 10.0
 """Variance of the noise, over the estimate from background frames, at most. More is misfit."""
-LARGEST = 7000
-"""Measured positions that the covariance is decomposed for at most."""
+LARGEST = 1500
+"""Measured positions that a covariance is decomposed for at most. Larger grids are restored in
+blocks with a margin, since misfit that is far away tells nothing."""
+MARGIN = 2.0
+"""Width of the margin in correlation lengths of the misfit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +90,47 @@ class Basis:
         alone = self.strength < BLIND * self.strength.max()
         found = np.sum(np.abs(rotated[alone]) ** 2, axis=0) + weight * prior
         return np.minimum(found / (np.count_nonzero(alone) + weight), MOST_NOISE * prior)
+
+
+def center_most(places: np.ndarray, count: int, center: np.ndarray | None = None) -> np.ndarray:
+    """Return the indices of the ``count`` places (M, 3) nearest to their center or another one."""
+    away = np.sum((places - (places.mean(axis=0) if center is None else center)) ** 2, axis=1)
+    return np.sort(np.argsort(away, kind="stable")[:count])
+
+
+def blocks(
+    measured: np.ndarray, wanted: np.ndarray, margin: float, largest: int = LARGEST
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield indices of measured positions and of the wanted ones that they tell most about.
+
+    Wanted positions are halved along their longest extent, until no more than ``largest`` measured
+    ones are within a margin around them. Each wanted position comes once.
+
+    Parameters
+    ----------
+    measured, wanted
+        Positions (M, 3) and (P, 3) in units of voxels.
+    margin
+        In voxels.
+    """
+    everything = np.arange(len(wanted))
+    if len(measured) <= largest:
+        yield np.arange(len(measured)), everything
+        return
+    waiting = [everything]
+    while waiting:
+        some = waiting.pop()
+        low, high = wanted[some].min(axis=0) - margin, wanted[some].max(axis=0) + margin
+        near = np.flatnonzero(((measured >= low) & (measured <= high)).all(axis=1))
+        if not len(near):
+            near = center_most(measured, largest, wanted[some].mean(axis=0))
+        if len(near) <= largest or len(some) == 1:
+            yield near[:largest], some
+            continue
+        longest = int(np.argmax(np.ptp(wanted[some], axis=0)))
+        order = some[np.argsort(wanted[some, longest], kind="stable")]
+        middle = len(order) // 2
+        waiting += [np.sort(order[middle:]), np.sort(order[:middle])]
 
 
 def _covariance(first: np.ndarray, second: np.ndarray, length: float) -> np.ndarray:

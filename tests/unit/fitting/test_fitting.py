@@ -20,7 +20,7 @@ from smrestore.cli import main
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
 from smrestore.fitting.model import FittedModel
-from smrestore.fitting.posterior import Basis, Misfit, combine, learn_misfit
+from smrestore.fitting.posterior import Basis, Misfit, blocks, combine, learn_misfit
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import (
     BLOCKS,
@@ -140,6 +140,44 @@ def test_a_planar_fit_with_large_errors_should_leave_equilibrium(state, error, d
     model = FittedModel(forward, family, theta, {"all": error}, ())
     assert [("--states fluid neel" in doubt) for doubt in model.doubts()] == [True] * doubted
     assert ("out of equilibrium" in model.physics) == (state == "neel")
+
+
+@given(largest=st.integers(1, 400), gap=st.integers(1, 3))
+@settings(deadline=None, max_examples=30)
+def test_blocks_hold_each_wanted_position_once(largest, gap):
+    wanted = np.stack(np.meshgrid(*map(np.arange, (9, 8, 3)), indexing="ij"), axis=-1)
+    measured = wanted[::gap, ::gap].reshape(-1, 3).astype(float)
+    wanted = wanted.reshape(-1, 3).astype(float)
+    found = list(blocks(measured, wanted, 2.0, largest))
+    np.testing.assert_array_equal(np.sort(np.concatenate([own for _, own in found])), range(216))
+    assert all(1 <= len(near) <= max(largest, 1) for near, _ in found)
+    if len(measured) <= largest:
+        assert len(found) == 1
+
+
+def test_blocks_restore_as_the_whole_does():
+    """What is farther away than the margin hardly tells anything."""
+    rng = np.random.default_rng(5)
+    places = np.stack(np.meshgrid(*map(np.arange, (12, 11, 1)), indexing="ij"), axis=-1)
+    places = places.reshape(-1, 3).astype(float)
+    length, noise = 1.2, np.full(40, 0.05**2)
+    square = np.sum((places[:, None] - places) ** 2, axis=-1)
+    root = np.linalg.cholesky(np.exp(-0.5 * square / length**2) + 1e-9 * np.eye(len(places)))
+    wrong = 0.2 * root @ rng.normal(size=(len(places), 80)).view(complex) / np.sqrt(2)
+    model = rng.normal(size=(len(places), 80)).view(complex) / np.sqrt(2)
+    true = model + wrong
+    measured = true + 0.05 * rng.normal(size=(len(places), 80)).view(complex) / np.sqrt(2)
+    misfit, classes = Misfit(length, 0.0, {0: 0.2}), np.zeros(40, dtype=int)
+    errors = []
+    for largest in (1000, 70):
+        restored = model.copy()
+        for near, own in blocks(places, places, 2 * length, largest):
+            basis = Basis.at(places[near], places[own], length, None)
+            restored[own], _ = combine(
+                measured[near], model[near], model[own], noise, classes, basis, misfit, 10.0
+            )
+        errors.append(np.sqrt(np.mean(np.abs(restored - true) ** 2)))
+    assert errors[1] < 1.05 * errors[0] < 0.05
 
 
 def test_smooth_factors_tell_weak_components_from_their_neighbours():
