@@ -49,8 +49,8 @@ STAGES = {
 HASTE = ["--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5"]
 
 
-def run(folder: Path, overlays: list[Path]) -> float:
-    """Run the workflow, and return the seconds it took."""
+def run(folder: Path, overlays: list[Path]) -> int:
+    """Run the workflow, print how long it took, and return its exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["snakemake", "--cores", "all", "--profile", "slurm", *HASTE]
     command += ["--directory", folder, "--configfile", *overlays]
@@ -61,7 +61,7 @@ def run(folder: Path, overlays: list[Path]) -> float:
         )
     seconds = time.perf_counter() - start
     print(f"snakemake ended with status {result.returncode} after {seconds / 60:.1f} min")
-    return seconds
+    return result.returncode
 
 
 def stage_of(job: dict[str, str]) -> str:
@@ -126,7 +126,7 @@ def main() -> None:
     overlays = [Path(name).resolve() for name in sys.argv[2:]]
     slurm_cluster.start()
     try:
-        run(folder, overlays)
+        status = run(folder, overlays)
         jobs = slurm_cluster.jobs()
     finally:
         slurm_cluster.stop()
@@ -134,6 +134,8 @@ def main() -> None:
     print(tabulate(rows, headers="keys", floatfmt=("", "", "", ".1f", ".1f", ".1f", ".2f", ".1f")))
     elapsed = sum(row["elapsed (min)"] for row in rows)
     print(f"{len(jobs)} jobs of Slurm, {elapsed:.1f} min in all, on {os.cpu_count()} cores")
+    if status:
+        sys.exit(f"the run has failed: {folder / 'snakemake.log'}")
     sys.stdout.flush()
     subprocess.run(
         [

@@ -25,6 +25,9 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontr
 DAEMONS = ("slurmd", "slurmctld", "munged")
 """In the order in which they are stopped."""
 
+WORKING = ("idle", "mixed", "allocated")
+"""States of a node that is there."""
+
 # The node claims more cores and memory than the computer may have, so that the requests of the
 # profile are granted as they stand. Eight cores also let a GPU job run beside others.
 SLURM_CONF = """\
@@ -45,6 +48,8 @@ AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 ReturnToService=2
+# After a time limit, little time to end: the tests do not need more.
+KillWait=5
 # Finished jobs stay visible to scontrol, as there is no database to ask.
 MinJobAge=86400
 SlurmctldPidFile={state}/slurmctld.pid
@@ -113,6 +118,20 @@ def stop() -> None:
     for path in CONFIGURATION:
         if path.exists() and path.read_text().startswith(SIGNATURE):
             path.unlink()
+
+
+def restart_node() -> None:
+    """Stop the daemon of the node, as an update of Slurm does, and start it again.
+
+    Raises
+    ------
+    RuntimeError
+        If the node does not come back within 30 s.
+    """
+    _stop_daemon("slurmd")
+    _run("slurmd")
+    if not _wait(lambda: _run("sinfo", "--noheader", "--format=%T") in WORKING, seconds=30):
+        raise RuntimeError(f"the Slurm node has not come back:\n{logs()}")
 
 
 def jobs() -> list[dict[str, str]]:
