@@ -1,5 +1,6 @@
 """What a run demands in vain is found before its first job, by a Slurm that says what it has."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,25 @@ def test_missing_executor_plugin_is_named(empty_checkout):
     assert said in result.stderr
     # Snakemake says it before it reads the Snakefile, so the remedy is in the documentation.
     assert said in (empty_checkout / "docs/cluster.md").read_text()
+
+
+def test_one_network_can_have_two_gpus(empty_checkout, tmp_path):
+    """As docs/cluster.md says of SwinIR."""
+    setting = "gpu=2 if wildcards.experiment == 'swinir' else 1"
+    assert setting.partition("=")[2] in (empty_checkout / "docs/cluster.md").read_text()
+    models = [f"results/models/{name}/weights.safetensors" for name in ("swinir", "dncnn")]
+    result = subprocess.run(
+        [
+            *("snakemake", *models, "--dry-run", "--cores", "2", "--directory", tmp_path),
+            *("--configfile", "config/paper.yaml", "--set-resources", f"train_network:{setting}"),
+        ],
+        cwd=empty_checkout,
+        env=environment(empty_checkout),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    pattern = r"wildcards: experiment=(\w+)\n.*?resources: [^\n]*?gpu=(\d)"
+    gpus = dict(re.findall(pattern, result.stdout + result.stderr, re.DOTALL))
+    assert gpus == {"swinir": "2", "dncnn": "1"}
