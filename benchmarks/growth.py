@@ -45,8 +45,9 @@ def cases(count: int, dimension: int, size: int) -> list[dict]:
     """Return drawn parameters with the same grid each."""
     from smrestore.physics.parameters import SizeLimits, draw_cases
 
+    limits = SizeLimits((4, 106))
     drawn = draw_cases(
-        count, seed=SEED, dataset="growth", split="train", dimension=dimension, limits=SizeLimits()
+        count, seed=SEED, dataset="growth", split="train", dimension=dimension, limits=limits
     )
     grid = (size, size, size if dimension == 3 else 1)
     return [{**case, "size": grid} for case in drawn]
@@ -236,7 +237,8 @@ def rows(curve: Curve, points: list[Point]) -> list[list[object]]:
         for i, p in enumerate(points)
     ]
     powers = [exponent(points, quantity) for quantity in ("seconds", "memory", "disk")]
-    return [*found, ["", "exponent", *(f"{power:.2f}" for power in powers)]]
+    texts = ["none" if np.isnan(power) else f"{power:.2f}" for power in powers]
+    return [*found, ["", "exponent", *texts]]
 
 
 def draw(curves: dict[str, list[Point]], path: Path) -> None:
