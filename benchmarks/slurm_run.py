@@ -1,14 +1,15 @@
 """Run the workflow on a real Slurm of one node, and compare it with its plan.
 
-    python benchmarks/slurm_run.py FOLDER config/paper.yaml config/tenth.yaml
+    python benchmarks/slurm_run.py FOLDER config/paper.yaml config/tenth.yaml --cores 12
 
 starts Slurm on this computer (as root; Debian packages slurm-wlm and munge), runs Snakemake with
 ``--profile slurm`` and these overlays of config.yaml in FOLDER, and stops Slurm. It prints what
 Slurm did in each stage, and ``smrestore plan --compare``. A run that was stopped goes on with the
-same command. The node claims more cores than there may be, so that the profile is granted as it
-stands.
+same command, and all its sessions are counted. The node claims more cores than there may be, so
+that the profile is granted as it stands.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -62,6 +63,15 @@ def run(folder: Path, overlays: list[Path]) -> int:
     seconds = time.perf_counter() - start
     print(f"snakemake ended with status {result.returncode} after {seconds / 60:.1f} min")
     return result.returncode
+
+
+def all_jobs(folder: Path) -> list[dict[str, str]]:
+    """Return the jobs of this session and those before it, and keep them for the next one."""
+    path = folder / "slurm-jobs.json"
+    former = json.loads(path.read_text()) if path.exists() else []
+    found = former + slurm_cluster.jobs()
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    return found
 
 
 def stage_of(job: dict[str, str]) -> str:
@@ -120,14 +130,17 @@ def stage_rows(jobs: list[dict[str, str]], results: Path) -> list[dict[str, obje
 
 def main() -> None:
     """Run, count, and compare with the plan."""
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    folder = Path(sys.argv[1]).resolve()
-    overlays = [Path(name).resolve() for name in sys.argv[2:]]
-    slurm_cluster.start()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where results go")
+    parser.add_argument("overlays", type=Path, nargs="*", help="configuration over config.yaml")
+    parser.add_argument("--cores", type=int, default=8, help="cores that the node claims to have")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    overlays = [path.resolve() for path in arguments.overlays]
+    slurm_cluster.start(arguments.cores)
     try:
         status = run(folder, overlays)
-        jobs = slurm_cluster.jobs()
+        jobs = all_jobs(folder)
     finally:
         slurm_cluster.stop()
     rows = stage_rows(jobs, folder / "results")
