@@ -69,7 +69,8 @@ def all_jobs(folder: Path) -> list[dict[str, str]]:
     """Return the jobs of this session and those before it, and keep them for the next one."""
     path = folder / "slurm-jobs.json"
     former = json.loads(path.read_text()) if path.exists() else []
-    found = former + slurm_cluster.jobs()
+    # A run that is stopped cancels what waits or runs, and starts it again in the next session.
+    found = former + [job for job in slurm_cluster.jobs() if job["JobState"] != "CANCELLED"]
     path.write_text(json.dumps(found, indent=1) + "\n")
     return found
 
