@@ -280,13 +280,13 @@ def main() -> None:
         if path is not None:
             (Path(folder) / f"{name}-{size}.path").write_text(str(path))
         return
+    headers = ["", "number", "processor time (s)", "peak memory (MiB)", "disk (MiB)"]
     curves = {}
     for name in arguments.curves:
         with tempfile.TemporaryDirectory(prefix="smrestore-growth-") as folder:
             curves[name] = measure(name, Path(folder))
-    table = [row for name, points in curves.items() for row in rows(CURVES[name], points)]
-    headers = ["", "number", "processor time (s)", "peak memory (MiB)", "disk (MiB)"]
-    print(tabulate(table, headers=headers, floatfmt=("", "", ".1f", ".0f", ".1f")))
+        table = rows(CURVES[name], curves[name])
+        print(tabulate(table, headers=headers, floatfmt=("", "", ".1f", ".0f", ".1f")), flush=True)
     if arguments.figure:
         draw(curves, arguments.figure)
 
