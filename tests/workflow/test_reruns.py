@@ -75,10 +75,10 @@ def replanned(checkout, tmp_path, settings, *targets):
         ),
         ("report/page.py", {"write_report"}),
         ("evaluation/claims/page.py", {"check_claims", "write_report"}),
-        # Trainings validate by the same metrics.
+        # Trainings have metrics of their own, on tensors.
         (
             "metrics.py",
-            {"train_network", "study_positions"} | FOLLOWS_TRAINING,
+            {"evaluate_method"} | POSITIONS | FOLLOWS_EVALUATION | FOLLOWS_RECONSTRUCTION,
         ),
         ("evaluation/scores.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
         # The rows of a reconstruction are those that further scans of a setting restore.
