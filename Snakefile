@@ -58,6 +58,7 @@ onstart:
     if workflow.is_main_process:
         try:
             start_run(STATE)
+            check_demands()
         except InputError as error:
             raise WorkflowError(str(error)) from None
 

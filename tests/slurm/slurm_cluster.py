@@ -25,8 +25,11 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontr
 DAEMONS = ("slurmd", "slurmctld", "munged")
 """In the order in which they are stopped."""
 
+WORKING = ("idle", "mixed", "allocated")
+"""States of a node that is there."""
+
 # The node claims more cores and memory than the computer may have, so that the requests of the
-# profile are granted as they stand. Eight cores also let a GPU job run beside others.
+# profile are granted as they stand.
 SLURM_CONF = """\
 ClusterName=smrestore
 SlurmctldHost={host}(127.0.0.1)
@@ -45,6 +48,8 @@ AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 ReturnToService=2
+# After a time limit, little time to end: the tests do not need more.
+KillWait=5
 # Finished jobs stay visible to scontrol, as there is no database to ask.
 MinJobAge=86400
 SlurmctldPidFile={state}/slurmctld.pid
@@ -54,7 +59,7 @@ SlurmdLogFile={state}/slurmd.log
 StateSaveLocation={state}/controller
 SlurmdSpoolDir={state}/node
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000 Gres=gpu:1 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=64000 Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -82,10 +87,10 @@ def obstacle() -> str | None:
     return None
 
 
-def start() -> None:
-    """Start munge, the Slurm controller and one node that claims to have a GPU.
+def start(cores: int = 8) -> None:
+    """Start munge, the Slurm controller and one node that claims to have these cores and a GPU.
 
-    What a former run left behind is stopped first.
+    Eight cores let a training of the profile run. What a former run left behind is stopped first.
 
     Raises:
         RuntimeError: Slurm cannot be started here, or the node was not ready within 30 s.
@@ -94,7 +99,7 @@ def start() -> None:
         raise RuntimeError(reason)
     stop()
     try:
-        _start_daemons()
+        _start_daemons(cores)
         if not _wait(lambda: _run("sinfo", "--noheader", "--format=%T") == "idle", seconds=30):
             raise RuntimeError(f"the Slurm node is not ready:\n{logs()}")
     except BaseException:
@@ -113,6 +118,20 @@ def stop() -> None:
     for path in CONFIGURATION:
         if path.exists() and path.read_text().startswith(SIGNATURE):
             path.unlink()
+
+
+def restart_node() -> None:
+    """Stop the daemon of the node, as an update of Slurm does, and start it again.
+
+    Raises
+    ------
+    RuntimeError
+        If the node does not come back within 30 s.
+    """
+    _stop_daemon("slurmd")
+    _run("slurmd")
+    if not _wait(lambda: _run("sinfo", "--noheader", "--format=%T") in WORKING, seconds=30):
+        raise RuntimeError(f"the Slurm node has not come back:\n{logs()}")
 
 
 def jobs() -> list[dict[str, str]]:
@@ -134,16 +153,15 @@ def logs(lines: int = 20) -> str:
     )
 
 
-def _start_daemons() -> None:
+def _start_daemons(cores: int) -> None:
     """Write the configuration and start munge, the controller and the node."""
     for folder in (STATE, STATE / "controller", STATE / "node"):
         folder.mkdir(mode=0o755)
     host = socket.gethostname().split(".")[0]
     for path, template in CONFIGURATION.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            SIGNATURE + template.format(host=host, state=STATE, munge_socket=MUNGE_SOCKET)
-        )
+        text = template.format(host=host, state=STATE, munge_socket=MUNGE_SOCKET, cores=cores)
+        path.write_text(SIGNATURE + text)
     key = STATE / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(1024))

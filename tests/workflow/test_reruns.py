@@ -5,7 +5,9 @@ import os
 import pytest
 from plans import CI, edited, pending, rules, write_overlay
 
-MEASUREMENT_FIGURES = [f"plot_figure{number}" for number in range(3, 7)]
+from checkout import ROOT
+from smrestore.configuration import load_configuration
+
 MEASUREMENT_FIGURES = {f"plot_figure{number}" for number in (3, 4, 5, 6)}
 FOLLOWS_SCORES = {
     "make_transfer_table",
@@ -73,6 +75,11 @@ def replanned(checkout, tmp_path, settings, *targets):
         ),
         ("report/page.py", {"write_report"}),
         ("evaluation/claims/page.py", {"check_claims", "write_report"}),
+        # Trainings have metrics of their own, on tensors.
+        (
+            "metrics.py",
+            {"evaluate_method"} | POSITIONS | FOLLOWS_EVALUATION | FOLLOWS_RECONSTRUCTION,
+        ),
         ("evaluation/scores.py", {"evaluate_method"} | FOLLOWS_EVALUATION),
         # The rows of a reconstruction are those that further scans of a setting restore.
         (
@@ -130,6 +137,75 @@ def test_reading_of_calibrations_restores_and_draws_them_again(finished, tmp_pat
     found = rules(replanned(finished, tmp_path, settings))
     assert {"restore_scan", "reconstruct_scan", "plot_figure6"} <= found
     assert not found & {"train_network", "evaluate_method", "plot_figure4"}
+
+
+def wildcards(jobs, *names):
+    """Return the wildcards of the jobs of some rules."""
+    return {values for rule, values in jobs if rule in names}
+
+
+def of_dimension(config, section, dimension):
+    """Return the entries of a section that belong to a dataset of this dimension."""
+    datasets = config["datasets"]
+    return {
+        name
+        for name, entry in config[section].items()
+        if datasets[entry["dataset"]]["dimension"] == dimension
+    }
+
+
+@pytest.fixture(scope="module")
+def config():
+    """The complete configuration of the small run."""
+    return load_configuration([ROOT / "config.yaml", ROOT / CI])
+
+
+def test_parameter_range_simulates_and_trains_what_is_drawn_from_it(finished, tmp_path, config):
+    settings = {"datasets": {"lissajous-3d": {"grid": {"average_size": [3, 7]}}}}
+    jobs = replanned(finished, tmp_path, settings)
+    splits = {f"lissajous-3d/{split}" for split in ("train", "validation", "test")}
+    assert wildcards(jobs, "sample_parameters") == splits
+    assert {w.rpartition("/")[0] for w in wildcards(jobs, "simulate_batch")} == splits
+    # Its scans and pools hold the frequencies of its components.
+    assert wildcards(jobs, "scan_empty") == {"empty-training-3d", "empty-test-3d"}
+    assert wildcards(jobs, "build_noise_pool") == {"training-3d", "test-3d"}
+    assert wildcards(jobs, "train_network") == of_dimension(config, "experiments", 3)
+    evaluated = {w.partition("/")[0] for w in wildcards(jobs, "evaluate_method")}
+    assert evaluated == of_dimension(config, "test_sets", 3)
+    assert not rules(jobs) & {"plot_figure1", "plot_figure2", "scan_calibration", "fit_scan"}
+    assert not {w for w in wildcards(jobs, "restore_scan") if w.endswith("/dncnn")}
+
+
+def test_noise_scan_builds_its_pool_and_trains_with_it(finished, tmp_path, config):
+    settings = {"scans": {"empty-training": {"frames": 160}}}
+    jobs = replanned(finished, tmp_path, settings)
+    # The scan for tests is like the one for training.
+    assert wildcards(jobs, "scan_empty") == {"empty-training", "empty-test"}
+    assert wildcards(jobs, "build_noise_pool") == {"training", "test"}
+    assert wildcards(jobs, "train_network") == of_dimension(config, "experiments", 2)
+    assert not rules(jobs) & {*SIMULATION, "scan_calibration", "fit_scan"}
+
+
+def test_network_size_retrains_that_network(finished, tmp_path):
+    settings = {"experiments": {"pconv-unet": {"network": {"channels": [4, 6]}}}}
+    jobs = replanned(finished, tmp_path, settings)
+    assert wildcards(jobs, "train_network", "plot_training_curve") == {"pconv-unet"}
+    assert wildcards(jobs, "evaluate_method") == {"inpainting-3d/pconv-unet"}
+    assert wildcards(jobs, "restore_scan") == {"nested/pconv-unet"}
+    assert wildcards(jobs, "reconstruct_scan") == {"nested"}
+    assert wildcards(jobs, "make_table") == {"table5"}
+
+
+def test_versions_of_packages_repeat_nothing_outside_of_conda(finished):
+    """Only --sdm conda can tell that they belong to a job."""
+    pins = [finished / "constraints.txt", *(finished / "envs").glob("*.yaml")]
+    with edited(*pins, edit=lambda text: text.replace("numpy==", "numpy==1")):
+        assert pending(finished) == set()
+    version = 'version = "'
+    with edited(
+        finished / "pyproject.toml", edit=lambda text: text.replace(version, version + "9")
+    ):
+        assert pending(finished) == set()
 
 
 def test_label_trains_and_evaluates_nothing(finished, tmp_path):

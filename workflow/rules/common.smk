@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from smrestore.configuration import complete_configuration, lay_over_base
+from smrestore.support.cluster import check_jobs
 from smrestore.support.errors import InputError
 from smrestore.support.presence import enter_job, enter_run, start_run
 from smrestore.support.workflow import code_id
@@ -99,6 +100,19 @@ def batches(dataset, split):
     entry = config["datasets"][dataset]
     count = -(-entry["matrices"][split] // entry["batch_size"])
     return [f"results/system_matrices/{dataset}/{split}/{batch:03d}.h5" for batch in range(count)]
+
+
+def check_demands():
+    """Find out what a run demands in vain before its first job starts."""
+    jobs = list(workflow.dag.needrun_jobs())
+    if workflow.executor_plugin.name == "slurm":
+        check_jobs(jobs)
+    elif workflow.local_exec and config["accelerator"] == "gpu":
+        if any(job.rule.name == "train_network" for job in jobs):
+            # Loading it takes seconds, so it is left to runs that demand a GPU.
+            from smrestore.training.device import choose_accelerator
+
+            choose_accelerator("gpu")
 
 
 def label(method):

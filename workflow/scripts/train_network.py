@@ -1,6 +1,6 @@
 """Train one network."""
 
-from smrestore.support.workflow import cores_of, job
+from smrestore.support.workflow import cores_of, job, seconds_of
 from smrestore.training.device import requested_gpus
 from smrestore.training.run import train
 from smrestore.training.settings import load_settings
@@ -22,6 +22,7 @@ def main(smk):
         gpus=requested_gpus(smk.resources.get("gpu", 1), smk.resources.get("gres", "")),
         threads=cores_of(smk),
         names=smk.params.names,
+        time_limit_s=seconds_of(smk.resources.get("runtime")),
     )
 
 

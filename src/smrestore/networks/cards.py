@@ -49,6 +49,16 @@ def read_card(path: str | Path) -> dict[str, object]:
     return card
 
 
+def checksum_key(path: str | Path) -> str:
+    """Return under which key a card has the checksum of a file of weights beside it.
+
+    ``sha256`` is that of the weights that a training exports. Its last and best ones lie in the
+    same folder and share the card: ``sha256_last`` and ``sha256_best``.
+    """
+    path = Path(path)
+    return "sha256" if path.name == WEIGHTS else f"sha256_{path.stem}"
+
+
 def check_weights(content: bytes, card: Mapping[str, object], path: str | Path) -> None:
     """Compare the content of weights with the checksum that their card has, if it has one.
 
@@ -57,13 +67,20 @@ def check_weights(content: bytes, card: Mapping[str, object], path: str | Path) 
     InputError
         If they differ.
     """
-    expected = card.get("sha256")
-    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+    key = checksum_key(path)
+    # Weights that were renamed are those that the card was written for.
+    key = key if key in card else "sha256"
+    if key in card and hashlib.sha256(content).hexdigest() != card[key]:
+        again = "train the model again"
+        if Path(path).resolve().is_relative_to(SHIPPED):
+            again = "install the package again"
         raise InputError(
             "the weights are damaged, or belong to another card: their checksum differs",
             path=path,
-            field="sha256",
-            remedy="install the package again, or keep weights and card of one training together",
+            field=key,
+            remedy=remake(
+                path, otherwise=f"{again}, or keep weights and card of one training together"
+            ),
         )
 
 

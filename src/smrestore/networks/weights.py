@@ -1,12 +1,13 @@
 """Trained models on disk: weights as safetensors, and a card in the same folder."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smrestore.networks import build_network
-from smrestore.networks.cards import CARD, WEIGHTS, check_weights, read_card
+from smrestore.networks.cards import CARD, WEIGHTS, check_weights, checksum_key, read_card
 from smrestore.networks.shipped import require_torch
 from smrestore.support.checksums import remake
 from smrestore.support.errors import InputError
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
 
 
 def save_model(network: "nn.Module", card: Mapping[str, object], path: str | Path) -> None:
-    """Write the weights of a network to ``path``, and the card to the same folder."""
-    save_weights(network.state_dict(), path)
-    save_card(card, path)
+    """Write the weights of a network to ``path``, and the card with their checksum beside them."""
+    checksum = save_weights(network.state_dict(), path)
+    save_card({**card, checksum_key(path): checksum}, path)
 
 
-def save_weights(weights: Mapping[str, "torch.Tensor"], path: str | Path) -> None:
-    """Write the state of a network, by name, to ``path``."""
+def save_weights(weights: Mapping[str, "torch.Tensor"], path: str | Path) -> str:
+    """Write the state of a network, by name, to ``path``, and return its SHA-256 for the card."""
     from safetensors.torch import save
 
     weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    content = save(weights)
     # save_file of the library would make files that only their owner can read.
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(weights))
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def save_card(card: Mapping[str, object], path: str | Path) -> None:
@@ -45,8 +48,8 @@ def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
     Raises
     ------
     InputError
-        If a file is missing or damaged, the weights belong to another architecture, or networks
-        are not installed.
+        If a file is missing or damaged, the weights are not those that the card was written for, or
+        networks are not installed.
     """
     require_torch()
     from safetensors import SafetensorError
@@ -56,8 +59,8 @@ def load_model(path: str | Path) -> tuple["nn.Module", dict[str, object]]:
     card = read_card(path)
     try:
         content = path.read_bytes()
-        check_weights(content, card, path)
         weights = load(content)
+        check_weights(content, card, path)
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="train the model") from None
     except (SafetensorError, OSError) as error:

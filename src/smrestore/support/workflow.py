@@ -100,6 +100,11 @@ def cores_of(smk: object) -> int:
     return int(smk.resources.get("cpus_per_task", smk.threads))
 
 
+def seconds_of(runtime: object) -> float | None:
+    """Return a time limit in s from the resource ``runtime`` in min, None if there is none."""
+    return 60.0 * float(runtime) if isinstance(runtime, int | float) else None
+
+
 def optional(paths: Sequence[str]) -> str | None:
     """Return the one file of an input that may be absent, None if it is."""
     return paths[0] if paths else None

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from smrestore.networks import build_network
-from smrestore.networks.cards import shipped_weights
+from smrestore.networks.cards import checksum_key, shipped_weights
 from smrestore.networks.weights import load_model, save_card, save_weights
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import SystemMatrixStore
@@ -33,6 +34,7 @@ from smrestore.training.loop import Loop, weights_of
 from smrestore.training.objective import moving_average
 from smrestore.training.provenance import data_provenance, noise_provenance
 from smrestore.training.settings import TrainingSettings
+from smrestore.training.time_limit import FIRST_STEPS, TIMED_STEPS, too_short
 from smrestore.training.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ def train(
     processes: int = 1,
     threads: int = 1,
     names: Mapping[str, str] | None = None,
+    time_limit_s: float | None = None,
 ) -> None:
     """Train a network and write its weights, card and history.
 
@@ -93,6 +96,8 @@ def train(
         CPU threads.
     names
         Names of experiment, dataset and noise pool, for the card.
+    time_limit_s
+        Time limit of the job in s, for a warning if an interval takes longer.
 
     Raises
     ------
@@ -127,7 +132,7 @@ def train(
             loop.restore(state)
             if fabric.is_global_zero:
                 logger.info("resuming after step %d", loop.step)
-        _run(loop, kept, stop)
+        _run(loop, kept, stop, time_limit_s)
     if fabric.is_global_zero:
         card = {
             "task": settings.task,
@@ -221,7 +226,9 @@ def set_up(
     return Loop(fabric, settings, seed, wrapped, optimizer, average, pairs, check, log, workers)
 
 
-def _run(loop: Loop, kept: Checkpoints, stop: StopRequest) -> None:
+def _run(
+    loop: Loop, kept: Checkpoints, stop: StopRequest, time_limit_s: float | None = None
+) -> None:
     """Take the remaining steps.
 
     Raises
@@ -238,8 +245,16 @@ def _run(loop: Loop, kept: Checkpoints, stop: StopRequest) -> None:
     with progress_bar(
         total=settings.steps, initial=loop.step, desc="training", unit="step", disable=not first
     ) as bar:
+        timed = loop.step + FIRST_STEPS, loop.step + FIRST_STEPS + TIMED_STEPS
+        start = 0.0
         for step in loop.steps():
             bar.update()
+            if step == timed[0]:
+                start = time.monotonic()
+            if step == timed[1] and first:
+                seconds = (time.monotonic() - start) / TIMED_STEPS
+                if warning := too_short(seconds, settings.interval, time_limit_s):
+                    logger.warning(warning)
             if loop.at_end_of_interval:
                 row = loop.finish_interval()
                 if first:
@@ -298,7 +313,10 @@ def _export(loop: Loop, card: dict[str, object], model: Path) -> None:
     weights = {"last": weights_of(loop.average.module), "best": loop.best}
     rows = {"last": log.rows[-1], "best": log.best()}
     export = loop.settings.export
-    for name, tensors in weights.items():
-        save_weights(tensors, model.with_name(f"{name}.safetensors"))
-    save_weights(weights[export], model)
-    save_card({**card, "metrics": rows[export], **rows}, model)
+    paths = {name: model.with_name(f"{name}.safetensors") for name in weights}
+    checksums = {
+        checksum_key(paths[name]): save_weights(tensors, paths[name])
+        for name, tensors in weights.items()
+    }
+    checksums[checksum_key(model)] = save_weights(weights[export], model)
+    save_card({**card, "metrics": rows[export], **rows, **checksums}, model)

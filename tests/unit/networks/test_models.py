@@ -9,7 +9,7 @@ import torch
 
 from smrestore.cli import main
 from smrestore.networks import build_network
-from smrestore.networks.weights import load_model, save_card, save_weights
+from smrestore.networks.weights import load_model, save_card, save_model, save_weights
 from smrestore.support.errors import InputError
 
 
@@ -31,8 +31,7 @@ def save(folder, **changes):
         "metrics": {"step": 7, "validation_psnr_dB": 31.234},
         "names": {"dataset": "lissajous-2d"},
     }
-    save_weights(network.state_dict(), folder / "weights.safetensors")
-    save_card(card, folder / "weights.safetensors")
+    save_model(network, card, folder / "weights.safetensors")
     return network, folder / "weights.safetensors"
 
 
@@ -66,6 +65,16 @@ def other_network(path):
     path.with_name("card.json").write_text(json.dumps(card))
 
 
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+def other_weights(path):
+    save_weights(build_network("dncnn", 2, features=4, depth=3).state_dict(), path)
+
+
 def truncate_weights(path):
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -73,6 +82,8 @@ def truncate_weights(path):
 FAULTS = [
     (truncate_weights, "weights.safetensors: no readable weights, the file is truncated"),
     (spoil_weights, "weights.safetensors: no readable weights"),
+    (flip_a_bit, "weights.safetensors: sha256: the weights are damaged"),
+    (other_weights, "weights.safetensors: sha256: the weights are damaged, or belong to another"),
     (spoil_card, "card.json: no readable card"),
     (drop_phase, "card.json: settings.phase: the card lacks it"),
     (other_network, "weights.safetensors: weights do not fit the card's network"),
@@ -102,6 +113,30 @@ def test_damaged_models_are_named(tmp_path, capsys, spoil, message):
     ]
     assert len(lines) == 4
     assert lines[3].startswith(f"broken: {tmp_path}/bad/{message}")
+
+
+def test_damaged_weights_of_a_run_are_named_with_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, path = save(tmp_path / "results/models/dncnn")
+    flip_a_bit(path)
+    with pytest.raises(
+        InputError, match=r"snakemake --cores all --forcerun results/models/dncnn/weights\.safe"
+    ):
+        load_model(path)
+
+
+def test_last_and_best_weights_have_checksums_of_their_own(tmp_path):
+    network, path = save(tmp_path)
+    last = path.with_name("last.safetensors")
+    weights = {name: 2 * tensor for name, tensor in network.state_dict().items()}
+    checksum = save_weights(weights, last)
+    card = json.loads(path.with_name("card.json").read_text())
+    save_card({**card, "sha256_last": checksum}, path)
+    load_model(path)
+    load_model(last)
+    flip_a_bit(last)
+    with pytest.raises(InputError, match=r"last.safetensors: sha256_last: the weights are damaged"):
+        load_model(last)
 
 
 def test_folder_without_models(tmp_path, capsys):

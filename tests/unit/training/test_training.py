@@ -1,5 +1,6 @@
 """Training: data, loss, averaged weights, interruption and resumption."""
 
+import hashlib
 import itertools
 import json
 import signal
@@ -193,6 +194,9 @@ def test_training_writes_weights_card_history_and_clears_checkpoints(world, tmp_
     assert card["metrics"]["step"] == 6
     network, _ = load_model(tmp_path / "weights.safetensors")
     assert card["parameters"] == sum(p.numel() for p in network.parameters())
+    for key, name in (("sha256", "weights"), ("sha256_last", "last"), ("sha256_best", "best")):
+        content = (tmp_path / f"{name}.safetensors").read_bytes()
+        assert card[key] == hashlib.sha256(content).hexdigest()
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "best.safetensors",
         "card.json",
