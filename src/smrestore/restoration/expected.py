@@ -29,7 +29,7 @@ DOUBT = 0.6
 ``benchmarks/expected_error.py`` on the virtual scans."""
 CERTAIN = 3.0
 """Standard deviations of the mean square of noise that count as noise."""
-CLEAR = 2.0
+CLEAR = 3.0
 """Times its noise that a component must lose to be one that the model does not describe: drift of
 the background is no signal."""
 CLASSES = len(ORDER_LIMITS) + 1
