@@ -31,19 +31,21 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
     """Check data, training, network and inference of an experiment."""
     check_method_name(entries, key)
     training, factor = entry["training"], factor_of(entry)
-    datasets = [check_data(entries, key, entry, "train", "validation")]
+    datasets = {entry["dataset"]: check_data(entries, key, entry, "train", "validation")}
     for number, name in enumerate(entry["further_datasets"]):
         other = {**entry, "dataset": name}
-        datasets.append(
-            check_data(entries, key, other, "train", place=("further_datasets", number))
+        datasets[name] = check_data(
+            entries, key, other, "train", place=("further_datasets", number)
         )
-    largest = max((restored_size(dataset, entry) for dataset in datasets if dataset), default=0)
-    if largest > training["patch"] and training["oversize"] == "error":
-        entries.fault(
-            (*key, "training", "patch"),
-            f"{training['patch']} voxels are less than the grids of the data, up to {largest}",
-            "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
-        )
+    for name, dataset in datasets.items():
+        largest = restored_size(dataset, entry) if dataset else 0
+        if largest > training["patch"] and training["oversize"] == "error":
+            entries.fault(
+                (*key, "training", "patch"),
+                f"{training['patch']} voxels are less than the grids of dataset {name!r}, up to "
+                f"{largest}",
+                "enlarge the patch, limit the grid size, or let oversize crop or exclude them",
+            )
     if training["patch"] % factor:
         entries.fault(
             (*key, "training", "patch"),

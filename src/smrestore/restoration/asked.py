@@ -157,7 +157,8 @@ def restore_as_asked(
         background=background,
         spectral_leakage=spectral_leakage,
     )
-    warn_of_untested(scan, summary)
+    if model is not None:
+        warn_of_untested(scan, summary)
     return summary, None
 
 

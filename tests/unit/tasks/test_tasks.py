@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_training import TRAINING
 
@@ -110,6 +110,7 @@ def test_wrong_tasks_are_named(name, options, fault):
 
 @pytest.mark.parametrize("name", TASKS)
 @given(index=st.integers(0, 200))
+@settings(deadline=None)
 def test_padded_samples_hold_the_pair(world, name, index):
     store, pool = SystemMatrixStore([world.training]), NoisePool(world.pool)
     settings = settings_of(name)
