@@ -26,6 +26,7 @@ from smrestore.physics.grid import CalibrationGrid
 from smrestore.scanner.configured import load_scanner, load_sequence
 from smrestore.scanner.scans import scan_calibration
 from smrestore.scanner.signal import DeltaSample
+from smrestore.support.checksums import CHECKSUM
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = (2e-3, 2e-3, 2e-3)
@@ -114,6 +115,8 @@ def make_scan(name: str, path: Path) -> None:
     )
     with h5py.File(path, "r+") as file:
         file[DELTA_SAMPLE_SIZE][...] = SAMPLE
+        # A scan of a lab has no checksums.
+        del file[DELTA_SAMPLE_SIZE].attrs[CHECKSUM]
     nx, ny, _ = scan.grid.size
     lines = [f"{n % nx},{n // nx % ny},{n // nx // ny}" for n in MISSING]
     path.with_suffix(".csv").write_text("\n".join(["x,y,z", *lines]) + "\n")

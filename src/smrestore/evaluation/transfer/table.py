@@ -69,7 +69,8 @@ def make_transfer_table(
             records.append(record | (image if by == "all" else {}))
     table = pd.DataFrame(records)
     with atomic_path(csv) as temporary:
-        table.to_csv(temporary, index=False)
+        # Images differ by 1e-14 from run to run, as sums do that begin elsewhere in memory.
+        table.to_csv(temporary, index=False, float_format="%.10g")
     _write_markdown(markdown, _readable(table[table["by"] == "all"]))
     _write_markdown(classes, _readable_classes(table))
 
