@@ -73,7 +73,7 @@ def test_tables_have_all_methods(finished, table):
 def test_claims_are_checked(finished):
     claims = pd.read_csv(finished / "results/tables/claims.csv").set_index("claim")
     lead = claims.loc["denoising-2d-lead"]
-    assert set(lead["better"]) == {"dncnn", "rdn-shipped", "swinir-shipped"}
+    assert set(lead["better"]) == {"dncnn-shipped", "rdn-shipped", "swinir-shipped"}
     assert set(claims["verdict"]) <= {"supported", "not supported", "not decided", "not run"}
 
 
