@@ -155,6 +155,13 @@ def test_blocks_hold_each_wanted_position_once(largest, gap):
         assert len(found) == 1
 
 
+def test_large_grids_need_few_blocks():
+    grid = np.stack(np.meshgrid(*[np.arange(19.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    found = list(blocks(grid, grid, 7.0))
+    assert len(found) <= 64
+    assert all(len(near) <= 1500 for near, _ in found)
+
+
 def test_blocks_restore_as_the_whole_does():
     """What is farther away than the margin hardly tells anything."""
     rng = np.random.default_rng(5)
