@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from tabulate import tabulate
 
@@ -33,14 +32,13 @@ from smrestore.fitting.scan import (
     spread_positions,
 )
 from smrestore.methods.spline import spline_upsample
-from smrestore.metrics import psnr
 from smrestore.physics.spectrum import Components
 from smrestore.scanner.configured import load_grid, load_scanner, load_sequence
 from smrestore.scanner.recording import stored_frequencies
+from truths import Truth
 
 ROOT = Path(__file__).parents[1]
 POSITIONS = {"snake-calibration": (None, 60, 30, 15), "resolution-calibration": (None, 100, 50, 30)}
-SEEN = 0.5
 FLUID = FitSettings(states=("fluid",))
 
 
@@ -134,28 +132,19 @@ def large_grid() -> list[dict[str, object]]:
     return clock.rows
 
 
-def truth_of(path: Path, data: CalibrationData) -> tuple[np.ndarray, np.ndarray]:
-    """Return the true components (S, Nx, Ny, Nz) and their peaks (S,)."""
-    with h5py.File(path.with_suffix(".truth.h5")) as file:
-        place = np.searchsorted(file["frequency"][:], data.components.frequency)
-        truth = file["system_matrix"][:][data.components.channel, place]
-    return truth, np.abs(truth).max(axis=(1, 2, 3))
-
-
 def wrong_families(path: Path) -> list[dict[str, object]]:
     whole = read_calibration(path)
-    truth, peak = truth_of(path, whole)
+    truth = Truth.of(path.with_suffix(".truth.h5"), whole)
+    peak = truth.peak
     ratio = np.where(whole.components.frequency > 0, peak / whole.noise, 0)
     rows = []
 
     def add(restored: np.ndarray, **names: object) -> None:
-        restored = restored.T.reshape(truth.shape)
+        restored = restored.T.reshape(truth.images.shape)
         row = dict(names)
         for low, high in itertools.pairwise((0.5, 3, 10, 30, 100, np.inf)):
             own = np.flatnonzero((ratio >= low) & (ratio < high))
-            row[f"{low:g} to {high:g}"] = np.mean(
-                [psnr(restored[k] / peak[k], truth[k] / peak[k]) for k in own]
-            )
+            row[f"{low:g} to {high:g}"] = truth.quality(restored, own)
         rows.append(row)
 
     add(whole.images, family="", held_out="", images="measured")
@@ -183,12 +172,7 @@ def wrong_families(path: Path) -> list[dict[str, object]]:
 def of_scan(path: Path, counts: tuple[int | None, ...]) -> list[dict[str, object]]:
     whole = read_calibration(path)
     size = whole.grid.size
-    truth, peak = truth_of(path, whole)
-    seen = np.flatnonzero((peak > SEEN * whole.noise) & (whole.components.frequency > 0))
-
-    def quality(images: np.ndarray) -> float:
-        """Return the mean PSNR of images (S, Nx, Ny, Nz)."""
-        return float(np.mean([psnr(images[k] / peak[k], truth[k] / peak[k]) for k in seen]))
+    quality = Truth.of(path.with_suffix(".truth.h5"), whole).quality
 
     measured = whole.images.T.reshape(-1, *size)
     rows = []

@@ -13,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 from tabulate import tabulate
 
@@ -22,11 +21,10 @@ from smrestore.fitting.apply import predict
 from smrestore.fitting.scan import fit_scan, read_calibration
 from smrestore.fitting.settings import FitSettings
 from smrestore.methods import load_method
-from smrestore.metrics import psnr
 from smrestore.networks.cards import shipped_names, shipped_weights
 from smrestore.restoration.scan import restore_scan
+from truths import Truth
 
-SEEN = 0.5
 SCANS = ("near-snake-calibration", "far-snake-calibration")
 FITS = {"equilibrium": ("fluid",), "Neel": ("fluid", "neel")}
 
@@ -47,19 +45,12 @@ def main() -> None:
 def of_scan(path: Path, fits: list[str], networks: list[str]) -> list[dict[str, object]]:
     """Return a row for each way to restore a scan."""
     data = read_calibration(path)
-    with h5py.File(path.with_suffix(".truth.h5")) as file:
-        place = np.searchsorted(file["frequency"][:], data.components.frequency)
-        truth = file["system_matrix"][:][data.components.channel, place]
-    peak = np.abs(truth).max(axis=(1, 2, 3))
+    truth = Truth.of(path.with_suffix(".truth.h5"), data)
     driven = np.array(data.sequence.driven)[data.components.channel]
-    seen = np.flatnonzero((peak > SEEN * data.noise) & (data.components.frequency > 0) & driven)
-
-    def quality(images: np.ndarray) -> float:
-        """Return the mean PSNR of images (S, Nx, Ny, Nz)."""
-        return float(np.mean([psnr(images[k] / peak[k], truth[k] / peak[k]) for k in seen]))
+    own = truth.seen[driven[truth.seen]]
 
     def of_positions(images: np.ndarray) -> float:
-        return quality(images.T.reshape(-1, *data.grid.size))
+        return truth.quality(images.T.reshape(-1, *data.grid.size), own)
 
     rows = [{"scan": path.stem, "by": "measured", "PSNR in dB": of_positions(data.images)}]
     for name in networks:
@@ -67,7 +58,9 @@ def of_scan(path: Path, fits: list[str], networks: list[str]) -> list[dict[str, 
             restored = Path(folder) / "restored.mdf"
             restore_scan(path, restored, load_method(None, shipped_weights(name)), name=name)
             images = mdf.read_system_matrix(restored, channels=range(3))
-        rows.append({"by": name, "PSNR in dB": quality(images.reshape(truth.shape))})
+        rows.append(
+            {"by": name, "PSNR in dB": truth.quality(images.reshape(truth.images.shape), own)}
+        )
     for name in fits:
         wall, processor = time.perf_counter(), time.process_time()
         model = fit_scan(data, FitSettings(states=FITS[name])).model

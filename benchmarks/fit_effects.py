@@ -14,7 +14,6 @@ import copy
 import tempfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 from tabulate import tabulate
 
@@ -24,13 +23,12 @@ from smrestore.fitting.apply import predict
 from smrestore.fitting.scan import fit_scan, read_calibration, spread_positions
 from smrestore.fitting.settings import FitSettings
 from smrestore.methods import load_method
-from smrestore.metrics import psnr
 from smrestore.restoration.scan import restore_scan
 from smrestore.scanner.configured import load_calibration
 from smrestore.scanner.scans import scan_calibration
+from truths import Truth
 
 ROOT = Path(__file__).parents[1]
-SEEN = 0.5
 EFFECTS = {
     "second mode of core sizes": [("tracer", "second_mode")],
     "uneven sample": [("delta_sample", "fill_gradient")],
@@ -84,16 +82,7 @@ def of_scan(folder: Path, settings: dict, seed: int, positions: int | None) -> d
     path, truth_path, filtered = folder / "scan.mdf", folder / "truth.h5", folder / "dct.mdf"
     scan_calibration(path, truth_path, **load_calibration(settings), seed=seed)
     whole = read_calibration(path)
-    with h5py.File(truth_path) as file:
-        place = np.searchsorted(file["frequency"][:], whole.components.frequency)
-        truth = file["system_matrix"][:][whole.components.channel, place]
-    peak = np.abs(truth).max(axis=(1, 2, 3))
-    seen = np.flatnonzero((peak > SEEN * whole.noise) & (whole.components.frequency > 0))
-
-    def quality(images: np.ndarray) -> float:
-        """Return the mean PSNR of images (S, Nx, Ny, Nz)."""
-        return float(np.mean([psnr(images[k] / peak[k], truth[k] / peak[k]) for k in seen]))
-
+    quality = Truth.of(truth_path, whole).quality
     data = whole
     if positions is not None:
         unused = np.ones(whole.grid.size, dtype=bool)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smrestore.fitting.displacement import find_displacement
-from smrestore.fitting.held_out import order_class
+from smrestore.fitting.held_out import misfit_class
 from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import (
     LARGEST,
@@ -88,7 +88,7 @@ def predict(
         wrong = model.relative_misfit(total)
         rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
         return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
-    classes = order_class(total) + 8 * data.components.channel
+    classes = misfit_class(total, data.components.channel)
     voxel = np.where(data.grid.voxel > 0, data.grid.voxel, 1.0)
     places = data.positions[used] / voxel, wanted / voxel
     energy = np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)

@@ -21,6 +21,12 @@ def order_class(total: np.ndarray) -> np.ndarray:
     return np.searchsorted(ORDER_LIMITS, total, side="right")
 
 
+def misfit_class(total: np.ndarray, channel: np.ndarray) -> np.ndarray:
+    """Return the number of components that share a misfit: of an order class and a channel."""
+    # A few numbers are left free in each channel.
+    return order_class(total) + 2 * len(ORDER_NAMES) * channel
+
+
 def with_factors(data: Measured, images: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Return images (P, S) of a model in the unit of the scan, by factors of some positions."""
     weights = np.zeros(len(data.positions))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.particles import Particle
+from smrestore.physics.particles import LANGEVIN_WIDTH, Particle
 from smrestore.physics.receiver import Receiver
 from smrestore.physics.sequence import Sequence
 from smrestore.physics.setup import Simulation
@@ -140,7 +140,7 @@ def _draw(rng: np.random.Generator, dimension: int) -> Case:
     fov = fov_drive * rng.uniform(1, 2, size=3)
     margin = (fov - fov_drive) / 2
     center = rng.uniform(-margin, margin)
-    resolution = 4.16 / (Particle(diameter * 1e-9).beta * np.abs(gradient))
+    resolution = LANGEVIN_WIDTH / (Particle(diameter * 1e-9).beta * np.abs(gradient))
     size = np.ceil(fov / resolution * rng.uniform(6.24, 8.32, size=3)).astype(int)
     if dimension == 2:
         amplitude[2] = fov[2] = center[2] = 0.0

@@ -15,6 +15,9 @@ SATURATION_MAGNETIZATION = 474_000.0
 TEMPERATURE = 293.0
 """Particle temperature in K, as in Tsanda et al. 2026."""
 
+LANGEVIN_WIDTH = 4.16
+"""Full width at half maximum of the derivative of the Langevin function, in reduced fields."""
+
 MODELS = get_args(ParticleModel)
 STATES = get_args(ParticleState)
 

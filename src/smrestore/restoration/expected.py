@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smrestore.fitting.apply import Prediction
-from smrestore.fitting.held_out import ORDER_LIMITS, order_class
+from smrestore.fitting.held_out import ORDER_NAMES, misfit_class, order_class
 from smrestore.fitting.posterior import MISFITS
 from smrestore.fitting.scan import CalibrationData
 from smrestore.physics.mixing import mixing_orders, total_order
@@ -32,9 +32,6 @@ CERTAIN = 3.0
 CLEAR = 3.0
 """Times its noise that a component must lose to be one that the model does not describe: drift of
 the background is no signal."""
-CLASSES = len(ORDER_LIMITS) + 1
-PER_CHANNEL = 8
-"""Numbers of classes of each receive channel in :class:`smrestore.fitting.posterior.Misfit`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,7 @@ def expected_error(data: CalibrationData, found: Prediction) -> Expected:
     size = np.sqrt(np.mean(np.abs(found.images) ** 2, axis=0, dtype=np.float64))
     # What a channel across the driven axes sees is unknown at any order: it has its own misfit.
     driven = np.array(data.sequence.driven)[data.components.channel]
-    classes = order_class(total) + PER_CHANNEL * data.components.channel
+    classes = misfit_class(total, data.components.channel)
     known = np.array([found.misfit.of_class.get(number, 0.0) for number in classes.tolist()])
     known[known <= MISFITS[0]] = 0.0
     relative = np.zeros(len(total))
@@ -120,8 +117,8 @@ def grown_misfit(known: np.ndarray, total: np.ndarray, seen: np.ndarray) -> np.n
         float64 (S,).
     """
     order, classes = np.maximum(total, 1), order_class(total)
-    per_wave = np.zeros(CLASSES)
-    for number in range(CLASSES):
+    per_wave = np.zeros(len(ORDER_NAMES))
+    for number in range(len(ORDER_NAMES)):
         own = seen & (classes == number)
         if own.any():
             per_wave[number] = known[own].max() / order[own].mean()

@@ -8,7 +8,7 @@ import numpy as np
 from smrestore import mdf
 from smrestore.mdf.system_matrix import calibration_of
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.physics.particles import Particle
+from smrestore.physics.particles import LANGEVIN_WIDTH, Particle
 from smrestore.physics.sequence import Sequence
 from smrestore.restoration.summary import WITH_SIGNAL, RestorationSummary
 
@@ -24,8 +24,6 @@ TOLERANCE = 0.1
 """How far out of these limits no warning is worth it."""
 USUAL_CORE = 20e-9
 """Core diameter in m that widths are stated for; fields are known before any fit."""
-HALF_WIDTH = 4.16
-"""Full width at half maximum of the derivative of the Langevin function."""
 CLEAR = 20.0
 """Signal-to-noise ratio of components that tell whether they are real up to a phase."""
 OUT_OF_PHASE = 0.05
@@ -60,7 +58,7 @@ def of_grid(grid: CalibrationGrid, sequence: Sequence) -> list[str]:
         gradient = abs(sequence.gradient[axis])
         if gradient == 0:
             continue
-        voxels = HALF_WIDTH / beta / gradient / grid.voxel[axis]
+        voxels = LANGEVIN_WIDTH / beta / gradient / grid.voxel[axis]
         low, high = PER_WIDTH[0] / (1 + TOLERANCE), PER_WIDTH[1] * (1 + TOLERANCE)
         if not low <= voxels <= high:
             found.append(
