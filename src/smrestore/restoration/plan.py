@@ -107,6 +107,17 @@ def warn_of_implausible(source: str | Path) -> None:
             logger.warning("%s: %s: %s", source, value.field, value.what)
 
 
+def warn_of_unknown_noise(source: str | Path, plan: Plan) -> None:
+    """Say to users of methods component by component where the noise is taken from instead."""
+    if plan.n_background < 2:
+        logger.warning(
+            "%s: a standard deviation needs two background frames, there are %d; the noise is "
+            "estimated from the roughness of each component",
+            source,
+            plan.n_background,
+        )
+
+
 def refuse_implausible(source: str | Path) -> None:
     """Raise :class:`InputError` about a value that no scanner has, for methods that use it."""
     with mdf.open_mdf(source) as file:
@@ -144,13 +155,6 @@ def plan_restoration(
         if twins is not None:
             # All twins of a block are read, and combined in a copy.
             row_bytes *= 2 * twins.largest
-        if background < 2:
-            logger.warning(
-                "%s: a standard deviation needs two background frames, there are %d; the noise is "
-                "estimated from the roughness of each component",
-                source,
-                background,
-            )
         return Plan(
             (*rows, *size),
             grid,

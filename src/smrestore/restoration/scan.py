@@ -16,6 +16,7 @@ from smrestore.restoration.plan import (
     wanted_components,
     warn_of_dead,
     warn_of_implausible,
+    warn_of_unknown_noise,
 )
 from smrestore.restoration.summary import RestorationSummary, roughness_of, summarize
 from smrestore.support.errors import InputError
@@ -150,6 +151,7 @@ def restore_scan(
     plan = plan_restoration(source, task, memory_bytes, twins, spectral_leakage)
     warn_of_dead(source, plan)
     warn_of_implausible(source)
+    warn_of_unknown_noise(source, plan)
     summary = RestorationSummary.unknown(plan.shape[:3])
     wanted = wanted_components(plan, chosen)
     logger.info("%s: %d components by %s", source, wanted.sum() * plan.shape[0], name)
