@@ -67,7 +67,8 @@ def restore(
         times this factor, 0.3 by default. Networks are told the noise of the components.
     within_noise
         Networks change measured voxels by at most this many standard deviations of their noise, 3
-        by default; inf for no limit.
+        by default; inf for no limit. Denoising also gives back what they removed beyond 1.75 times
+        the power of the noise, unless this is inf.
     ensemble
         Networks also restore turned or mirrored versions of each component, and average them.
         Mirrored ones need a network that was trained with them.

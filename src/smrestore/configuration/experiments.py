@@ -99,12 +99,13 @@ def _check_network(entries: Entries, key: Key, entry: Entry) -> None:
 
 def _check_inference(entries: Entries, key: Key, entry: Entry) -> None:
     """Check how the trained network is used."""
-    if "spectrum_within_noise" in entry["inference"] and entry["task"] != "denoising":
-        entries.fault(
-            (*key, "inference", "spectrum_within_noise"),
-            f"{entry['task']} leaves voxels out, whose spectrum is unknown",
-            "use within_noise",
-        )
+    for limit in ("power_within_noise", "spectrum_within_noise"):
+        if limit in entry["inference"] and entry["task"] != "denoising":
+            entries.fault(
+                (*key, "inference", limit),
+                f"{entry['task']} leaves voxels out, whose noise is unknown",
+                "use within_noise",
+            )
     if "flips" not in entry["inference"]["ensemble"]:
         return
     place = (*key, "inference", "ensemble")

@@ -10,7 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from smrestore.methods.consistency import spectrum_within_noise, within_noise
+from smrestore.methods.consistency import (
+    power_within_noise,
+    spectrum_within_noise,
+    within_noise,
+)
 from smrestore.methods.guess import FirstGuess
 from smrestore.methods.options import Inference
 from smrestore.methods.padding import centered_offset, embed, extract, indicator, refined, window
@@ -166,6 +170,7 @@ class NetworkMethod:
             for total, weight, turn in zip(sums, weights, turns, strict=True)
         ]
         for limited, limit in (
+            (power_within_noise, self.inference.power_within_noise),
             (within_noise, self.inference.within_noise),
             (spectrum_within_noise, self.inference.spectrum_within_noise),
         ):

@@ -142,6 +142,15 @@ class Inference(Settings):
         gt=0,
         le=1000,
     )
+    power_within_noise: Number | None = setting(
+        None,
+        "for denoising: if what the network removed has more than this many times the power of the "
+        "noise, the share of it beyond one is given back, so that a network cannot spoil "
+        "components unlike those that it was trained with; no limit if left out",
+        study="not done",
+        ge=1,
+        le=1000,
+    )
     spectrum_within_noise: Number | None = setting(
         None,
         "the same for the coefficients of the cosine transform, for denoising: a pattern that the "

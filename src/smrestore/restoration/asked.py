@@ -6,7 +6,7 @@ from pathlib import Path
 
 from smrestore.methods import load_method
 from smrestore.networks.cards import DENOISER
-from smrestore.restoration.automatic import Decision, restore_automatically
+from smrestore.restoration.automatic import INFERENCE, Decision, restore_automatically
 from smrestore.restoration.modelled import METHODS, restore_by_model
 from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import RestorationSummary
@@ -15,7 +15,7 @@ from smrestore.support.errors import InputError
 from smrestore.support.files import check_separate
 from smrestore.tasks.scan import ScanTask
 
-OMEGA, SIGMA_FACTOR, WITHIN_NOISE = 2.75, 0.3, 3.0
+OMEGA, SIGMA_FACTOR = 2.75, 0.3
 """As in the default run."""
 
 
@@ -141,11 +141,12 @@ def restore_as_asked(
     if method is not None:
         options = {"dct-filter": {"omega": _or(omega, OMEGA)}, "spline": {"alignment": "aligned"}}
         baseline = {"method": method, **options.get(method, {})}
-    within_noise = _or(within_noise, WITHIN_NOISE)
-    inference = {
-        "within_noise": within_noise if math.isfinite(within_noise) else None,
-        "ensemble": tuple(ensemble),
-    }
+    within_noise = _or(within_noise, INFERENCE["within_noise"])
+    inference = {"ensemble": tuple(ensemble)}
+    if math.isfinite(within_noise):
+        inference["within_noise"] = within_noise
+        if task.name == "denoising":
+            inference["power_within_noise"] = INFERENCE["power_within_noise"]
     summary = restore_scan(
         scan,
         output,

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 METHODS = ("measured", "network", "model-and-measurement")
 """Their numbers are written to the restored file."""
-INFERENCE = {"within_noise": 3.0, "ensemble": ["phases"]}
+INFERENCE = {"within_noise": 3.0, "power_within_noise": 1.75, "ensemble": ["phases"]}
 AFTERWARDS = {
     "accelerated-calibration": {"method": "spline", "alignment": "aligned"},
     "upsampling": {"method": "spline", "alignment": "aligned"},

@@ -74,10 +74,10 @@ def test_classical_method(world, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "inference", "twins"),
     [
-        ([], {"within_noise": 3.0}, False),
+        ([], {"within_noise": 3.0, "power_within_noise": 1.75}, False),
         (["--within-noise", "inf"], {}, False),
         (["--within-noise", 1, "--ensemble", "phases", "--twins"],
-         {"within_noise": 1.0, "ensemble": ["phases"]}, True),
+         {"within_noise": 1.0, "power_within_noise": 1.75, "ensemble": ["phases"]}, True),
     ],
 )  # fmt: skip
 def test_network(world, tmp_path, model, capsys, options, inference, twins):

@@ -9,6 +9,7 @@ import torch
 from tiny_training import TRAINING
 
 from smrestore.methods import load_method
+from smrestore.methods.consistency import power_within_noise
 from smrestore.methods.guess import FirstGuess, unmeasured
 from smrestore.methods.network import Inference, NetworkMethod
 from smrestore.methods.spline import spline_upsample
@@ -198,9 +199,38 @@ def test_patterns_that_stand_out_of_the_noise_are_given_back(data):
     np.testing.assert_allclose(limited([clean])[0], item.image, atol=1e-6)
 
 
-def test_spectrum_of_missing_voxels_is_unknown(data):
+@pytest.mark.parametrize("sigma", [0.0, 0.01, 0.2])
+def test_what_has_too_much_power_for_noise_is_given_back(data, sigma):
+    item = dataclasses.replace(items_of(data, "denoising", {})[0], sigma=sigma)
+    method = NetworkMethod(Ripple(), 2, item.image.shape[0], 1, False)
+    limited = dataclasses.replace(method, inference=Inference(power_within_noise=1.75))
+    change, kept = (use([item])[0] - item.image for use in (method, limited))
+    power, noise = np.mean(np.abs(change) ** 2), sigma**2
+    if power < 1.75 * noise:
+        np.testing.assert_array_equal(kept, change)
+    else:
+        np.testing.assert_allclose(kept, change * noise / power, atol=1e-6)
+
+
+def test_a_wrong_method_costs_at_most_what_it_was_given(data):
+    """Shrinking towards an image that has nothing to do with the component gains, or does no harm."""
+    item = dataclasses.replace(items_of(data, "denoising", {})[0], sigma=0.1)
+    rng = np.random.default_rng(5)
+    errors = []
+    for _ in range(200):
+        noise = rng.normal(0, 0.1 / np.sqrt(2), (2, *item.image.shape))
+        measured = (item.image + noise[0] + 1j * noise[1]).astype(np.complex64)
+        wrong = np.full_like(measured, rng.uniform(0, 0.3))
+        image = power_within_noise(wrong, dataclasses.replace(item, image=measured), 1.75)
+        errors.append([np.mean(np.abs(x - item.image) ** 2) for x in (measured, image, wrong)])
+    before, after, alone = np.mean(errors, axis=0)
+    assert after < before < alone
+
+
+@pytest.mark.parametrize("limit", ["power_within_noise", "spectrum_within_noise"])
+def test_noise_of_missing_voxels_is_unknown(data, limit):
     item = items_of(data, "inpainting", TASKS[-1][1])[0]
-    inference = Inference(spectrum_within_noise=2.75)
+    inference = Inference(**{limit: 3.0})
     method = NetworkMethod(Ripple(), 2, 16, item.spacing, False, inference)
-    with pytest.raises(InputError, match=r"spectrum_within_noise: .* missing"):
+    with pytest.raises(InputError, match=rf"{limit}: .* missing"):
         method([item])
