@@ -26,18 +26,23 @@ class SecondModeSettings(Settings):
 class RotationSettings(Settings):
     """How moments follow the field with a delay, by the Fokker-Planck equation."""
 
-    kind: Literal["neel", "brown"] = setting(
-        "neel", "inside of cores that do not turn, or with particles that turn in the fluid"
+    kind: Literal["neel", "brown", "mixture"] = setting(
+        "neel",
+        "inside of cores that do not turn, with particles that turn in the fluid, or a mixture of "
+        "particles of both kinds",
     )
-    precession: Flag = setting(False, "moments also precess around the field (Neel only); slow")
+    brown_share: Number = setting(
+        0.5, "of the moment of a mixture, the share of particles that turn", ours=True, gt=0, lt=1
+    )
+    precession: Flag = setting(False, "moments also precess around the field (Neel); slow")
     damping: Number = setting(
-        0.1, "Landau-Lifshitz-Gilbert damping (Neel only)", ours=True, gt=0, le=100
+        0.1, "Landau-Lifshitz-Gilbert damping (Neel)", ours=True, gt=0, le=100
     )
     viscosity_mPa_s: Number = setting(  # noqa: N815
-        1.0, "of the fluid (Brown only)", ours=True, gt=0, le=1e6
+        1.0, "of the fluid (Brown)", ours=True, gt=0, le=1e6
     )
     hydrodynamic_diameter_nm: Number | None = setting(
-        None, "of core and shell (Brown only); the core diameter if left out", gt=0, le=1e4
+        None, "of core and shell (Brown); the core diameter if left out", gt=0, le=1e4
     )
     flat: Flag = setting(
         False,

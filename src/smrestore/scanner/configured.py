@@ -28,7 +28,7 @@ def load_scanner(name: str, entry: Entry) -> Scanner:
             relaxation_time=tracer["relaxation_time_us"] * 1e-6,
             core_sizes=tracer["core_sizes"],
             second_mode=_second_mode(tracer.get("second_mode")),
-            rotation=_rotation(tracer.get("rotation")),
+            rotations=_rotations(tracer.get("rotation")),
         ),
         delta_sample=DeltaSample(
             size=tuple(edge * 1e-3 for edge in sample["size_mm"]),
@@ -71,17 +71,25 @@ def _second_mode(entry: Entry | None) -> SecondMode | None:
     )
 
 
-def _rotation(entry: Entry | None) -> Rotation | None:
+def _rotations(entry: Entry | None) -> tuple[tuple[Rotation, float], ...]:
     if entry is None:
-        return None
+        return ()
+    kind, turning = entry["kind"], entry["brown_share"]
+    shares = {"neel": 1 - turning, "brown": turning} if kind == "mixture" else {kind: 1.0}
     diameter = entry.get("hydrodynamic_diameter_nm")
-    return Rotation(
-        kind=entry["kind"],
-        precession=entry["precession"],
-        damping=entry["damping"],
-        viscosity=entry["viscosity_mPa_s"] * 1e-3,
-        hydrodynamic_diameter=None if diameter is None else diameter * 1e-9,
-        flat=entry["flat"],
+    return tuple(
+        (
+            Rotation(
+                kind=name,
+                precession=entry["precession"] and (name == "neel" or kind != "mixture"),
+                damping=entry["damping"],
+                viscosity=entry["viscosity_mPa_s"] * 1e-3,
+                hydrodynamic_diameter=None if diameter is None else diameter * 1e-9,
+                flat=entry["flat"],
+            ),
+            share,
+        )
+        for name, share in shares.items()
     )
 
 

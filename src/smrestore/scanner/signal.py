@@ -62,9 +62,10 @@ class Tracer:
         Diameters that stand for the distribution, nodes of Gauss-Hermite quadrature.
     second_mode
         Second mode of the distribution, or None.
-    rotation
+    rotations
         How moments turn instead of Debye relaxation, by the Fokker-Planck equation
-        (:mod:`smrestore.physics.dynamics`), or None.
+        (:mod:`smrestore.physics.dynamics`), and the share of the moment that each has. Empty in
+        equilibrium.
     """
 
     median_core_diameter: float
@@ -74,7 +75,7 @@ class Tracer:
     relaxation_time: float
     core_sizes: int = 7
     second_mode: SecondMode | None = None
-    rotation: Rotation | None = None
+    rotations: tuple[tuple[Rotation, float], ...] = ()
 
     def fractions(self) -> list[tuple[Particle, float]]:
         """Return particles and their share of the magnetic moment.
@@ -110,7 +111,7 @@ class Tracer:
                     state="fluid",
                     spatial_modulation=self.spatial_modulation,
                     relaxation_time=0.0
-                    if self.rotation
+                    if self.rotations
                     else self.relaxation_time * float(diameter / self.median_core_diameter) ** 3,
                 ),
                 float(share),
@@ -280,20 +281,22 @@ class SignalModel:
         values = np.empty_like(spectra)
         for particle, share in self.tracer.fractions():
             simulation = Simulation(particle, sequence, self.grid, receiver)
-            if self.tracer.rotation is None:
+            if not self.tracer.rotations:
                 component_values(simulation, components, positions, fields=local, out=values)
-            else:
+                values *= -1j * share
+                spectra += values
+            for rotation, part in self.tracer.rotations:
                 dynamic_values(
                     simulation,
-                    self.tracer.rotation,
+                    rotation,
                     components,
                     positions,
                     fields=local,
                     tolerance=DYNAMIC_TOLERANCE,
                     out=values,
                 )
-            values *= -1j * share
-            spectra += values
+                values *= -1j * share * part
+                spectra += values
         spectra = spectra.reshape(len(positions), n_channels, len(bins))
         sensitivity = None if self.fields is None else self.fields.sensitivity(positions)
         if sensitivity is not None:

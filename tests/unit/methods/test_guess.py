@@ -213,7 +213,7 @@ def test_what_has_too_much_power_for_noise_is_given_back(data, sigma):
 
 
 def test_a_wrong_method_costs_at_most_what_it_was_given(data):
-    """Shrinking towards an image that has nothing to do with the component gains, or does no harm."""
+    """Shrinking towards an image that has nothing to do with the component does no harm."""
     item = dataclasses.replace(items_of(data, "denoising", {})[0], sigma=0.1)
     rng = np.random.default_rng(5)
     errors = []

@@ -592,7 +592,7 @@ def test_unsteady_calibrations_differ_from_their_truth_and_repeat(effect, tmp_pa
 
 def test_turning_moments_replace_debye_relaxation():
     hard = {"core_sizes": 1, "anisotropy_constant": 6000.0}
-    turning = model(rotation=Rotation("neel", damping=0.1), **hard)
+    turning = model(rotations=((Rotation("neel", damping=0.1), 1.0),), **hard)
     assert turning.tracer.fractions()[0][0].relaxation_time == 0
     positions = GRID.positions().reshape(-1, 3)[:2]
     found = turning.at_points(positions)
@@ -600,5 +600,24 @@ def test_turning_moments_replace_debye_relaxation():
     largest = np.abs(at_once).max()
     # Microseconds against a cycle of 0.65 ms: close to equilibrium, and later.
     assert 1e-3 * largest < np.abs(found - at_once).max() < 0.3 * largest
-    faster = model(rotation=Rotation("neel", damping=1.0), **hard).at_points(positions)
+    faster = model(rotations=((Rotation("neel", damping=1.0), 1.0),), **hard).at_points(positions)
     assert np.abs(faster - at_once).max() < np.abs(found - at_once).max()
+
+
+def test_a_mixture_holds_particles_of_both_rotations():
+    """Signals of particles that do not interact add up by their shares."""
+    rotation = {
+        "precession": False, "damping": 0.1, "viscosity_mPa_s": 1.0, "flat": False,
+        "hydrodynamic_diameter_nm": 30.0, "brown_share": 0.3,
+    }  # fmt: skip
+    positions = GRID.positions().reshape(-1, 3)[:2]
+    spectra = {}
+    for kind in ("neel", "brown", "mixture"):
+        tracer = {**SCANNER["tracer"], "core_sizes": 1, "rotation": {**rotation, "kind": kind}}
+        rotations = load_scanner("turning", {**SCANNER, "tracer": tracer}).tracer.rotations
+        spectra[kind] = model(rotations=rotations, core_sizes=1).at_points(positions)
+    largest = np.abs(spectra["mixture"]).max()
+    np.testing.assert_allclose(
+        spectra["mixture"], 0.7 * spectra["neel"] + 0.3 * spectra["brown"], atol=1e-9 * largest
+    )
+    assert np.abs(spectra["neel"] - spectra["brown"]).max() > 0.05 * largest
