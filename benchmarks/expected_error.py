@@ -30,9 +30,9 @@ from smrestore.restoration.automatic import (
     AFTERWARDS,
     METHODS,
     network_method,
-    remaining_noise,
     restore_automatically,
 )
+from smrestore.restoration.expected import remaining_noise
 from smrestore.restoration.modelled import restore_by_model
 from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import WITH_SIGNAL

@@ -21,7 +21,7 @@ from smrestore.fitting.posterior import (
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
-from smrestore.fitting.uncertainty import relative_errors
+from smrestore.fitting.uncertainty import image_errors
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
 
@@ -106,21 +106,18 @@ def predict(
         moved = np.mean(np.abs(there) ** 2, axis=0, dtype=np.float64)
         elsewhere = np.divide(moved, energy, out=elsewhere, where=energy > 0)
         white = [noise + share * moved for share in (displacement.unknown, *UNKNOWN)]
-    least = relative_errors(
+    least = image_errors(
         model, data.positions[used], data.components, noise, energy, factor, elsewhere
     )
     noisy = noise > 0
     telling = center_most(places[0], LARGEST)
 
-    def learned(variance: np.ndarray) -> Misfit:
-        return learn_misfit(
-            (measured[telling] - at_measured[telling])[:, noisy], energy[noisy], variance[noisy],
-            classes[noisy], places[0][telling], None if shares is None else shares[telling], weight,
-        )  # fmt: skip
-
-    misfits = [learned(variance) for variance in white]
-    likeliest = int(np.argmax([misfit.score for misfit in misfits]))
-    misfit, noise = misfits[likeliest], white[likeliest]
+    misfit, likeliest = learn_misfit(
+        (measured[telling] - at_measured[telling])[:, noisy], energy[noisy],
+        [variance[noisy] for variance in white], classes[noisy], places[0][telling],
+        None if shares is None else shares[telling], weight,
+    )  # fmt: skip
+    noise = white[likeliest]
     unknown = np.zeros(len(noise))
     for near, own in blocks(*places, MARGIN * misfit.length):
         known = None if shares is None else shares[near]

@@ -17,8 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from smrestore.fitting.model import FittedModel
+from smrestore.fitting.posterior import MARGIN, blocks, center_most
 from smrestore.physics.spectrum import Components
 
 COMPONENTS = 300
@@ -146,17 +149,12 @@ def _white_part(
 
     All in voxels: ``places`` (M, 3), ``found`` and its ``variance`` (M, n). None if there is none.
     """
-    square = sum(np.subtract.outer(places[:, axis], places[:, axis]) ** 2 for axis in range(3))
-    np.fill_diagonal(square, np.inf)
-    spacing = float(np.median(np.sqrt(square.min(axis=1))))
-    np.fill_diagonal(square, 0)
-    square /= spacing**2
-    near = np.argsort(np.sum((places - places.mean(axis=0)) ** 2, axis=1), kind="stable")
-    near = near[:LEARNING]
-    few = np.ix_(near, near)
+    spacing = float(np.median(cKDTree(places).query(places, k=2)[0][:, 1]))
+    near = center_most(places, LEARNING)
+    square = _square_distances(places[near]) / spacing**2
     best = without = (-np.inf, 0.0, 0.0, 0.0)
     for length in LENGTHS:
-        shape = np.exp(-0.5 * square[few] / length**2)
+        shape = np.exp(-0.5 * square / length**2)
         for smooth in SMOOTH * spacing:
             for jitter in (0.0, *(JITTERS * spacing)):
                 own = smooth**2 * shape
@@ -171,14 +169,21 @@ def _white_part(
     score, length, smooth, jitter = best
     if score - without[0] < CERTAIN:
         return None
-    shape = smooth**2 * np.exp(-0.5 * square / length**2)
     part, unknown = np.empty_like(found), 0.0
-    for axis in range(found.shape[1]):
-        covariance = shape + np.diag(variance[:, axis] + jitter**2)
-        inverse = np.linalg.inv(covariance)
-        part[:, axis] = jitter**2 * (inverse @ found[:, axis])
-        unknown += float(np.mean(jitter**2 - jitter**4 * np.diag(inverse))) / found.shape[1]
+    for around, own in blocks(places, places, MARGIN * length * spacing):
+        square = _square_distances(places[around]) / spacing**2
+        shape = smooth**2 * np.exp(-0.5 * square / length**2)
+        inside = np.searchsorted(around, own)
+        for axis in range(found.shape[1]):
+            inverse = np.linalg.inv(shape + np.diag(variance[around, axis] + jitter**2))
+            part[own, axis] = jitter**2 * (inverse[inside] @ found[around, axis])
+            left = jitter**2 - jitter**4 * np.diag(inverse)[inside]
+            unknown += float(np.sum(left)) / found.size
     return part, jitter, unknown
+
+
+def _square_distances(places: np.ndarray) -> np.ndarray:
+    return cdist(places, places, "sqeuclidean")
 
 
 def _likelihood(smooth: np.ndarray, values: np.ndarray, variance: np.ndarray) -> float:

@@ -12,10 +12,12 @@ about where positions are: they may be a part of the voxels, or others than the 
 large grids, the positions nearest to the center tell what all positions share.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import make_interp_spline
 from scipy.linalg import solve_triangular
 
 MISFITS = np.geomspace(3e-4, 2.0, 24)
@@ -32,11 +34,53 @@ BLIND = 1e-3
 """Strength of the misfit, over the largest, below which residuals tell the noise."""
 MOST_NOISE = 10.0
 """Variance of the noise, over the estimate from background frames, at most. More is misfit."""
+WEAKEST, NODE_STEP = 1e-12, 0.5
+"""Least strength of the misfit, over the largest, that is told from none, and the step of the
+logarithm of the strengths that likelihoods are computed at."""
 LARGEST = 1500
 """Measured positions that a covariance is decomposed for at most. Larger grids are restored in
 blocks with a margin, since misfit that is far away tells nothing."""
 MARGIN = 2.0
 """Width of the margin in correlation lengths of the misfit."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """Few strengths of the misfit that stand for all rows of a basis.
+
+    The likelihood of a component is a sum over rows of a function of their strength, which is
+    smooth over its logarithm. So it follows from few nodes, by splines, for any misfit.
+
+    Attributes
+    ----------
+    strength
+        float64 (N,).
+    weights
+        What the nodes have of each row, float64 (N, M). Each row adds up to 1.
+    """
+
+    strength: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, strength: np.ndarray) -> "_Nodes":
+        """Return the nodes for strengths (M,)."""
+        top = np.log(max(strength.max(), np.finfo(float).tiny))
+        nodes = top - NODE_STEP * np.arange(int(-np.log(WEAKEST) / NODE_STEP) + 1)[::-1]
+        place = np.clip(np.log(np.maximum(strength, np.finfo(float).tiny)), nodes[0], nodes[-1])
+        weights = make_interp_spline(nodes, np.eye(len(nodes)), k=5)(place).T
+        return cls(np.exp(nodes), np.ascontiguousarray(weights))
+
+    def likelihoods(
+        self, power: np.ndarray, energy: np.ndarray, noise: np.ndarray, drift: float
+    ) -> np.ndarray:
+        """Return the log-likelihood of each misfit, float64 (K, len(MISFITS)); power (M, K)."""
+        shared, count = self.weights @ power, self.weights.sum(axis=1)[:, None]
+        result = np.empty((len(energy), len(MISFITS)))
+        for number, rho in enumerate(MISFITS):
+            spread = self.strength[:, None] * (rho**2 * energy + drift**2 * noise) + noise
+            result[:, number] = -np.sum(count * np.log(spread) + shared / spread, axis=0)
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +93,11 @@ class Basis:
     Attributes
     ----------
     project
-        V^T L^-1, float64 (M, M).
+        V^T L^-1, float32 (M, M), as the measured values are.
     strength
         lambda, float64 (M,).
     across
-        Covariance between wanted and measured positions times L^-T V, float64 (P, M).
+        Covariance between wanted and measured positions times L^-T V, float32 (P, M).
     """
 
     project: np.ndarray
@@ -79,16 +123,26 @@ class Basis:
         strength, vectors = np.linalg.eigh((white + white.T) / 2)
         project = solve_triangular(triangle, vectors, lower=True, trans="T").T
         across = _covariance(wanted, measured, length) @ project.T
-        return cls(project, np.maximum(strength, 0), across)
+        return cls(project.astype(np.float32), np.maximum(strength, 0), across.astype(np.float32))
 
-    def noise(self, rotated: np.ndarray, prior: np.ndarray, weight: float) -> np.ndarray:
-        """Return the variance of the noise, float64 (K,).
+    @functools.cached_property
+    def nodes(self) -> _Nodes:
+        """What likelihoods are computed with."""
+        return _Nodes.of(self.strength)
+
+    @functools.cached_property
+    def mean_square(self) -> np.ndarray:
+        """Mean square of ``across`` over the wanted positions, float64 (M,)."""
+        return np.mean(np.square(self.across, dtype=np.float64), axis=0)
+
+    def noise(self, power: np.ndarray, prior: np.ndarray, weight: float) -> np.ndarray:
+        """Return the variance of the noise, float64 (K,), from squared residuals ``power`` (M, K).
 
         Where the misfit has no strength, residuals are noise alone. They count beside the estimate
         ``prior`` (K,), which is worth ``weight`` residuals.
         """
         alone = self.strength < BLIND * self.strength.max()
-        found = np.sum(np.abs(rotated[alone]) ** 2, axis=0) + weight * prior
+        found = np.sum(power[alone], axis=0) + weight * prior
         return np.minimum(found / (np.count_nonzero(alone) + weight), MOST_NOISE * prior)
 
 
@@ -129,12 +183,28 @@ def blocks(
         if not len(near):
             near = center_most(measured, largest, wanted[some].mean(axis=0))
         if len(near) <= largest or len(some) == 1:
-            yield near[:largest], some
+            if len(near) > largest:
+                near = near[center_most(measured[near], largest, wanted[some].mean(axis=0))]
+            yield near, some
             continue
         longest = int(np.argmax(np.ptp(wanted[some], axis=0)))
         order = some[np.argsort(wanted[some, longest], kind="stable")]
         middle = len(order) // 2
         waiting += [np.sort(order[middle:]), np.sort(order[:middle])]
+
+
+def _product(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return a real matrix, float32 (A, M), times complex values (M, K), complex64 (A, K).
+
+    NumPy would make the matrix complex first, which doubles the operations.
+    """
+    parts = np.ascontiguousarray(values, np.complex64).view(np.float32)
+    return (matrix @ parts).view(np.complex64)
+
+
+def _square(values: np.ndarray) -> np.ndarray:
+    """Return squared magnitudes, float64."""
+    return np.square(np.abs(values), dtype=np.float64)
 
 
 def _covariance(first: np.ndarray, second: np.ndarray, length: float) -> np.ndarray:
@@ -166,17 +236,6 @@ class Misfit:
     score: float = 0.0
 
 
-def _likelihoods(
-    power: np.ndarray, strength: np.ndarray, energy: np.ndarray, noise: np.ndarray, drift: float
-) -> np.ndarray:
-    """Return the log-likelihood of each misfit, float64 (K, len(MISFITS)); ``power`` (M, K)."""
-    result = np.empty((len(energy), len(MISFITS)))
-    for number, rho in enumerate(MISFITS):
-        spread = strength[:, None] * (rho**2 * energy + drift**2 * noise) + noise
-        result[:, number] = -np.sum(np.log(spread) + power / spread, axis=0)
-    return result
-
-
 def _with_class(likelihood: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Return the likelihood of misfits (K, len(MISFITS)) with the prior of their class (K,)."""
     return likelihood - 0.5 * ((np.log(MISFITS) - np.log(usual)[:, None]) / CLASS_WIDTH) ** 2
@@ -185,13 +244,13 @@ def _with_class(likelihood: np.ndarray, usual: np.ndarray) -> np.ndarray:
 def learn_misfit(
     residual: np.ndarray,
     energy: np.ndarray,
-    noise: np.ndarray,
+    noises: Sequence[np.ndarray],
     classes: np.ndarray,
     measured: np.ndarray,
     shares: np.ndarray | None,
     weight: float,
-) -> Misfit:
-    """Learn length, drift and misfit by class.
+) -> tuple[Misfit, int]:
+    """Learn length, drift and misfit by class, and which of several noises is the likeliest.
 
     Parameters
     ----------
@@ -199,42 +258,62 @@ def learn_misfit(
         Measured minus model, complex (M, K), of components that stand for all.
     energy
         Mean square of the model over the positions, float64 (K,).
-    noise
-        Variance of the noise, float64 (K,).
+    noises
+        Variances of the noise among which the likeliest is taken, float64 (K,) each.
     classes
         int64 (K,).
     measured
         Positions in voxels, float64 (M, 3).
+
+    Returns
+    -------
+    Misfit
+        The likeliest.
+    int
+        The number of its noise.
     """
-    unseen = energy < UNSEEN * noise
-    given = noise
-    best: Misfit | None = None
+    best: tuple[Misfit, int] | None = None
     for length in LENGTHS:
         basis = Basis.at(measured, measured[:0], length, shares)
-        strength = basis.strength
-        rotated = basis.project @ residual
-        power = np.abs(rotated) ** 2
-        noise = basis.noise(rotated, given, weight)
-        drift = 0.0
-        if unseen.any():
-            spreads = [(DRIFTS[i] ** 2 * strength + 1)[:, None] for i in range(len(DRIFTS))]
-            scaled = power[:, unseen] / noise[unseen]
-            drift = float(
-                DRIFTS[np.argmax([-np.sum(np.log(s) + scaled / s) for s in spreads])]
-            )  # fmt: skip
-        seen = ~unseen
-        total = _likelihoods(power[:, seen], strength, energy[seen], noise[seen], drift)
-        # Background frames count as well: misfit must not pass for noise that they do not have.
-        ratio = noise[seen] / given[seen]
-        score = -weight * float(np.sum(np.log(ratio) + 1 / ratio))
-        of_class = {}
-        for number in np.unique(classes[seen]).tolist():
-            own = total[classes[seen] == number]
-            of_class[number] = float(MISFITS[np.argmax(own.sum(axis=0))])
-            score += _with_class(own, np.full(len(own), of_class[number])).max(axis=1).sum()
-        if best is None or score > best.score:
-            best = Misfit(length, drift, of_class, float(score))
+        power = _square(_product(basis.project, residual))
+        for number, noise in enumerate(noises):
+            found = _with_basis(basis, length, power, energy, noise, classes, weight)
+            if best is None or found.score > best[0].score:
+                best = found, number
     return best
+
+
+def _with_basis(
+    basis: Basis,
+    length: float,
+    power: np.ndarray,
+    energy: np.ndarray,
+    given: np.ndarray,
+    classes: np.ndarray,
+    weight: float,
+) -> Misfit:
+    """Return the misfit of a length: squared residuals ``power`` (M, K), ``given`` noise (K,)."""
+    noise = basis.noise(power, given, weight)
+    unseen = energy < UNSEEN * given
+    drift = 0.0
+    if unseen.any():
+        scaled = power[:, unseen] @ (1 / noise[unseen])
+        spreads = [DRIFTS[i] ** 2 * basis.strength + 1 for i in range(len(DRIFTS))]
+        count = np.count_nonzero(unseen)
+        drift = float(
+            DRIFTS[np.argmax([-np.sum(count * np.log(s) + scaled / s) for s in spreads])]
+        )  # fmt: skip
+    seen = ~unseen
+    total = basis.nodes.likelihoods(power[:, seen], energy[seen], noise[seen], drift)
+    # Background frames count as well: misfit must not pass for noise that they do not have.
+    ratio = noise[seen] / given[seen]
+    score = -weight * float(np.sum(np.log(ratio) + 1 / ratio))
+    of_class = {}
+    for number in np.unique(classes[seen]).tolist():
+        own = total[classes[seen] == number]
+        of_class[number] = float(MISFITS[np.argmax(own.sum(axis=0))])
+        score += _with_class(own, np.full(len(own), of_class[number])).max(axis=1).sum()
+    return Misfit(length, drift, of_class, float(score))
 
 
 def combine(
@@ -271,21 +350,22 @@ def combine(
     deviation
         Root mean square over the wanted positions, float64 (K,).
     """
-    rotated = basis.project @ (measured - model_at_measured)
-    noise = basis.noise(rotated, noise, weight)
+    rotated = _product(basis.project, measured - model_at_measured)
+    power = _square(rotated)
+    noise = basis.noise(power, noise, weight)
     energy = np.mean(np.abs(model_at_measured) ** 2, axis=0)
     tiny = np.finfo(float).tiny
     noise, energy = np.maximum(noise, tiny), np.maximum(energy, tiny)
     strength = basis.strength[:, None]
     usual = np.array([misfit.of_class.get(c, max(misfit.of_class.values(), default=0.1))
                       for c in classes.tolist()])  # fmt: skip
-    likelihood = _likelihoods(np.abs(rotated) ** 2, basis.strength, energy, noise, misfit.drift)
+    likelihood = basis.nodes.likelihoods(power, energy, noise, misfit.drift)
     likelihood = _with_class(likelihood, usual)
     variance = MISFITS[np.argmax(likelihood, axis=1)] ** 2 * energy
     spread = strength * (variance + misfit.drift**2 * noise) + noise
     gain = variance / spread
-    mean = model_at_wanted + basis.across @ (gain * rotated)
-    weighted = np.mean(basis.across**2, axis=0)
+    mean = model_at_wanted + _product(basis.across, gain * rotated)
+    weighted = basis.mean_square
     expected = np.maximum(variance, np.square(least) * energy)
     # Of a linear estimate with this gain, whatever the variance of the misfit is.
     wrong = expected * (1 - 2 * weighted @ gain)

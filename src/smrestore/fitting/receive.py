@@ -7,6 +7,7 @@ all of them.
 """
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 WELL_KNOWN = 5.0
 """A factor tells about its neighbours if it exceeds its own standard deviation by this."""
@@ -75,7 +76,7 @@ def _likelihood(
 ) -> float:
     covariance = _kernel(frequency[:, None] - frequency, length) + np.diag(noise + nugget**2)
     triangle = np.linalg.cholesky(covariance)
-    white = np.linalg.solve(triangle, values)
+    white = solve_triangular(triangle, values, lower=True)
     return float(-2 * np.log(np.diag(triangle)).sum() - np.sum(np.abs(white) ** 2))
 
 

@@ -5,6 +5,9 @@ Derivatives at some positions give the covariance of the unknowns (as in
 components. Its size is that of the held-out error where this is well known, in the components
 with the highest signal-to-noise ratio, since a model that is wrong errs by more than its covariance
 says.
+
+The images alone are meant here; :mod:`smrestore.restoration.expected` has the errors of what is
+restored with them.
 """
 
 import numpy as np
@@ -21,7 +24,7 @@ MOST = 1.0
 """Relative error at most: a component that the model does not know at all."""
 
 
-def relative_errors(
+def image_errors(
     model: FittedModel,
     positions: np.ndarray,
     components: Components,

@@ -19,7 +19,7 @@ from smrestore.mdf.flags import Flags
 from smrestore.mdf.frames import FrameTable
 from smrestore.mdf.imported import import_scan
 from smrestore.mdf.inspection import Summary, inspect_mdf
-from smrestore.mdf.plausibility import implausible
+from smrestore.mdf.plausibility import Implausible, implausible
 from smrestore.mdf.reconstructed import Reconstruction, read_reconstruction, write_reconstruction
 from smrestore.mdf.restored import write_restored
 from smrestore.mdf.scans import Tracer, write_frames
@@ -36,6 +36,7 @@ __all__ = [
     "Calibration",
     "Flags",
     "FrameTable",
+    "Implausible",
     "MdfFile",
     "Period",
     "Reconstruction",

@@ -1,12 +1,10 @@
 """Restoration that decides by itself: for each component, the method with the least expected error.
 
 Candidates are the physics fitted to the scan, joined with what was measured, and a network of the
-package, for denoising on twins. What a network leaves of the noise is known from virtual scans:
-``benchmarks/expected_error.py`` prints it.
+package, for denoising on twins. :mod:`smrestore.restoration.expected` says what is expected.
 """
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,12 +17,19 @@ from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.methods import Method, load_method
 from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.networks.shipped import networks_installed
+from smrestore.restoration.expected import measured_error, network_error
 from smrestore.restoration.matrix import RestoredMatrix
 from smrestore.restoration.modelled import restore_by_model, restored_snr, root_mean_square
-from smrestore.restoration.plan import MEMORY_BYTES, Plan, plan_restoration
+from smrestore.restoration.plan import (
+    MEMORY_BYTES,
+    Plan,
+    plan_restoration,
+    refuse_implausible,
+)
 from smrestore.restoration.scan import restore_scan
 from smrestore.restoration.summary import WITH_SIGNAL, RestorationSummary
 from smrestore.support.errors import InputError
+from smrestore.support.files import parts_beside
 from smrestore.tasks.scan import ScanTask, scan_task
 
 logger = logging.getLogger(__name__)
@@ -38,19 +43,6 @@ AFTERWARDS = {
     "inpainting": {"method": "biharmonic"},
 }
 """What restores the components that the network denoised, in other tasks than denoising."""
-REMAINING = (
-    (1.0, 0.15),
-    (4.0, 0.46),
-    (7.0, 0.55),
-    (14.0, 0.60),
-    (32.0, 0.65),
-    (70.0, 0.75),
-    (140.0, 0.93),
-    (300.0, 1.0),
-)
-"""Largest magnitude over noise of a component, and the error after twins and network over the
-noise: on virtual scans of planes, benchmarks/expected_error.py."""
-
 MARGIN = 0.9
 """A network must be expected to be better than the fitted physics by this factor."""
 
@@ -99,15 +91,6 @@ class Decision:
         return rows
 
 
-def remaining_noise(snr: np.ndarray) -> np.ndarray:
-    """Return the error after twins and network over the noise of components, of the same shape.
-
-    ``snr`` is their largest magnitude over their noise.
-    """
-    known, share = np.array(REMAINING).T
-    return np.interp(np.log(np.maximum(snr, known[0])), np.log(known), share)
-
-
 def restore_automatically(
     source: str | Path,
     destination: str | Path,
@@ -141,7 +124,8 @@ def restore_automatically(
     Raises
     ------
     InputError
-        If the scan is no calibration, or cannot be read, or needs networks that are not installed.
+        If the scan is no calibration, or cannot be read, or its header has a value that no scanner
+        has, or it needs networks that are not installed.
     """
     task = task or scan_task("denoising")
     denoising = task.name == "denoising"
@@ -151,9 +135,11 @@ def restore_automatically(
             field="--as-measured-below",
             remedy="leave it out",
         )
+    # What is wrong in the header is not left to the network, which would not see it.
+    refuse_implausible(source)
     plan = plan_restoration(source, task, MEMORY_BYTES, denoising, "ignore")
-    with tempfile.TemporaryDirectory(dir=Path(destination).parent, prefix=".restore-") as folder:
-        modelled, learned = (Path(folder) / f"{name}.mdf" for name in METHODS[:0:-1])
+    with parts_beside(destination) as folder:
+        modelled, learned = (folder / f"{name}.mdf" for name in METHODS[:0:-1])
         by_model, reason = _by_model(source, modelled, task, fit, save_fit, background)
         rows, error = None, None
         if by_model is None and not networks_installed():
@@ -203,7 +189,8 @@ def _by_model(
             source, path, METHODS[2], task=task, fit=fit, save=save, background=background
         )
     except InputError as error:
-        if fit is not None:
+        # Errors of the scan alone say that physics does not restore it.
+        if fit is not None or Path(error.path or source) != Path(source):
             raise
         logger.info("%s: without fitted physics: %s", source, error.what)
         return None, error.what
@@ -218,25 +205,12 @@ def network_method(task: str) -> Method:
     return load_method(AFTERWARDS[task], None, task, denoiser=weights, denoising=INFERENCE)
 
 
-def _network_error(summary: RestorationSummary) -> np.ndarray:
-    """Return the error that is expected of the network.
-
-    It keeps what is wrong with the measurement beside noise, such as jitter of the robot, as far as
-    fitted physics knows it.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        snr = summary.peak / summary.noise
-    remaining = remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
-    return np.hypot(summary.noise * remaining, np.nan_to_num(summary.beside_noise))
-
-
 def _network_wins(modelled: RestorationSummary, error: np.ndarray) -> np.ndarray:
     """Return for which components the network is expected to have less error than the model.
 
     Joined with the model, the measurement is not worse than alone.
     """
-    alone = np.hypot(modelled.noise, np.nan_to_num(modelled.beside_noise))
-    return _network_error(modelled) < MARGIN * np.minimum(error, alone)
+    return network_error(modelled) < MARGIN * np.minimum(error, measured_error(modelled))
 
 
 def _bins(rows: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
@@ -259,7 +233,7 @@ def _decide(
     """Choose for each component what is expected to have the least error."""
     if modelled is None:
         unknown = np.full(learned.noise.shape, np.nan)
-        expected = _network_error(learned) if denoising else unknown
+        expected = network_error(learned) if denoising else unknown
         return Decision(np.full(unknown.shape, 1), expected, learned, reason)
     if learned is None:
         return Decision(np.full(error.shape, 2), error, modelled, reason)
@@ -271,7 +245,7 @@ def _decide(
     }
     return Decision(
         np.where(network, 1, 2),
-        np.where(network, _network_error(modelled), error),
+        np.where(network, network_error(modelled), error),
         RestorationSummary(**parts),
         reason,
     )
@@ -286,7 +260,7 @@ def _as_measured(decision: Decision, largest: np.ndarray, limit: float) -> Decis
     return replace(
         decision,
         method=np.where(left, 0, decision.method),
-        expected_error=np.where(left, decision.summary.noise, decision.expected_error),
+        expected_error=np.where(left, measured_error(decision.summary), decision.expected_error),
     )
 
 

@@ -1,7 +1,9 @@
-"""The error that is expected of components that fitted physics restored together with their scan.
+"""The error that is expected of each component: what restored files state, whatever the method.
 
-The posterior (:mod:`smrestore.fitting.posterior`) says what noise leaves unknown, if the misfit of
-the model is what its likelihood says. Two things are added here.
+**Fitted physics** (:func:`fitted_error`). The posterior (:mod:`smrestore.fitting.posterior`) says
+what noise leaves unknown, if the misfit of the model is what its likelihood says, or at least what
+the unknowns of the model are uncertain by (:mod:`smrestore.fitting.uncertainty`). Two things are
+added here.
 
 In weak components, noise hides the misfit, and its likelihood says that there is none. But a wrong
 field or position moves the pattern of a component by a share of its waves, and a component
@@ -12,6 +14,10 @@ Where model and measurement disagree smoothly, the measurement is believed. It c
 scanner that warms up, a robot that is off. No scan tells which of the two it is, so a share of the
 misfit counts as error. If more than noise is taken away from a component than is left of it, the
 model does not describe this component, and all of that counts.
+
+**A network** (:func:`network_error`) leaves a share of the noise that is known from virtual scans.
+It keeps what is wrong with the measurement beside noise, as **what stays as it was measured** does
+(:func:`measured_error`), as far as fitted physics knows it.
 """
 
 from dataclasses import dataclass
@@ -23,6 +29,7 @@ from smrestore.fitting.held_out import ORDER_NAMES, misfit_class, order_class
 from smrestore.fitting.posterior import MISFITS
 from smrestore.fitting.scan import CalibrationData
 from smrestore.physics.mixing import mixing_orders, total_order
+from smrestore.restoration.summary import RestorationSummary
 
 DOUBT = 0.6
 """Share of the misfit, as an amplitude, that counts as error of the measurement: found with
@@ -32,6 +39,19 @@ CERTAIN = 3.0
 CLEAR = 3.0
 """Times its noise that a component must lose to be one that the model does not describe: drift of
 the background is no signal."""
+
+REMAINING = (
+    (1.0, 0.15),
+    (4.0, 0.46),
+    (7.0, 0.55),
+    (14.0, 0.60),
+    (32.0, 0.65),
+    (70.0, 0.75),
+    (140.0, 0.93),
+    (300.0, 1.0),
+)
+"""Largest magnitude over noise of a component, and the error after twins and network over the
+noise: on virtual scans of planes, ``benchmarks/expected_error.py``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +71,7 @@ class Expected:
     beside_noise: np.ndarray
 
 
-def expected_error(data: CalibrationData, found: Prediction) -> Expected:
+def fitted_error(data: CalibrationData, found: Prediction) -> Expected:
     """Return which errors are expected.
 
     Parameters
@@ -123,3 +143,28 @@ def grown_misfit(known: np.ndarray, total: np.ndarray, seen: np.ndarray) -> np.n
         if own.any():
             per_wave[number] = known[own].max() / order[own].mean()
     return np.maximum.accumulate(per_wave)[classes] * order
+
+
+def network_error(summary: RestorationSummary) -> np.ndarray:
+    """Return the error that is expected of twins and network, in the unit of the scan, (J, C, K).
+
+    ``summary`` needs noise, peak and ``beside_noise`` alone; NaN of the latter counts as 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        snr = summary.peak / summary.noise
+    remaining = remaining_noise(np.nan_to_num(snr, nan=1.0, posinf=1e9))
+    return np.hypot(summary.noise * remaining, np.nan_to_num(summary.beside_noise))
+
+
+def measured_error(summary: RestorationSummary) -> np.ndarray:
+    """Return the expected error of components as they were measured, as :func:`network_error`."""
+    return np.hypot(summary.noise, np.nan_to_num(summary.beside_noise))
+
+
+def remaining_noise(snr: np.ndarray) -> np.ndarray:
+    """Return the error after twins and network over the noise of components, of the same shape.
+
+    ``snr`` is their largest magnitude over their noise.
+    """
+    known, share = np.array(REMAINING).T
+    return np.interp(np.log(np.maximum(snr, known[0])), np.log(known), share)

@@ -1,7 +1,8 @@
 """Restoration of a whole scan by the physics that is fitted to it: MDF in, MDF out."""
 
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
@@ -14,10 +15,11 @@ from smrestore.fitting.model import DESCRIBED, FittedModel, ScanFit, read_fits, 
 from smrestore.fitting.scan import CalibrationData, fit_scan, read_calibration
 from smrestore.fitting.settings import DEFAULTS, FitSettings
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.restoration.expected import expected_error
+from smrestore.restoration.expected import fitted_error
 from smrestore.restoration.matrix import RestoredMatrix
 from smrestore.restoration.plan import (
     MEMORY_BYTES,
+    Plan,
     plan_restoration,
     refuse_implausible,
     warn_of_dead,
@@ -63,11 +65,21 @@ def fit_calibration(
     refuse_implausible(source)
     plan = plan_restoration(source, task, MEMORY_BYTES, False, "ignore")
     warn_of_dead(source, plan)
-    n_periods = plan.shape[0]
+    return _fits(source, task, settings, plan.shape[0], _reader(source, background, plan))
+
+
+def _fits(
+    source: str | Path,
+    task: ScanTask,
+    settings: FitSettings,
+    n_periods: int,
+    read: Callable[[int], CalibrationData],
+) -> list[ScanFit]:
+    """Fit each period that ``read`` gives."""
     fits = []
     for period in range(n_periods):
         with _naming(source):
-            whole = _read(source, background, period, n_periods)
+            whole = read(period)
             fits.append(fit_scan(whole.without(task.unused(whole.grid.size)), settings))
     for doubt in fits[0].model.doubts():
         logger.warning("%s: %s", source, doubt)
@@ -131,17 +143,17 @@ def restore_by_model(
     summary = RestorationSummary.unknown(rows)
     restored = np.zeros((*rows, *size), np.complex64)
     error, snr = np.zeros(rows), np.zeros(rows)
+    warn_of_dead(source, plan)
+    read = _reader(source, background, plan)
     models = None
     if fit is None:
-        fits = fit_calibration(source, task=task, settings=settings, background=background)
+        fits = _fits(source, task, settings, n_periods, read)
         models = [found.model for found in fits]
         if save is not None:
             write_fits(save, fits, Path(source).name)
-    else:
-        warn_of_dead(source, plan)
     for period in range(n_periods):
         with _naming(source):
-            whole = _read(source, background, period, n_periods)
+            whole = read(period)
             data = whole.without(task.unused(whole.grid.size))
             if models is None:
                 models = _of_all_periods(read_fits(fit, data.forward()), n_periods, fit)
@@ -155,7 +167,7 @@ def restore_by_model(
         images = found.images.T.reshape(len(channels), -1, *grid.size)
         restored[period, channels] = images
         noise = data.noise.reshape(len(channels), -1)
-        expected = expected_error(data, found)
+        expected = fitted_error(data, found)
         error[period, channels] = expected.error.reshape(len(channels), -1)
         summary.beside_noise[period, channels] = expected.beside_noise.reshape(len(channels), -1)
         snr[period, channels] = restored_snr(
@@ -210,10 +222,17 @@ def restored_snr(signal: np.ndarray, error: np.ndarray, noise: np.ndarray) -> np
     return np.divide(signal, unknown, out=np.zeros_like(signal), where=unknown > 0)
 
 
-def _read(
-    source: str | Path, background: str | None, period: int, n_periods: int
-) -> CalibrationData:
-    return read_calibration(source, background=background, period=period if n_periods > 1 else None)
+def _reader(
+    source: str | Path, background: str | None, plan: Plan
+) -> Callable[[int], CalibrationData]:
+    """Return what reads a period, and keeps the last one: a scan of one period is read once."""
+    several = plan.shape[0] > 1
+
+    @functools.lru_cache(maxsize=1)
+    def read(period: int) -> CalibrationData:
+        return read_calibration(source, background=background, period=period if several else None)
+
+    return read
 
 
 @contextmanager

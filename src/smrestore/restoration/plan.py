@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 MEMORY_BYTES = 1 << 29
 """Memory for what is held of a scan."""
+UNUSED = ("/scanner/", "/tracer/")
+"""Groups that no method makes use of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,7 @@ def warn_of_implausible(source: str | Path) -> None:
     """Say what no scanner has, to users of methods that do without it."""
     with mdf.open_mdf(source) as file:
         for value in mdf.implausible(file):
-            logger.warning("%s: %s: %s", source, value.field, value.what)
+            _warn_of(source, value)
 
 
 def warn_of_unknown_noise(source: str | Path, plan: Plan) -> None:
@@ -119,12 +121,27 @@ def warn_of_unknown_noise(source: str | Path, plan: Plan) -> None:
 
 
 def refuse_implausible(source: str | Path) -> None:
-    """Raise :class:`InputError` about a value that no scanner has, for methods that use it."""
+    """Refuse values that no scanner has, for methods that use them; warn of those that none uses.
+
+    Raises
+    ------
+    InputError
+        About the first one.
+    """
     with mdf.open_mdf(source) as file:
         for value in mdf.implausible(file):
+            if value.field.startswith(UNUSED):
+                _warn_of(source, value)
+                continue
             raise file.error(
-                value.what, value.field, "correct it, or restore with a method without physics"
+                value.what,
+                value.field,
+                "correct it in a copy, or restore without physics, for example --method dct-filter",
             )
+
+
+def _warn_of(source: str | Path, value: mdf.Implausible) -> None:
+    logger.warning("%s: %s: %s", source, value.field, value.what)
 
 
 def plan_restoration(

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -44,11 +45,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         If nothing may be written there, or the disk or the quota is full.
     """
     path = Path(path)
-    # The ending is kept, because matplotlib and pandas choose formats by it.
-    host = socket.gethostname().replace(".", "-")
-    temporary = path.with_name(f".{path.stem}.{host}.{os.getpid()}{path.suffix}")
+    temporary = _temporary(path)
     _check_writable(path, temporary)
-    _remove_left(path, host)
+    _remove_left(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -57,6 +56,43 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def parts_beside(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` for files that it is made of, and remove it.
+
+    Errors about files in it name ``path``.
+
+    Raises
+    ------
+    InputError
+        If nothing may be written there, or the disk or the quota is full.
+    """
+    path = Path(path)
+    place = path.with_name(f"{path.stem}.parts")
+    folder = _temporary(place)
+    _check_writable(path, folder)
+    _remove_left(place)
+    folder.mkdir()
+    try:
+        yield folder
+    except InputError as error:
+        if error.path is None or not Path(error.path).is_relative_to(folder):
+            raise
+        raise InputError(error.what, path=path, field=error.field, remedy=error.remedy) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a name beside a path for this process."""
+    # The ending is kept, because matplotlib and pandas choose formats by it.
+    return path.with_name(f".{path.stem}.{_host()}.{os.getpid()}{path.suffix}")
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "-")
 
 
 def _check_writable(path: Path, temporary: Path) -> None:
@@ -93,14 +129,14 @@ def check_separate(output: str | Path, *inputs: str | Path | None) -> None:
             )
 
 
-def _remove_left(path: Path, host: str) -> None:
+def _remove_left(path: Path) -> None:
     """Remove temporary files of ``path`` whose processes were killed on this host."""
-    name = re.compile(rf"\.{re.escape(f'{path.stem}.{host}')}\.(\d+){re.escape(path.suffix)}")
+    name = re.compile(rf"\.{re.escape(f'{path.stem}.{_host()}')}\.(\d+){re.escape(path.suffix)}")
     with contextlib.suppress(OSError):
         for other in path.parent.iterdir():
             found = name.fullmatch(other.name)
             if found and not Path("/proc", found[1]).exists() and Path("/proc/self").exists():
-                other.unlink()
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
 def raise_if_full(error: Exception, path: str | Path) -> None:

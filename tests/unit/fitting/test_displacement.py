@@ -10,6 +10,7 @@ from tiny_scanner import SEED
 
 from smrestore.fitting.apply import predict
 from smrestore.fitting.displacement import _estimate, _white_part
+from smrestore.fitting.posterior import blocks
 from smrestore.fitting.scan import fit_scan, read_calibration
 from smrestore.metrics import psnr
 from smrestore.scanner import scan_calibration
@@ -35,6 +36,26 @@ def test_jitter_is_told_from_smooth_displacements(jitter):
     error = np.mean((part - true) ** 2)
     assert error < 0.3 * jitter**2
     assert 0.5 < error / unknown < 2
+
+
+def test_blocks_tell_as_much_as_the_whole(monkeypatch):
+    rng = np.random.default_rng(3)
+    places, smooth = places_and_smooth(rng)
+    found = smooth + 0.05 * rng.normal(size=smooth.shape)
+    variance = np.full(smooth.shape, 0.005**2)
+    part, size, unknown = _white_part(places, found, variance)
+    used = []
+
+    def small_blocks(measured, wanted, margin):
+        used.extend(blocks(measured, wanted, margin, largest=80))
+        return used
+
+    monkeypatch.setattr("smrestore.fitting.displacement.blocks", small_blocks)
+    in_blocks, same_size, similar = _white_part(places, found, variance)
+    assert len(used) > 1
+    assert same_size == size
+    assert similar == pytest.approx(unknown, rel=0.3)
+    assert np.mean((in_blocks - part) ** 2) < 0.5 * unknown
 
 
 def test_smooth_displacements_are_no_jitter():

@@ -20,7 +20,14 @@ from smrestore.cli import main
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
 from smrestore.fitting.model import FittedModel
-from smrestore.fitting.posterior import Basis, Misfit, blocks, combine, learn_misfit
+from smrestore.fitting.posterior import (
+    MISFITS,
+    Basis,
+    Misfit,
+    blocks,
+    combine,
+    learn_misfit,
+)
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import (
     BLOCKS,
@@ -246,7 +253,7 @@ def test_model_and_measurement_is_no_worse_than_either(rho, noise):
     truth, model, measured, places = drawn(rho, noise)
     classes, variance = np.zeros(60, dtype=int), np.full(60, noise**2)
     energy = np.mean(np.abs(model) ** 2, axis=0)
-    misfit = learn_misfit(measured - model, energy, variance, classes, places, None, 5.0)
+    misfit, _ = learn_misfit(measured - model, energy, [variance], classes, places, None, 5.0)
     basis = Basis.at(places, places, misfit.length, None)
     mean, deviation = combine(measured, model, model, variance, classes, basis, misfit, 5.0)
 
@@ -257,6 +264,33 @@ def test_model_and_measurement_is_no_worse_than_either(rho, noise):
     if rho == 0.1:  # both have a say, and the expected error is the real one
         assert error(mean) < 0.8 * min(error(model), error(measured))
         assert 0.8 < np.sqrt(np.mean(deviation**2)) / error(mean) < 1.25
+
+
+@pytest.mark.parametrize("length", [0.7, 3.5])
+def test_likelihoods_by_nodes_are_those_of_all_rows(length):
+    rng = np.random.default_rng(5)
+    places = drawn(0.1, 0.1)[3]
+    basis = Basis.at(places, places, length, None)
+    noise = np.exp(rng.normal(0, 2, 40))
+    energy = noise * 10 ** rng.uniform(-3, 8, 40)
+    true = rng.uniform(1e-3, 1, 40) ** 2 * energy
+    power = (basis.strength[:, None] * true + noise) * rng.exponential(size=(81, 40))
+    found = basis.nodes.likelihoods(power, energy, noise, 0.1)
+    for number, rho in enumerate(MISFITS):
+        spread = basis.strength[:, None] * (rho**2 * energy + 0.1**2 * noise) + noise
+        direct = -np.sum(np.log(spread) + power / spread, axis=0)
+        np.testing.assert_allclose(found[:, number], direct, rtol=1e-3, atol=0.1)
+
+
+def test_the_likeliest_of_several_noises_is_found():
+    _, model, measured, places = drawn(0.1, 0.1)
+    energy = np.mean(np.abs(model) ** 2, axis=0)
+    noises = [np.full(60, variance) for variance in (0.001**2, 0.1**2, 1.0)]
+    classes = np.zeros(60, dtype=int)
+    misfit, number = learn_misfit(measured - model, energy, noises, classes, places, None, 50.0)
+    assert number == 1
+    alone, _ = learn_misfit(measured - model, energy, noises[1:2], classes, places, None, 50.0)
+    assert misfit == alone or (misfit.length, misfit.of_class) == (alone.length, alone.of_class)
 
 
 def test_misfit_fills_positions_that_were_not_measured():

@@ -1,5 +1,6 @@
 """The expected error of components by fitted physics."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,17 @@ from smrestore.fitting.posterior import MISFITS, Misfit
 from smrestore.physics import Sequence
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
-from smrestore.restoration.expected import DOUBT, beyond_noise, expected_error, grown_misfit
+from smrestore.restoration.expected import (
+    DOUBT,
+    REMAINING,
+    beyond_noise,
+    fitted_error,
+    grown_misfit,
+    measured_error,
+    network_error,
+    remaining_noise,
+)
+from smrestore.restoration.summary import RestorationSummary
 
 
 def test_the_misfit_of_strong_components_tells_that_of_weak_ones():
@@ -45,7 +56,7 @@ def test_a_share_of_the_misfit_is_doubted(data):
     images = np.full((10, 3), 2.0, np.complex64)
     deviation = np.array([0.0, 10.0, 0.5])
     misfit = Misfit(2.0, 0.0, {1: 0.13, 9: 0.13, 17: 0.9})
-    expected = expected_error(data, Prediction(images, deviation, misfit))
+    expected = fitted_error(data, Prediction(images, deviation, misfit))
     error = expected.error
     assert error[0] == pytest.approx(DOUBT * 0.13 * 2)
     assert error[1] == pytest.approx(np.hypot(10, error[0]))
@@ -58,13 +69,13 @@ def test_a_share_of_the_misfit_is_doubted(data):
 def test_where_no_misfit_was_found_none_is_doubted(data):
     lowest = Misfit(2.0, 0.0, {1: MISFITS[0], 9: MISFITS[0]})
     found = Prediction(np.full((10, 3), 2.0, np.complex64), np.ones(3), lowest)
-    np.testing.assert_allclose(expected_error(data, found).error, 1.0)
+    np.testing.assert_allclose(fitted_error(data, found).error, 1.0)
 
 
 def test_of_a_model_alone_it_is_the_deviation(data):
     deviation = np.array([1.0, 2.0, 3.0])
     found = Prediction(np.ones((10, 3), np.complex64), deviation, None)
-    assert expected_error(data, found).error is deviation
+    assert fitted_error(data, found).error is deviation
 
 
 def test_what_is_taken_away_counts_if_it_is_more_than_what_is_left(data):
@@ -75,7 +86,7 @@ def test_what_is_taken_away_counts_if_it_is_more_than_what_is_left(data):
     data.images = np.array([5.0, 5.0, 0.0]) + noise
     restored = np.zeros((400, 3), np.complex64)
     restored[:, 0] = 5
-    expected = expected_error(data, Prediction(restored, np.zeros(3), Misfit(2.0, 0.0, {})))
+    expected = fitted_error(data, Prediction(restored, np.zeros(3), Misfit(2.0, 0.0, {})))
     error = expected.error
     assert error[0] == 0
     assert error[1] == pytest.approx(5, rel=0.05)
@@ -88,3 +99,22 @@ def test_noise_explains_a_change_of_its_own_size():
     beyond = beyond_noise(change, np.ones(4), 400)
     np.testing.assert_allclose(beyond[:3], 0)
     assert beyond[3] == pytest.approx(np.sqrt(8), rel=0.02)
+
+
+def test_the_remaining_noise_grows_with_the_signal():
+    shares = remaining_noise(np.geomspace(0.1, 1e4, 50))
+    assert (np.diff(shares) >= 0).all()
+    assert shares[0] == REMAINING[0][1]
+    assert shares[-1] == 1
+
+
+def test_without_physics_what_is_wrong_with_the_measurement_stays():
+    summary = replace(
+        RestorationSummary.unknown((1, 1, 3)),
+        noise=np.array([[[1.0, 1.0, 0.0]]]),
+        peak=np.array([[[100.0, 100.0, 0.0]]]),
+        beside_noise=np.array([[[0.0, 3.0, np.nan]]]),
+    )
+    share = float(remaining_noise(np.array(100.0)))
+    np.testing.assert_allclose(network_error(summary)[0, 0], [share, np.hypot(share, 3), 0])
+    np.testing.assert_allclose(measured_error(summary)[0, 0], [1, np.hypot(1, 3), 0])
