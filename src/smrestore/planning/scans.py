@@ -152,6 +152,7 @@ def plan_calibration_scan(bench: Bench, scan: str, small: SmallScan) -> Job:
         start.seconds + n * (small.per_frame + (0 if repeats else small.per_position)),
         memory=start.memory + 4 * BLOCK_BYTES,
         disk=n * (small.frame_bytes + (0 if repeats else small.truth_bytes)),
+        rule="repeat_calibration" if repeats else "scan_calibration",
     )
 
 
@@ -172,6 +173,7 @@ def plan_phantom_scan(bench: Bench, scan: str, small: SmallScan) -> Job:
         + frames * small.per_frame,
         memory=start.memory + 4 * BLOCK_BYTES,
         disk=frames * small.frame_bytes,
+        rule="scan_phantom",
     )
 
 
@@ -271,6 +273,7 @@ def plan_empty_scan(bench: Bench, scan: str, small: SmallEmpty) -> Job:
         start.seconds + small.scan_fixed + frames * small.scan_frame,
         memory=start.memory + 4 * BLOCK_BYTES,
         disk=frames * small.scan_bytes,
+        rule="scan_empty",
     )
 
 
@@ -284,7 +287,8 @@ def plan_pool(bench: Bench, pool: str, small: SmallEmpty | None) -> Job:
     if small is None:
         if "model" not in entry:
             bench.note(f"noise pool {pool}: the length of its scans is unknown; not counted")
-        return Job("noise", pool, start.seconds, memory=start.memory)
+        rule = "draw_noise_pool" if "model" in entry else ""
+        return Job("noise", pool, start.seconds, memory=start.memory, rule=rule)
     return Job(
         "noise",
         pool,
