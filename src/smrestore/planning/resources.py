@@ -29,7 +29,9 @@ BUSY = 0.5
 MOST_CORES = 8
 SHORT_MIN = 60.0
 """Minutes that a job may take before it gets more cores."""
-LEAST_MB, STEP_MB = 2000, 1000
+LEAST_MB, STEP_MB = 4000, 1000
+GPU_MB = 16000
+"""At least, of a training on a GPU: CUDA and the processes that make samples are not planned."""
 LEAST_MIN, STEP_MIN = 60, 60
 DAY_MIN = 1440
 """Longest runtime that is asked for, in minutes."""
@@ -57,8 +59,9 @@ def demands(jobs: Iterable[Job]) -> list[Demand]:
 
 
 def _demand(rule: str, jobs: list[Job]) -> Demand:
-    memory = MEMORY_MARGIN * max(job.memory for job in jobs) / 1e6
     gpu = max(job.gpu_seconds for job in jobs) / 60
+    memory = MEMORY_MARGIN * max(job.memory for job in jobs) / 1e6
+    memory = max(GPU_MB if gpu else LEAST_MB, memory)
     if gpu:
         cores, minutes = MOST_CORES, TRAINING_MARGIN * gpu / TRIES
     else:
@@ -70,7 +73,7 @@ def _demand(rule: str, jobs: list[Job]) -> Demand:
     return Demand(
         rule,
         cores,
-        max(LEAST_MB, STEP_MB * math.ceil(memory / STEP_MB)),
+        STEP_MB * math.ceil(memory / STEP_MB),
         min(DAY_MIN, max(LEAST_MIN, STEP_MIN * math.ceil(minutes / STEP_MIN))),
         int(gpu > 0),
     )

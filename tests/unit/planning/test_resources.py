@@ -14,7 +14,7 @@ def only(*jobs):
 def test_short_jobs_get_one_core_and_the_least():
     demand = only(Job("evaluation", "a/b", 30.0, memory=2e8))
     assert demand.rule == "evaluate_method"
-    assert (demand.cores, demand.memory_mb, demand.minutes, demand.gpus) == (1, 2000, 60, 0)
+    assert (demand.cores, demand.memory_mb, demand.minutes, demand.gpus) == (1, 4000, 60, 0)
 
 
 def test_the_largest_job_decides_with_a_margin():
@@ -61,7 +61,7 @@ def test_what_is_printed_is_a_profile():
     profile = yaml.safe_load(text)["set-resources"]
     assert profile["train_network"] == {
         "cpus_per_task": 8,
-        "mem_mb": "6000 * attempt",
+        "mem_mb": "16000 * attempt",
         "runtime": "min(180 * attempt, 1440)",
         "gpu": 1,
     }
