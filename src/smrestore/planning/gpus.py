@@ -12,6 +12,9 @@ OVER_H100 = {"h100": 1.0, "a100": 312 / 989}
 TFlop/s (H100 SXM) and 312 TFlop/s (A100)."""
 FEEDING = 8
 """Cores that make samples, those of ``train_network`` in profiles/slurm."""
+MADE_BYTES = 3.6e7
+"""Bytes of samples that a core makes and hands over per s: 16 of them made 5000 samples of 64 x 64
+voxels, 115 kB each (docs/training.md)."""
 
 
 def gpu_seconds(card: str, network: str, operations: float) -> float:
@@ -27,6 +30,11 @@ def gpu_seconds(card: str, network: str, operations: float) -> float:
         Of forward and backward pass.
     """
     return operations / (OVER_H100[card] * H100_FLOPS.get(network, OTHER_FLOPS))
+
+
+def making_seconds(n_bytes: float) -> float:
+    """Return the processor time that a sample of so many bytes takes beside a GPU, in s."""
+    return n_bytes / MADE_BYTES
 
 
 def gpu_note(card: str, experiments: Mapping[str, dict]) -> str:

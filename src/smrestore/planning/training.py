@@ -13,7 +13,7 @@ from smrestore.networks.base import Network
 from smrestore.networks.cost import bytes_per_sample, flops
 from smrestore.networks.weights import save_model
 from smrestore.noise import NoisePool
-from smrestore.planning.gpus import FEEDING, gpu_seconds
+from smrestore.planning.gpus import FEEDING, gpu_seconds, making_seconds
 from smrestore.planning.jobs import Bench, Job, cpu_seconds
 from smrestore.planning.networks import reduced
 from smrestore.planning.samples import sample_of
@@ -179,17 +179,16 @@ def _on_gpu(bench: Bench, recipe: _Recipe) -> Times:
 def _assumed(bench: Bench, recipe: _Recipe) -> Times:
     """Return the times that pass on a GPU that is not here, by its rate of arithmetic."""
     settings, network = recipe.settings, recipe.network
-    make = _make_seconds(_loop(bench, recipe, 1, settings.patch).pairs)
-    name, batch = settings.network.name, (recipe.part, *recipe.shape)
+    batch = recipe.part, *recipe.shape
     step, check = (
-        gpu_seconds(bench.gpu, name, flops(network, batch, training=training))
+        gpu_seconds(bench.gpu, settings.network.name, flops(network, batch, training=training))
         for training in (True, False)
     )
+    make = making_seconds(_pair_bytes(recipe))
     made = settings.batch_size * make
     # The GPU waits where its cores make samples more slowly than it takes them.
-    return Times(
-        max(settings.accumulate * step, made / FEEDING), make, check / recipe.part, cores=made
-    )
+    step = max(settings.accumulate * step, made / FEEDING)
+    return Times(step, make, check / recipe.part, cores=made)
 
 
 def _loop(bench: Bench, recipe: _Recipe, size: int, patch: int) -> Loop:
@@ -208,7 +207,7 @@ def _loop(bench: Bench, recipe: _Recipe, size: int, patch: int) -> Loop:
     keep_freed_memory()
     sample = sample_of(bench, recipe.dataset, "train")
     store, pool = SystemMatrixStore([sample.store]), NoisePool(sample.pool)
-    kind = "gpu" if bench.on_gpu and bench.gpu is None else "cpu"
+    kind = bench.accelerator
     fabric = make_fabric(settings, kind, 1)
     workers = input_processes(kind, torch.get_num_threads())
     history = bench.folder / f"{recipe.experiment}.csv"
