@@ -21,6 +21,9 @@ STAGES = (
 """In the order of the data flow, with the names of the folders of benchmark files. Figures include
 tables and the report."""
 
+QUICK = 0.3
+"""Seconds of work that is measured again."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -100,6 +103,15 @@ def cpu_seconds(work: Callable[[], object], repeats: int = 1) -> float:
         work()
         times.append(time.process_time() - start)
     return min(times)
+
+
+def steady_seconds(work: Callable[[], object]) -> float:
+    """Return the processor time of some work, which is repeated if that is quick.
+
+    What other programs leave of the caches makes a short time uncertain by a factor of two.
+    """
+    first = cpu_seconds(work)
+    return first if first > QUICK else min(first, cpu_seconds(work, repeats=3))
 
 
 def per_item(

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from smrestore.networks.base import Network
 from smrestore.networks.cost import flops
-from smrestore.planning.jobs import cpu_seconds
+from smrestore.planning.jobs import cpu_seconds, steady_seconds
 
 FORWARD_FLOPS = 3e10
 """Arithmetic of a batch that is measured, at most about: some tenths of a second."""
@@ -23,8 +23,6 @@ LEAST = 16
 SMALL_BATCH = 2
 """Patches of a batch of smaller ones. Of a single small one, PyTorch computes convolutions in
 another way, several times as slow, and a norm of its coarsest grid may have a single value."""
-SHORT = 0.3
-"""Seconds of a batch that is measured a second time, since the first one chooses algorithms."""
 
 Shape = tuple[int, ...]
 
@@ -111,8 +109,7 @@ def _measured(network: Network, shape: Shape) -> float:
     def run() -> None:
         network.eval()(image, mask, sigma).cpu()
 
-    first = cpu_seconds(run)
-    return min(first, cpu_seconds(run, repeats=3)) if first < SHORT else first
+    return steady_seconds(run)
 
 
 def seconds_with(

@@ -9,7 +9,7 @@ import numpy as np
 
 from smrestore.noise import build_noise_pool
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.planning.jobs import Bench, Job, cpu_seconds
+from smrestore.planning.jobs import Bench, Job, cpu_seconds, steady_seconds
 from smrestore.planning.simulation import distinct
 from smrestore.planning.start import start_of
 from smrestore.scanner import (
@@ -113,9 +113,9 @@ def small_calibration(bench: Bench, scan: str) -> SmallScan:
     settings["grid"] = grid = fewer(whole, most)
     path, truth = bench.folder / f"{scan}.mdf", bench.folder / f"{scan}.truth.h5"
     seed = bench.config["seed"]
-    simulated = cpu_seconds(partial(scan_calibration, path, truth, seed=seed, **settings))
+    simulated = steady_seconds(partial(scan_calibration, path, truth, seed=seed, **settings))
     again = bench.folder / f"{scan}-again.mdf"
-    repeated = cpu_seconds(partial(repeat_calibration, again, truth, seed=seed, **settings))
+    repeated = steady_seconds(partial(repeat_calibration, again, truth, seed=seed, **settings))
     points, _ = settings["scanner"].delta_sample.quadrature()
     n = grid.n_positions
     return SmallScan(
