@@ -1,4 +1,4 @@
-"""How much memory the training of a network needs."""
+"""How much memory and arithmetic a network needs."""
 
 import copy
 import weakref
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from smrestore.networks.base import Network
 
@@ -60,13 +61,40 @@ def bytes_per_sample(network: Network, grid: Sequence[int]) -> float:
     return difference / (many - few)
 
 
+def flops(network: Network, shape: Sequence[int], *, training: bool = False) -> int:
+    """Return the floating-point operations of a batch, exactly, without computing anything.
+
+    Those of convolutions, products of matrices and attention are counted, 2 for a multiplication
+    and an addition. What is computed again for the backward pass (``checkpoint``) counts again.
+
+    Parameters
+    ----------
+    network
+        Any network. It is not changed.
+    shape
+        Of the images: (B, 2, *grid), before super-resolution.
+    training
+        Whether the backward pass is counted as well.
+    """
+    with FlopCounterMode(display=False) as counter:
+        _run(network, shape, training)
+    return counter.get_total_flops()
+
+
 def _peak(network: Network, grid: Sequence[int], batch: int) -> int:
+    with _Live() as live:
+        _run(network, (batch, 2, *grid), training=True)
+    return live.peak
+
+
+def _run(network: Network, shape: Sequence[int], training: bool) -> None:
     # Tensors on this device have shapes, but no values.
     device = torch.device("meta")
-    network = copy.deepcopy(network).to(device).train()
-    image = torch.empty(batch, 2, *grid, device=device)
-    mask = torch.empty(batch, 1, *grid, device=device)
-    sigma = torch.empty(batch, device=device)
-    with _Live() as live:
-        network(image, mask, sigma).abs().mean().backward()
-    return live.peak
+    network = copy.deepcopy(network).to(device).train(training)
+    image = torch.empty(*shape, device=device)
+    mask = torch.empty(shape[0], 1, *shape[2:], device=device)
+    sigma = torch.empty(shape[0], device=device)
+    with torch.set_grad_enabled(training):
+        output = network(image, mask, sigma)
+        if training:
+            output.abs().mean().backward()

@@ -56,6 +56,7 @@ class Fits:
             # Measured, modelled at both sets of positions, and restored.
             memory=start.memory + WORKSPACE + 4 * restored,
             disk=restored,
+            rule="restore_by_fit",
         )
 
     def _fit(self, fit: str, kind: tuple, small: SmallScan) -> tuple[float, Path] | None:

@@ -21,6 +21,9 @@ STAGES = (
 """In the order of the data flow, with the names of the folders of benchmark files. Figures include
 tables and the report."""
 
+QUICK = 0.3
+"""Seconds of work that is measured again."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -38,6 +41,8 @@ class Job:
         Largest resident memory in bytes.
     disk
         Size of its outputs in bytes.
+    rule
+        Its rule, where a stage has several.
     """
 
     stage: str
@@ -46,6 +51,7 @@ class Job:
     gpu_seconds: float = 0.0
     memory: float = 0.0
     disk: float = 0.0
+    rule: str = ""
 
 
 @dataclass(eq=False)
@@ -60,6 +66,8 @@ class Bench:
         An empty folder for samples.
     accelerator
         ``gpu`` or ``cpu``, what trainings run on.
+    gpu
+        The card if that is not here, and its speed is assumed: see :mod:`smrestore.planning.gpus`.
     strong
         Frequencies that the components of a dataset are drawn from, about, by dataset.
     notes
@@ -69,8 +77,14 @@ class Bench:
     config: dict
     folder: Path
     accelerator: str = "cpu"
+    gpu: str | None = None
     strong: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether trainings run on a GPU, here or elsewhere."""
+        return self.accelerator == "gpu" or self.gpu is not None
 
     def note(self, text: str) -> None:
         """Add a line for readers, once."""
@@ -91,10 +105,24 @@ def cpu_seconds(work: Callable[[], object], repeats: int = 1) -> float:
     return min(times)
 
 
-def per_item(work: Callable[[int], object], few: int, many: int, repeats: int = 1) -> float:
-    """Return the processor time that each further item adds to some work, in s."""
+def steady_seconds(work: Callable[[], object]) -> float:
+    """Return the processor time of some work, which is repeated if that is quick.
+
+    What other programs leave of the caches makes a short time uncertain by a factor of two.
+    """
+    first = cpu_seconds(work)
+    return first if first > QUICK else min(first, cpu_seconds(work, repeats=3))
+
+
+def per_item(
+    work: Callable[[int], object],
+    few: int,
+    many: int,
+    seconds: Callable[[Callable[[], object]], float] = cpu_seconds,
+) -> float:
+    """Return the time that each further item adds to some work, in s."""
     work(few)
-    least, most = (cpu_seconds(lambda n=n: work(n), repeats) for n in (few, many))
+    least, most = (seconds(lambda n=n: work(n)) for n in (few, many))
     return max(most - least, 0.0) / (many - few)
 
 

@@ -1,6 +1,7 @@
 """Methods that restore component by component, on test sets and on scans."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +13,7 @@ from smrestore.evaluation.transfer.rows import load_reconstruction_settings, sco
 from smrestore.methods import Method, load_method
 from smrestore.networks.cards import shipped_weights
 from smrestore.planning.jobs import Bench, Job, cpu_seconds, per_item
+from smrestore.planning.networks import Forwards, StandIn, seconds_with
 from smrestore.planning.samples import sample_of
 from smrestore.planning.scans import SmallScan
 from smrestore.planning.simulation import CASES, cases_of
@@ -20,6 +22,7 @@ from smrestore.planning.training import model_path
 from smrestore.restoration.plan import MEMORY_BYTES
 from smrestore.restoration.scan import restore_components, restore_scan
 from smrestore.tasks.scan import ScanTask, scan_task
+from smrestore.training.settings import load_settings
 
 WORKSPACE = 300 * 2**20
 """What a network takes beyond its import for the tiles of a batch, about."""
@@ -31,7 +34,7 @@ PER_MATRIX = 1, 5
 
 @dataclass(frozen=True)
 class Named:
-    """A method of the configuration.
+    """A method of the configuration. Its networks have stand-ins, as their time is known.
 
     Attributes
     ----------
@@ -39,49 +42,90 @@ class Named:
         What restores components.
     twins
         Whether it is applied to the mean of twins.
-    learned
-        Whether a network takes part.
+    networks
+        The stand-ins, each with what its time depends on.
+    forwards
+        What knows their times.
     """
 
     method: Method
     twins: bool
-    learned: bool
+    networks: tuple[tuple[str, StandIn], ...]
+    forwards: Forwards
+
+    @property
+    def learned(self) -> bool:
+        """Whether a network takes part."""
+        return bool(self.networks)
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        """Return the processor time of work with the method, as if its networks took part."""
+        return seconds_with(work, self.networks, self.forwards)
 
 
-def method_of(bench: Bench, name: str) -> Named:
-    """Return a method by its name; experiments have untrained weights."""
-    config = bench.config
-    twins, denoised = config["twin_methods"], config["denoised_methods"]
-    single = {**twins, **denoised}.get(name, {"of": name})["of"]
-    baseline = config["baselines"].get(single)
-    denoiser = denoised[name]["denoiser"] if name in denoised else None
-    method = load_method(
-        baseline and {key: value for key, value in baseline.items() if key != "label"},
-        None if baseline else _weights(bench, single),
-        inference=None if baseline else _inference(config, single),
-        denoiser=denoiser and _weights(bench, denoiser),
-        denoising=denoiser and _inference(config, denoiser),
-    )
-    return Named(method, name in twins, baseline is None or denoiser is not None)
+class Methods:
+    """All methods of a configuration, each loaded once; experiments have untrained weights."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._forwards = Forwards()
+        self._known: dict[str, Named] = {}
+
+    def named(self, name: str) -> Named:
+        """Return a method by its name."""
+        if name not in self._known:
+            self._known[name] = self._load(name)
+        return self._known[name]
+
+    def _load(self, name: str) -> Named:
+        config = self.bench.config
+        twins, denoised = config["twin_methods"], config["denoised_methods"]
+        single = {**twins, **denoised}.get(name, {"of": name})["of"]
+        baseline = config["baselines"].get(single)
+        denoiser = denoised[name]["denoiser"] if name in denoised else None
+        method = load_method(
+            baseline and {key: value for key, value in baseline.items() if key != "label"},
+            None if baseline else self._weights(single),
+            inference=None if baseline else self._inference(single),
+            denoiser=denoiser and self._weights(denoiser),
+            denoising=denoiser and self._inference(denoiser),
+        )
+        learned = {}
+        if denoiser is not None:
+            learned[denoiser] = method.denoiser
+        if baseline is None:
+            learned[single] = method if denoiser is None else method.method
+        for each in learned.values():
+            each.network = StandIn(each.network)
+        networks = tuple((self._kind(key), each.network) for key, each in learned.items())
+        return Named(method, name in twins, networks, self._forwards)
+
+    def _weights(self, network: str) -> object:
+        shipped = self.bench.config["shipped_networks"]
+        if network in shipped:
+            return shipped_weights(shipped[network]["weights"])
+        return model_path(self.bench, network)
+
+    def _inference(self, network: str) -> dict:
+        config = self.bench.config
+        return {**config["experiments"], **config["shipped_networks"]}[network]["inference"]
+
+    def _kind(self, network: str) -> str:
+        """Return what the time of a network depends on, but for the images."""
+        entry = self.bench.config["experiments"].get(network)
+        if entry is None:
+            return network
+        settings = load_settings(entry)
+        return f"{settings.dimension} {settings.network.plain()}"
 
 
-def _weights(bench: Bench, network: str) -> object:
-    shipped = bench.config["shipped_networks"]
-    if network in shipped:
-        return shipped_weights(shipped[network]["weights"])
-    return model_path(bench, network)
-
-
-def _inference(config: dict, network: str) -> dict:
-    return {**config["experiments"], **config["shipped_networks"]}[network]["inference"]
-
-
-def plan_evaluation(bench: Bench, test_set: str, method: str) -> Job:
+def plan_evaluation(methods: Methods, test_set: str, method: str) -> Job:
     """Return the job that evaluates a method on a test set."""
+    bench = methods.bench
     config = bench.config
     entry = config["test_sets"][test_set]
     dataset = config["datasets"][entry["dataset"]]
-    used = method_of(bench, method)
+    used = methods.named(method)
     sample = sample_of(bench, entry["dataset"], "test")
     path = bench.folder / "evaluation.csv"
 
@@ -104,7 +148,7 @@ def plan_evaluation(bench: Bench, test_set: str, method: str) -> Job:
             twins=used.twins,
         )
 
-    each = per_item(run, *PER_MATRIX) / len(sample.cases)
+    each = per_item(run, *PER_MATRIX, used.seconds) / len(sample.cases)
     cases = cases_of(config, entry["dataset"], "test", CASES)
     state = entry.get("particle_state")
     share = sum(state in (None, case["particle_state"]) for case in cases) / len(cases)
@@ -123,8 +167,8 @@ def plan_evaluation(bench: Bench, test_set: str, method: str) -> Job:
 class Restorations:
     """Restorations by methods; what a component takes is measured once for each kind."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, methods: Methods) -> None:
+        self.methods, self.bench = methods, methods.bench
         self._each: dict[tuple, float] = {}
         self._around: dict[tuple, tuple[float, int]] = {}
 
@@ -135,7 +179,7 @@ class Restorations:
         ``name`` is that of the measurement or of a realization, ``users`` the reconstruction
         settings that decide on the components to restore.
         """
-        used = method_of(self.bench, method)
+        used = self.methods.named(method)
         around, count = self._reading(name, measurement, users, small)
         size = restored_size(measurement, small.grid.size)
         each = self._per_component(measurement, method, used, small.grid.size, size)
@@ -148,6 +192,7 @@ class Restorations:
             start.seconds + around * small.share + count * each,
             memory=start.memory + WORKSPACE * used.learned + min(2 * rows, MEMORY_BYTES),
             disk=rows,
+            rule="restore_scan",
         )
 
     def _reading(
@@ -194,7 +239,9 @@ class Restorations:
             images = images.view(np.complex64)[..., 0]
             noise = np.full(len(images), 0.1)
             self._each[key] = per_item(
-                partial(_restore, images, noise, used.method, task, restored), *COMPONENTS
+                partial(_restore, images, noise, used.method, task, restored),
+                *COMPONENTS,
+                used.seconds,
             )
         return self._each[key]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from smrestore.noise import build_noise_pool
 from smrestore.physics.grid import CalibrationGrid
-from smrestore.planning.jobs import Bench, Job, cpu_seconds
+from smrestore.planning.jobs import Bench, Job, cpu_seconds, steady_seconds
 from smrestore.planning.simulation import distinct
 from smrestore.planning.start import start_of
 from smrestore.scanner import (
@@ -113,9 +113,9 @@ def small_calibration(bench: Bench, scan: str) -> SmallScan:
     settings["grid"] = grid = fewer(whole, most)
     path, truth = bench.folder / f"{scan}.mdf", bench.folder / f"{scan}.truth.h5"
     seed = bench.config["seed"]
-    simulated = cpu_seconds(partial(scan_calibration, path, truth, seed=seed, **settings))
+    simulated = steady_seconds(partial(scan_calibration, path, truth, seed=seed, **settings))
     again = bench.folder / f"{scan}-again.mdf"
-    repeated = cpu_seconds(partial(repeat_calibration, again, truth, seed=seed, **settings))
+    repeated = steady_seconds(partial(repeat_calibration, again, truth, seed=seed, **settings))
     points, _ = settings["scanner"].delta_sample.quadrature()
     n = grid.n_positions
     return SmallScan(
@@ -152,6 +152,7 @@ def plan_calibration_scan(bench: Bench, scan: str, small: SmallScan) -> Job:
         start.seconds + n * (small.per_frame + (0 if repeats else small.per_position)),
         memory=start.memory + 4 * BLOCK_BYTES,
         disk=n * (small.frame_bytes + (0 if repeats else small.truth_bytes)),
+        rule="repeat_calibration" if repeats else "scan_calibration",
     )
 
 
@@ -172,6 +173,7 @@ def plan_phantom_scan(bench: Bench, scan: str, small: SmallScan) -> Job:
         + frames * small.per_frame,
         memory=start.memory + 4 * BLOCK_BYTES,
         disk=frames * small.frame_bytes,
+        rule="scan_phantom",
     )
 
 
@@ -271,6 +273,7 @@ def plan_empty_scan(bench: Bench, scan: str, small: SmallEmpty) -> Job:
         start.seconds + small.scan_fixed + frames * small.scan_frame,
         memory=start.memory + 4 * BLOCK_BYTES,
         disk=frames * small.scan_bytes,
+        rule="scan_empty",
     )
 
 
@@ -284,7 +287,8 @@ def plan_pool(bench: Bench, pool: str, small: SmallEmpty | None) -> Job:
     if small is None:
         if "model" not in entry:
             bench.note(f"noise pool {pool}: the length of its scans is unknown; not counted")
-        return Job("noise", pool, start.seconds, memory=start.memory)
+        rule = "draw_noise_pool" if "model" in entry else ""
+        return Job("noise", pool, start.seconds, memory=start.memory, rule=rule)
     return Job(
         "noise",
         pool,

@@ -8,7 +8,7 @@ from scipy.optimize import brentq, nnls
 
 from smrestore.noise.build import frequencies_of
 from smrestore.physics.parameters import Case, SizeLimits, draw_cases, simulation_of
-from smrestore.planning.jobs import Bench, Job, cpu_seconds, evenly
+from smrestore.planning.jobs import Bench, Job, evenly, steady_seconds
 from smrestore.planning.start import start_of
 from smrestore.simulation.batches import (
     N_PROBES,
@@ -24,7 +24,7 @@ CASES = 24
 """Cases of a split whose cost is estimated; others are taken to cost the mean of these."""
 MEASURED = 4
 """Cases of a dataset that are simulated."""
-LARGEST = {1: 64, 2: 20, 3: 7}
+LARGEST = {1: 64, 2: 48, 3: 7}
 """Voxels along each axis of those, at most."""
 JOB_MB = 2000
 """Memory that the workflow grants a job of a batch."""
@@ -133,7 +133,7 @@ def _measured(bench: Bench, dataset: str, cases: list[Case]) -> tuple[float, flo
         )
         # The first time makes tables, which belong to the start of a job.
         simulate()
-        seconds.append(cpu_seconds(simulate))
+        seconds.append(steady_seconds(simulate))
         rows.append([_work(small), 1.0])
         stores.append(path)
         voxels.append(simulation_of(small).grid.n_positions)

@@ -1,5 +1,6 @@
 """The whole plan: all jobs of a configuration, in the order of the data flow."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from smrestore.planning.fits import Fits
 from smrestore.planning.jobs import Bench, Job
 from smrestore.planning.measurements import n_variants, users_of, with_realizations
-from smrestore.planning.methods import Restorations, plan_evaluation
+from smrestore.planning.methods import Methods, Restorations, plan_evaluation
 from smrestore.planning.pages import plan_pages
 from smrestore.planning.positions import plan_study
 from smrestore.planning.reconstruction import Reconstructions
@@ -25,14 +26,18 @@ from smrestore.planning.scans import (
     small_repetition,
 )
 from smrestore.planning.simulation import plan_parameters, plan_simulation
-from smrestore.planning.training import plan_training
+from smrestore.planning.training import Trainings
 from smrestore.support.errors import InputError
 from smrestore.support.progress import progress_bar
+
+logger = logging.getLogger(__name__)
 
 Step = tuple[str, Callable[[], list[Job]]]
 
 
-def plan_run(config: dict, accelerator: str = "cpu") -> tuple[list[Job], list[str]]:
+def plan_run(
+    config: dict, accelerator: str = "cpu", gpu: str | None = None
+) -> tuple[list[Job], list[str]]:
     """Measure kernels and return all jobs of a run, and notes on what is not counted.
 
     Parameters
@@ -41,6 +46,9 @@ def plan_run(config: dict, accelerator: str = "cpu") -> tuple[list[Job], list[st
         The complete configuration.
     accelerator
         ``gpu`` or ``cpu``, what trainings are measured on.
+    gpu
+        Card that trainings are assumed to run on, without measuring them: a key of
+        ``smrestore.planning.gpus.OVER_H100``.
 
     Raises
     ------
@@ -49,12 +57,19 @@ def plan_run(config: dict, accelerator: str = "cpu") -> tuple[list[Job], list[st
         configuration.
     """
     with tempfile.TemporaryDirectory(prefix="smrestore-plan-") as folder, _one_thread():
-        bench = Bench(config, Path(folder), accelerator)
-        steps = [*_data_steps(bench), *_network_steps(bench), *_measurement_steps(bench)]
+        bench = Bench(config, Path(folder), accelerator, gpu)
+        methods = Methods(bench)
+        steps = [
+            *_data_steps(bench),
+            *_network_steps(bench, methods),
+            *_measurement_steps(bench, methods),
+        ]
         jobs: list[Job] = []
         with progress_bar(steps, desc="measuring", unit="kernel") as bar:
-            for name, step in bar:
+            for number, (name, step) in enumerate(bar, 1):
                 bar.set_postfix_str(name)
+                if bar.logs:
+                    logger.info("measuring %s (%d of %d kernels)", name, number, len(steps))
                 jobs += step()
         return jobs, bench.notes
 
@@ -114,18 +129,19 @@ class _Empties:
         ]
 
 
-def _network_steps(bench: Bench) -> Iterator[Step]:
+def _network_steps(bench: Bench, methods: Methods) -> Iterator[Step]:
+    trainings = Trainings(bench)
     for experiment in bench.config["experiments"]:
-        yield f"training {experiment}", lambda e=experiment: [plan_training(bench, e)]
+        yield f"training {experiment}", lambda e=experiment: [trainings.plan(e)]
     for test_set, entry in bench.config["test_sets"].items():
         for method in entry["methods"]:
             yield (
                 f"evaluation {test_set}/{method}",
-                lambda t=test_set, m=method: [plan_evaluation(bench, t, m)],
+                lambda t=test_set, m=method: [plan_evaluation(methods, t, m)],
             )
 
 
-def _measurement_steps(bench: Bench) -> Iterator[Step]:
+def _measurement_steps(bench: Bench, methods: Methods) -> Iterator[Step]:
     config = bench.config
     scans = _Calibrations(bench)
     for scan, entry in config["scans"].items():
@@ -133,7 +149,7 @@ def _measurement_steps(bench: Bench) -> Iterator[Step]:
             yield f"scan {scan}", partial(scans.plan, scan)
         elif entry["source"] != "virtual":
             bench.note(f"scan {scan}: comes from a file, so neither it nor its use is counted")
-    plans = _Measurements(bench, scans)
+    plans = _Measurements(bench, scans, methods)
     for name in plans.entries:
         yield f"measurement {name}", partial(plans.plan, name)
     for study in config["position_studies"]:
@@ -191,7 +207,7 @@ class _Calibrations:
 class _Measurements:
     """Fits, restorations and reconstructions."""
 
-    def __init__(self, bench: Bench, scans: _Calibrations) -> None:
+    def __init__(self, bench: Bench, scans: _Calibrations, methods: Methods) -> None:
         config = bench.config
         self.bench, self.scans = bench, scans
         self.entries = {
@@ -200,7 +216,7 @@ class _Measurements:
             if config["scans"][entry["calibration"]]["source"] == "virtual"
         }
         self.fits, self.images = Fits(bench), Reconstructions(bench)
-        self.restorations = Restorations(bench)
+        self.restorations = Restorations(methods)
 
     def plan(self, name: str) -> list[Job]:
         config, entry = self.bench.config, self.entries[name]

@@ -1,8 +1,12 @@
 """Tables of a plan for readers: stages, and planned against actual."""
 
+import csv
 from collections.abc import Iterable
+from dataclasses import astuple, fields
+from pathlib import Path
 
 from smrestore.planning.jobs import STAGES, Job
+from smrestore.support.files import atomic_path
 
 
 def stage_rows(jobs: Iterable[Job]) -> list[dict[str, object]]:
@@ -71,3 +75,18 @@ def _comparison(
         "only planned": only_planned,
         "only run": only_run,
     }
+
+
+def write_jobs(path: str | Path, jobs: Iterable[Job]) -> None:
+    """Write a CSV of what each job costs; columns are those of :class:`Job`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(field.name for field in fields(Job))
+        for job in jobs:
+            writer.writerow(f"{v:.4g}" if isinstance(v, float) else v for v in astuple(job))

@@ -1,10 +1,10 @@
-"""Memory of a training step, without running one."""
+"""Memory and arithmetic of a training step, without running one."""
 
 import pytest
 import torch
 
 from smrestore.networks import build_network
-from smrestore.networks.cost import bytes_per_sample
+from smrestore.networks.cost import bytes_per_sample, flops
 
 
 def saved_bytes(network: torch.nn.Module, grid: tuple[int, ...]) -> float:
@@ -66,3 +66,22 @@ def test_network_is_left_as_it_was(name):
     assert bytes_per_sample(network, (16, 16)) > 0
     assert not network.training
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_arithmetic_of_a_convolution_is_counted_by_hand():
+    network = build_network("dncnn", 2, features=4, depth=3, batch_norm=False)
+    weights = sum(p.numel() for p in network.parameters() if p.ndim > 1)
+    assert flops(network, (5, 2, 8, 6)) == 2 * 5 * 8 * 6 * weights
+    # The gradients of weights and of inputs take as much each; the image needs none.
+    first = next(network.parameters()).numel()
+    assert flops(network, (5, 2, 8, 6), training=True) == 2 * 5 * 8 * 6 * (3 * weights - first)
+
+
+def test_arithmetic_grows_with_voxels_and_with_checkpoints():
+    sizes = {"features": 12, "depths": [2, 2], "heads": 2}
+    network = build_network("swinir", 2, **sizes)
+    small = flops(network, (1, 2, 8, 8), training=True)
+    assert flops(network, (3, 2, 16, 16), training=True) == 12 * small
+    again = build_network("swinir", 2, **sizes, checkpoint=True)
+    assert 1.2 * small < flops(again, (1, 2, 8, 8), training=True) < 1.4 * small
+    assert flops(again, (1, 2, 8, 8)) == flops(network, (1, 2, 8, 8))

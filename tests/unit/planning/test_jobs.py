@@ -13,8 +13,8 @@ def test_what_a_further_item_takes_leaves_out_what_all_share():
         for _ in range(20 + count):
             sum(range(20_000))
 
-    each = per_item(work, 5, 105, repeats=3)
-    alone = per_item(lambda count: [sum(range(20_000)) for _ in range(count)], 5, 105, repeats=3)
+    each = per_item(work, 5, 105)
+    alone = per_item(lambda count: [sum(range(20_000)) for _ in range(count)], 5, 105)
     assert each == pytest.approx(alone, rel=0.7)
 
 

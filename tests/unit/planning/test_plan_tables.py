@@ -1,7 +1,9 @@
 """Tables of a plan."""
 
+import csv
+
 from smrestore.planning.jobs import Job
-from smrestore.planning.tables import comparison_rows, stage_rows
+from smrestore.planning.tables import comparison_rows, stage_rows, write_jobs
 
 
 def test_stages_add_up_in_the_order_of_the_data_flow():
@@ -28,3 +30,18 @@ def test_jobs_are_compared_by_name():
     assert scans["ratio"] == 0.5
     assert noise["ratio"] is None
     assert (everything["jobs"], everything["only planned"], everything["only run"]) == (1, 2, 2)
+
+
+def test_jobs_are_written_with_what_they_cost(tmp_path):
+    path = tmp_path / "jobs.csv"
+    write_jobs(path, [Job("training", "a,b", 1234.567, gpu_seconds=2.0, memory=1e9)])
+    header, row = csv.reader(path.open())
+    assert dict(zip(header, row, strict=True)) == {
+        "stage": "training",
+        "name": "a,b",
+        "seconds": "1235",
+        "gpu_seconds": "2",
+        "memory": "1e+09",
+        "disk": "0",
+        "rule": "",
+    }
