@@ -75,7 +75,7 @@ class NetworkMethod:
     Larger grids are restored at their own size, or in tiles. ``patch`` is the side of the patch in
     measured voxels, each of which stands for ``spacing`` restored ones along each axis. If the
     network refines a ``guess`` on the restored grid, it is the side in restored voxels. ``flips``
-    tells whether the network was trained with mirrored components.
+    tells whether the network was trained with mirrored components. ``weights`` are named in errors.
 
     A network for planes denoises volumes plane by plane, across each axis. The results are
     averaged. Their errors differ, since each plane through a voxel has other noise around it.
@@ -90,6 +90,7 @@ class NetworkMethod:
     flips: bool = False
     guess: FirstGuess | None = None
     padded: bool = True
+    weights: Path | None = None
 
     def __post_init__(self) -> None:
         if "flips" in self.inference.ensemble and (not self.flips or self.spacing > 1):
@@ -97,6 +98,7 @@ class NetworkMethod:
                 "the network was not trained with mirrored components"
                 if self.spacing == 1
                 else "mirrored grids of measured voxels do not cover the same restored voxels",
+                path=self.weights,
                 field="ensemble",
                 remedy="leave flips out",
             )
@@ -136,6 +138,7 @@ class NetworkMethod:
             settings.get("flips", False),
             guess,
             padded=not network.mask_features,
+            weights=Path(path),
         )
 
     def __call__(self, batch: Sequence[Degraded]) -> list[np.ndarray]:
@@ -227,12 +230,14 @@ class NetworkMethod:
             raise InputError(
                 "the network restores planes, and volumes only by denoising; the grid has "
                 f"{item.image.shape} voxels",
+                path=self.weights,
                 field="dimension",
                 remedy="give a 3D network, or a calibration scan of one plane",
             )
         if self.dimension == 3 and min(item.image.shape) == 1:
             raise InputError(
                 f"the network restores volumes, and the grid has {item.image.shape} voxels",
+                path=self.weights,
                 field="dimension",
                 remedy="give a network for planes",
             )
@@ -240,6 +245,7 @@ class NetworkMethod:
             raise InputError(
                 f"the network was trained for {self.spacing} restored voxels per measured one and "
                 f"axis, not for {item.spacing}",
+                path=self.weights,
                 field="factor",
                 remedy=f"give a network of factor {item.spacing}",
             )

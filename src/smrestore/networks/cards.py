@@ -30,7 +30,11 @@ def read_card(path: str | Path) -> dict[str, object]:
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError:
-        raise InputError("no such file", path=path, remedy="train the model") from None
+        raise InputError(
+            "no such file, but weights have their card beside them",
+            path=path,
+            remedy="train the model, or keep weights and card of one training together",
+        ) from None
     except (ValueError, OSError) as error:
         raise InputError(
             f"no readable card ({error})",
@@ -82,6 +86,23 @@ def check_weights(content: bytes, card: Mapping[str, object], path: str | Path) 
                 path, otherwise=f"{again}, or keep weights and card of one training together"
             ),
         )
+
+
+def check_shipped(name: str) -> None:
+    """Check that a network that comes with the package is intact, without loading it.
+
+    Raises
+    ------
+    InputError
+        If weights or card are missing or damaged.
+    """
+    path = shipped_weights(name)
+    try:
+        check_weights(path.read_bytes(), read_card(path), path)
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror})", path=path, remedy="install the package again"
+        ) from None
 
 
 def shipped_names() -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from smrestore import mdf
 from smrestore.mdf.restored import EXPECTED_ERROR
 from smrestore.methods import Method, load_method
-from smrestore.networks.cards import DENOISER, shipped_weights
+from smrestore.networks.cards import DENOISER, check_shipped, shipped_weights
 from smrestore.networks.shipped import networks_installed
 from smrestore.restoration.expected import measured_error, network_error
 from smrestore.restoration.matrix import RestoredMatrix
@@ -125,7 +125,7 @@ def restore_automatically(
     ------
     InputError
         If the scan is no calibration, or cannot be read, or its header has a value that no scanner
-        has, or it needs networks that are not installed.
+        has, or it needs networks that are not installed, or those of the package are damaged.
     """
     task = task or scan_task("denoising")
     denoising = task.name == "denoising"
@@ -137,6 +137,9 @@ def restore_automatically(
         )
     # What is wrong in the header is not left to the network, which would not see it.
     refuse_implausible(source)
+    if networks_installed():
+        # Not after minutes, when physics is fitted.
+        check_shipped(DENOISER)
     plan = plan_restoration(source, task, MEMORY_BYTES, denoising, "ignore")
     with parts_beside(destination) as folder:
         modelled, learned = (folder / f"{name}.mdf" for name in METHODS[:0:-1])

@@ -11,6 +11,7 @@ from mdf_files import edit, forget_checksums
 
 from smrestore.cli import main
 from smrestore.mdf import read_system_matrix
+from smrestore.restoration.plan import refuse_implausible
 
 STRENGTH = "/acquisition/drivefield/strength"
 FACTOR = "/acquisition/receiver/dataConversionFactor"
@@ -39,22 +40,38 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def kill(path: Path, *channels: int) -> None:
+def kill(path: Path, *channels: int, value: int = 5) -> None:
     with h5py.File(path, "r+") as file:
         forget_checksums(file)
         data = file["measurement/data"]
         values = data[()]
-        values[:, :, list(channels)] = 5
+        values[:, :, list(channels)] = value
         data[...] = values
 
 
-def test_dead_channel_stays_as_it_is(world, scan, tmp_path, capsys):
-    kill(scan, 1)
+def no_factor(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        forget_checksums(file)
+        values = file[FACTOR][()]
+        values[1] = 0
+        file[FACTOR][...] = values
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda path: kill(path, 1), "its signal is constant"),
+        (lambda path: kill(path, 1, value=0), "all its values are 0"),
+        (no_factor, "its conversion factor is 0"),
+    ],
+)
+def test_dead_channel_stays_as_it_is(world, scan, tmp_path, capsys, change, why):
+    change(scan)
     output, expected = tmp_path / "restored.mdf", tmp_path / "expected.mdf"
     assert restore(scan, output, *FILTER) == 0
     out = capsys.readouterr()
     (line,) = out.err.splitlines()
-    warning = "receive channel 1 is dead, and stays as it is: its signal is constant"
+    warning = f"receive channel 1 is dead, and stays as it is: {why}"
     assert line == f"smrestore: warning: {scan}: {warning}"
     assert [row.split()[2] for row in out.out.splitlines()[2:5]][1] == "0"
     assert restore(world.calibration, expected, *FILTER) == 0
@@ -83,9 +100,64 @@ def test_fields_in_another_unit(scan, tmp_path, capsys):
     assert capsys.readouterr().err == f"smrestore: warning: {fault}\n"
     assert restore(scan, tmp_path / "modelled.mdf", "--method", "model") == 2
     assert fault in only_error(capsys)
+    # Nor is it left to the network.
+    assert restore(scan, tmp_path / "chosen.mdf") == 2
+    assert fault in only_error(capsys)
     assert main(["fit", str(scan), str(tmp_path / "fit.json")]) == 2
     assert fault in only_error(capsys)
     assert files(tmp_path) == {"scan.mdf", "filtered.mdf"}
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "expected"),
+    [
+        ("/acquisition/gradient", 1e3, "likely written in mT/m"),
+        ("/acquisition/drivefield/phase", 90.0, "likely written in degrees"),
+        ("/acquisition/drivefield/baseFrequency", 1e-4, "scanners have more than 100 Hz"),
+        ("/calibration/fieldOfView", 1e3, "likely written in mm"),
+    ],
+)
+def test_headers_that_no_scanner_has(scan, tmp_path, capsys, name, factor, expected):
+    with h5py.File(scan, "r+") as file:
+        forget_checksums(file)
+        values = file[name][()]
+        file[name][...] = factor * np.where(values == 0, 1, values)
+        if name.endswith("gradient"):
+            file[name][...] = factor * values
+    assert restore(scan, tmp_path / "r.mdf") == 2
+    line = only_error(capsys)
+    assert f"{scan}: {name}: " in line and expected in line and "--method dct-filter" in line
+    assert files(tmp_path) == {"scan.mdf"}
+    assert restore(scan, tmp_path / "r.mdf", *FILTER) == 0
+    assert expected in capsys.readouterr().err
+
+
+def test_what_no_method_uses_is_warned_about(scan, caplog):
+    edit(scan, "/scanner/boreSize", 120.0)
+    refuse_implausible(scan)
+    assert "/scanner/boreSize: is 120 m" in caplog.text
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_truncated_scan(scan, tmp_path, capsys, share):
+    content = scan.read_bytes()
+    scan.write_bytes(content[: int(share * len(content))])
+    for options in ((), FILTER):
+        assert restore(scan, tmp_path / "r.mdf", *options) == 2
+        assert f"{scan}: the HDF5 file cannot be opened, it is truncated" in only_error(capsys)
+    assert files(tmp_path) == {"scan.mdf"}
+
+
+@pytest.mark.parametrize("kind", ["sample", "frames"])
+def test_headers_that_the_data_complete(world, scan, tmp_path, capsys, kind):
+    edit(scan, "/calibration/deltaSampleSize", np.float64(2e-3)) if kind == "sample" else edit(
+        scan, "/acquisition/numFrames"
+    )
+    assert restore(scan, tmp_path / "r.mdf", *FILTER) == 0
+    assert restore(world.calibration, tmp_path / "expected.mdf", *FILTER) == 0
+    assert capsys.readouterr().err == ""
+    restored, expected = (read_system_matrix(tmp_path / f"{n}.mdf") for n in ("r", "expected"))
+    np.testing.assert_array_equal(restored, expected)
 
 
 @pytest.mark.parametrize(
@@ -178,12 +250,15 @@ def test_no_permission_to_write(scan, tmp_path, capsys):
     try:
         if is_root:
             os.seteuid(65534)
-        assert restore("scan.mdf", "r.mdf", *FILTER) == 2
+        codes = [restore("scan.mdf", "r.mdf", *options) for options in (FILTER, ())]
     finally:
         if is_root:
             os.seteuid(0)
         os.chdir(former)
-    assert "r.mdf: cannot be written (Permission denied)" in only_error(capsys)
+    assert codes == [2, 2]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all("error: r.mdf: cannot be written (Permission denied)" in line for line in lines)
     assert files(folder) == {"scan.mdf"}
     assert scan.read_bytes() == before
 

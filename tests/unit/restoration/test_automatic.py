@@ -11,6 +11,7 @@ from mdf_files import forget_checksums
 from smrestore import mdf
 from smrestore.cli import main
 from smrestore.mdf.restored import EXPECTED_ERROR, METHOD_NAMES, RESTORED_BY
+from smrestore.networks import cards
 from smrestore.restoration import automatic, expected
 from smrestore.restoration.automatic import METHODS, restore_automatically
 from smrestore.restoration.summary import RestorationSummary
@@ -108,6 +109,39 @@ def test_neither_physics_nor_networks(shuffled, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"unexplained.*networks are not installed"):
         restore_automatically(shuffled, tmp_path / "r.mdf")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["a part of the output", "the fit"])
+def test_what_cannot_be_written_is_no_fault_of_the_physics(scan, tmp_path, monkeypatch, place):
+    """A full disk is not a reason to go on with the network, and has the name of the output."""
+    output, saved = tmp_path / "r.mdf", tmp_path / "fit.json"
+    named = output if place == "a part of the output" else saved
+
+    def fails(source, path, *_, **__):
+        full = path if named is output else saved
+        raise InputError("there is no space left to write it", path=full, remedy="free some")
+
+    monkeypatch.setattr(automatic, "restore_by_model", fails)
+    with pytest.raises(InputError, match="no space left") as raised:
+        restore_automatically(scan, output, save_fit=saved)
+    assert str(raised.value).startswith(f"{named}: there is no space")
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_weights_of_the_package_are_found_before_the_fit(scan, tmp_path, monkeypatch):
+    shipped = shutil.copytree(cards.SHIPPED / cards.DENOISER, tmp_path / "w" / cards.DENOISER)
+    weights = shipped / cards.WEIGHTS
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(bytes(content))
+    monkeypatch.setattr(cards, "SHIPPED", shipped.parent)
+    monkeypatch.setattr(automatic, "restore_by_model", None)
+    with pytest.raises(InputError, match=r"weights are damaged.*Install the package again"):
+        restore_automatically(scan, tmp_path / "r.mdf")
+    weights.unlink()
+    with pytest.raises(InputError, match=r"no such file. Install the package again"):
+        restore_automatically(scan, tmp_path / "r.mdf")
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
 
 
 @pytest.mark.parametrize("task", ["upsampling", "inpainting"])

@@ -1,5 +1,6 @@
 """Files are complete or absent, and say where they come from."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,7 +10,14 @@ import h5py
 import numpy as np
 import pytest
 
-from smrestore.support.files import atomic_path, git_commit, memory_map, provenance
+from smrestore.support.errors import InputError
+from smrestore.support.files import (
+    atomic_path,
+    git_commit,
+    memory_map,
+    parts_beside,
+    provenance,
+)
 
 
 def test_file_appears_when_it_is_complete(tmp_path):
@@ -133,3 +141,34 @@ def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     with atomic_path(tmp_path / "a.h5") as temporary:
         temporary.write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"a.h5", *others}
+
+
+def test_parts_are_gone_afterwards_and_errors_name_the_file(tmp_path):
+    output = tmp_path / "new" / "out.mdf"
+    with parts_beside(output) as folder:
+        (folder / "part.mdf").write_text("part")
+        assert folder.parent == output.parent
+    assert list(output.parent.iterdir()) == []
+    with (
+        pytest.raises(InputError, match=r"out.mdf: is full. Free some") as raised,
+        parts_beside(output) as folder,
+    ):
+        raise InputError("is full", path=folder / "part.mdf", remedy="free some")
+    assert raised.value.path == output
+    with pytest.raises(InputError, match=r"^other: is wrong"), parts_beside(output):
+        raise InputError("is wrong", path="other")
+    assert list(output.parent.iterdir()) == []
+    with pytest.raises(InputError, match="is a folder"), parts_beside(tmp_path):
+        pass
+
+
+def test_parts_of_killed_processes_are_removed(tmp_path):
+    output = tmp_path / "out.mdf"
+    with parts_beside(output) as folder:
+        left = folder.with_name(folder.name.replace(f".{os.getpid()}.", ".999999999."))
+        left.mkdir()
+        (left / "part.mdf").write_text("part")
+        with parts_beside(tmp_path / "another.mdf"):
+            assert left.exists()
+    with parts_beside(output):
+        assert not left.exists()
