@@ -9,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+from pandas.core.groupby import SeriesGroupBy
 
 from smrestore import mdf
-from smrestore.evaluation.transfer.classes import between_scans
 from smrestore.evaluation.transfer.components import score_components
 from smrestore.evaluation.transfer.images import Variant, reconstruct_scan
 from smrestore.fitting.design import Design, chosen_positions
@@ -251,7 +251,8 @@ def tabulate_positions(
         table.to_csv(temporary, index=False)
     parts = [
         "Quality of calibrations restored from parts of their positions: mean over the components "
-        "or of the image, with 95 % intervals over scans that differ in noise (PSNR in dB)."
+        "or of the image, with 95 % intervals over scans that differ in noise (PSNR in dB). Their "
+        "variance is pooled over the numbers of positions of one choice."
     ]
     for title, column in (
         ("Components", "component_psnr_dB"),
@@ -271,19 +272,40 @@ def tabulate_positions(
 
 
 def summary_of(studies: Sequence[str | Path]) -> pd.DataFrame:
-    """Return the table of :func:`tabulate_positions`."""
+    """Return the table of :func:`tabulate_positions`.
+
+    Few scans tell little of how much they differ. So the variance between scans is pooled over the
+    numbers of positions of one choice, method and averages, and Student's t has as many degrees of
+    freedom.
+    """
     results = pd.concat([pd.read_csv(path) for path in studies])
+    alike = ["averages", "choice", "method", "label"]
     keys = ["averages", "choice", "number", "positions", "method", "label"]
-    records = []
-    for key, group in results.groupby(keys, sort=False):
-        record = {**dict(zip(keys, key, strict=True)), "scans": len(group)}
+    parts = []
+    for _, group in results.groupby(alike, sort=False):
+        sets = group.groupby(keys, sort=False)
+        table = sets.size().rename("scans").to_frame()
         for column in ("component_psnr_dB", "image_psnr_dB"):
-            values = group[column].to_numpy()
-            known = not np.isnan(values).any()
-            mean, ci95, _ = between_scans(values) if known else (np.nan, np.nan, 0)
-            record |= {column: mean, f"{column}_ci95": ci95}
-        records.append(record)
-    return pd.DataFrame(records)
+            known = sets[column].count() == table["scans"]
+            table[column] = sets[column].mean().where(known)
+            table[f"{column}_ci95"] = _pooled_interval(sets[column], table["scans"], known)
+        parts.append(table.reset_index())
+    found = pd.concat(parts, ignore_index=True)
+    order = {key: n for n, key in enumerate(results.groupby(keys, sort=False).groups)}
+    place = [order[key] for key in found[keys].itertuples(index=False, name=None)]
+    return found.iloc[np.argsort(place)].reset_index(drop=True)
+
+
+def _pooled_interval(sets: SeriesGroupBy, scans: pd.Series, known: pd.Series) -> pd.Series:
+    """Return half the 95 % interval of the mean of each set; NaN if no set has several scans."""
+    freedom = int((scans - 1)[known].sum())
+    if freedom == 0:
+        return pd.Series(np.nan, scans.index)
+    # Loaded here, as it takes half a second and only tables need it.
+    from scipy.stats import t as student
+
+    variance = (sets.var(ddof=1) * (scans - 1))[known].sum() / freedom
+    return (student.ppf(0.975, freedom) * np.sqrt(variance / scans)).where(known)
 
 
 def _shown(row: Mapping[str, float], column: str) -> str:

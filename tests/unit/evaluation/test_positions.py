@@ -135,6 +135,27 @@ def test_the_least_positions_for_a_quality(scan):
         plan_positions(scan, count=5, quality=30.0, **common)
 
 
+def test_variances_between_scans_are_pooled_over_sets_of_positions(tmp_path):
+    values = {100: [40.0, 42.0], 50: [38.0, 37.0], 20: [np.nan, 30.0]}
+    for scan in range(2):
+        pd.DataFrame(
+            [
+                {"scan": f"s{scan}", "averages": 1, "choice": "spread", "number": n, "positions": n,
+                 "method": "model", "label": "Model", "component_psnr_dB": pair[scan],
+                 "image_psnr_dB": 1.0}
+                for n, pair in values.items()
+            ]
+        ).to_csv(tmp_path / f"{scan}.csv")  # fmt: skip
+    table = summary_of([tmp_path / "0.csv", tmp_path / "1.csv"]).set_index("number")
+    # Variances 2 and 0.5 with one degree of freedom each; t of two is 4.303.
+    expected = 4.303 * np.sqrt((2 + 0.5) / 2 / 2)
+    np.testing.assert_allclose(table.loc[[100, 50], "component_psnr_dB"], [41, 37.5])
+    np.testing.assert_allclose(table.loc[[100, 50], "component_psnr_dB_ci95"], expected, rtol=1e-3)
+    assert table.loc[20, ["component_psnr_dB", "component_psnr_dB_ci95"]].isna().all()
+    assert (table["image_psnr_dB_ci95"] == 0).all()
+    assert summary_of([tmp_path / "0.csv"])["component_psnr_dB_ci95"].isna().all()
+
+
 def test_a_study_of_positions(scan, scanner, tmp_path):
     phantom, concentration = tmp_path / "phantom.mdf", tmp_path / "phantom.h5"
     scan_phantom(
