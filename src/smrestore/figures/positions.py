@@ -99,11 +99,14 @@ def _add_legend(figure: Figure, results: pd.DataFrame) -> None:
 
 def _draw_panel(axes: Axes, results: pd.DataFrame, column: str) -> None:
     labels = list(dict.fromkeys(results["label"]))
+    choices = list(CHOICES)
     for (label, choice), group in results.groupby(["label", "choice"], sort=False):
         number = labels.index(label)
         group = group.sort_values("positions")
+        # Side by side where several have the same number.
+        aside = number + 2.5 * choices.index(choice) - 4
         axes.errorbar(
-            group["positions"],
+            group["positions"] * 1.016**aside,
             group[column],
             yerr=np.nan_to_num(group[f"{column}_ci95"]),
             color=f"C{number}",
