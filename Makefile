@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $@
 
 # Threads that wait for work would otherwise spin and take the cores from other jobs.
-run test: export OMP_WAIT_POLICY = PASSIVE
+test: export OMP_WAIT_POLICY = PASSIVE
 
 run: install  ## Run the whole default workflow
 	$(BIN)/snakemake --cores all

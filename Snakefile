@@ -14,9 +14,15 @@
 #   results/figures/{figure}.{pdf,png}
 #   results/report.html
 
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.20")
+
+# Threads that wait for one another shall not keep cores busy that other jobs could use.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 
 configfile: f"{workflow.basedir}/config.yaml"
