@@ -9,7 +9,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from pandas.core.groupby import SeriesGroupBy
 
 from smrestore import mdf
 from smrestore.evaluation.transfer.components import score_components
@@ -279,32 +278,28 @@ def summary_of(studies: Sequence[str | Path]) -> pd.DataFrame:
     freedom.
     """
     results = pd.concat([pd.read_csv(path) for path in studies])
-    alike = ["averages", "choice", "method", "label"]
-    keys = ["averages", "choice", "number", "positions", "method", "label"]
-    parts = []
-    for _, group in results.groupby(alike, sort=False):
-        sets = group.groupby(keys, sort=False)
-        table = sets.size().rename("scans").to_frame()
-        for column in ("component_psnr_dB", "image_psnr_dB"):
-            known = sets[column].count() == table["scans"]
-            table[column] = sets[column].mean().where(known)
-            table[f"{column}_ci95"] = _pooled_interval(sets[column], table["scans"], known)
-        parts.append(table.reset_index())
-    found = pd.concat(parts, ignore_index=True)
-    order = {key: n for n, key in enumerate(results.groupby(keys, sort=False).groups)}
-    place = [order[key] for key in found[keys].itertuples(index=False, name=None)]
-    return found.iloc[np.argsort(place)].reset_index(drop=True)
+    sets = results.groupby(
+        ["averages", "choice", "number", "positions", "method", "label"], sort=False
+    )
+    table = sets.size().rename("scans").to_frame()
+    for column in ("component_psnr_dB", "image_psnr_dB"):
+        known = sets[column].count() == table["scans"]
+        table[column] = sets[column].mean().where(known)
+        table[f"{column}_ci95"] = _pooled_interval(sets[column].var(), table["scans"], known)
+    return table.reset_index()
 
 
-def _pooled_interval(sets: SeriesGroupBy, scans: pd.Series, known: pd.Series) -> pd.Series:
+def _pooled_interval(variance: pd.Series, scans: pd.Series, known: pd.Series) -> pd.Series:
     """Return half the 95 % interval of the mean of each set; NaN if no set has several scans."""
-    freedom = int((scans - 1)[known].sum())
-    if freedom == 0:
-        return pd.Series(np.nan, scans.index)
     # Loaded here, as it takes half a second and only tables need it.
     from scipy.stats import t as student
 
-    variance = (sets.var(ddof=1) * (scans - 1))[known].sum() / freedom
+    def pooled(values: pd.Series) -> pd.Series:
+        alike = values.where(known, 0).groupby(level=["averages", "choice", "method", "label"])
+        return alike.transform("sum")
+
+    freedom = pooled(scans - 1)
+    variance = pooled((variance * (scans - 1)).fillna(0)) / freedom
     return (student.ppf(0.975, freedom) * np.sqrt(variance / scans)).where(known)
 
 
