@@ -20,7 +20,7 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 from scipy.linalg import solve_triangular
 
-MISFITS = np.geomspace(3e-4, 2.0, 24)
+MISFITS = np.geomspace(3e-5, 2.0, 30)
 """Relative misfits rho among which the likeliest is taken."""
 DRIFTS = np.array([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
 """Drift d in units of the noise, likewise."""

@@ -248,7 +248,9 @@ def drawn(rho: float, noise: float, seed: int = 0):
     return truth, model, truth + noise * normal(), places
 
 
-@pytest.mark.parametrize(("rho", "noise"), [(0.02, 0.3), (0.3, 0.03), (0.1, 0.1), (0.0, 0.1)])
+@pytest.mark.parametrize(
+    ("rho", "noise"), [(0.02, 0.3), (0.3, 0.03), (0.1, 0.1), (0.0, 0.1), (1e-5, 3e-4)]
+)
 def test_model_and_measurement_is_no_worse_than_either(rho, noise):
     truth, model, measured, places = drawn(rho, noise)
     classes, variance = np.zeros(60, dtype=int), np.full(60, noise**2)
