@@ -4,7 +4,7 @@ from smrestore.configuration.entries import Entries, Entry
 from smrestore.configuration.methods import Labelled, check_method_name
 from smrestore.configuration.tasks import check_data, factor_of, restored_size
 from smrestore.methods.options import CLASSICAL, Inference
-from smrestore.networks.cards import shipped_names
+from smrestore.networks.cards import OTHER_START, other_start, shipped_names
 from smrestore.networks.options import NETWORKS
 from smrestore.support.faults import Key
 from smrestore.support.settings import Text, setting, vector
@@ -53,14 +53,26 @@ def check(entries: Entries, key: Key, entry: Entry) -> None:
             f"give a multiple of {factor}",
         )
     _check_network(entries, key, entry)
-    start = training.get("start")
-    if start is not None and start not in shipped_names():
+    _check_start(entries, key, entry)
+    _check_inference(entries, key, entry)
+
+
+def _check_start(entries: Entries, key: Key, entry: Entry) -> None:
+    """Check that the weights to begin with are those of a network of this kind and task."""
+    start, place = entry["training"].get("start"), (*key, "training", "start")
+    if start is None:
+        return
+    if start not in shipped_names():
         entries.fault(
-            (*key, "training", "start"),
+            place,
             f"no network {start!r} comes with the package",
             f"use one of {', '.join(shipped_names())}, or leave it out",
         )
-    _check_inference(entries, key, entry)
+        return
+    same = (entry[name] for name in ("task", "dimension", "phase"))
+    other = other_start(start, *same, entry["network"]["name"])
+    if other is not None:
+        entries.fault(place, other, f"{OTHER_START}: `start: null` takes it back from `like`")
 
 
 def _check_network(entries: Entries, key: Key, entry: Entry) -> None:

@@ -16,6 +16,8 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 """Folder of the networks that come with the package."""
 DENOISER = "unet-canonical"
 """The best of them for denoising: docs/results.md."""
+OTHER_START = "give the experiment the same, or leave start out"
+"""What to do about :func:`other_start`."""
 
 
 def read_card(path: str | Path) -> dict[str, object]:
@@ -128,3 +130,17 @@ def shipped_weights(name: str) -> Path:
     if not path.is_file():
         raise InputError("no such file", path=path, remedy="install the package again")
     return path
+
+
+def other_start(name: str, task: str, dimension: int, phase: str, network: str) -> str | None:
+    """Return in what a network of the package is another one than wanted, None if it is not.
+
+    ``network`` is the name of its kind. Its options are compared by the weights themselves.
+    """
+    theirs = read_card(shipped_weights(name))["settings"]
+    found = {**theirs, "network": theirs["network"]["name"]}
+    own = {"task": task, "dimension": dimension, "phase": phase, "network": network}
+    for key, value in own.items():
+        if found[key] != value:
+            return f"{name!r} of the package has {key} {found[key]}, the experiment {value}"
+    return None

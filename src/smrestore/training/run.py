@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from smrestore.networks import build_network
-from smrestore.networks.cards import checksum_key, shipped_weights
+from smrestore.networks.cards import OTHER_START, checksum_key, other_start, shipped_weights
 from smrestore.networks.weights import load_model, save_card, save_weights
 from smrestore.noise import NoisePool
 from smrestore.simulation.store import SystemMatrixStore
@@ -167,25 +167,20 @@ def starting_weights(settings: TrainingSettings) -> dict[str, torch.Tensor]:
         If there is no such network in the package, or it is not the one of the settings.
     """
     network, card = load_model(shipped_weights(settings.start))
-    for name in ("task", "dimension", "phase"):
-        if card["settings"][name] != getattr(settings, name):
-            raise _other_start(
-                settings.start, name, card["settings"][name], getattr(settings, name)
-            )
+    other = other_start(
+        settings.start, settings.task, settings.dimension, settings.phase, settings.network.name
+    )
     mine = build_network(dimension=settings.dimension, **settings.network.plain()).state_dict()
     weights = network.state_dict()
     shapes = [{key: tuple(value.shape) for key, value in w.items()} for w in (mine, weights)]
-    if shapes[0] != shapes[1]:
-        raise _other_start(settings.start, "network", card["settings"]["network"], settings.network)
+    if other is None and shapes[0] != shapes[1]:
+        other = (
+            f"{settings.start!r} of the package has network {card['settings']['network']}, the "
+            f"experiment {settings.network}"
+        )
+    if other is not None:
+        raise InputError(other, field="training.start", remedy=OTHER_START)
     return weights
-
-
-def _other_start(start: str, name: str, theirs: object, own: object) -> InputError:
-    return InputError(
-        f"{start!r} of the package has {name} {theirs}, the experiment {own}",
-        field="training.start",
-        remedy="give the experiment the same, or leave start out",
-    )
 
 
 def set_up(
