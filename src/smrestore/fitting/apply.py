@@ -4,13 +4,16 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import orth
 
 from smrestore.fitting.displacement import find_displacement
+from smrestore.fitting.drift import common_courses
 from smrestore.fitting.held_out import misfit_class
 from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import (
     LARGEST,
     MARGIN,
+    UNSEEN,
     Basis,
     Misfit,
     blocks,
@@ -80,6 +83,15 @@ def predict(
     noise = data.noise**2 / (1 + shared)
     at_measured, at_wanted = _both(model, data.positions[used], wanted, data.components)
     factor, variance = _factors(data, at_measured, measured)
+    energy = np.abs(factor) ** 2 * np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
+    courses = common_courses(
+        measured - factor * at_measured, noise, energy < UNSEEN * noise, shares
+    )
+    if courses.shape[1]:
+        logger.info("components share %d courses of the background", courses.shape[1])
+        factor, variance = _factors(
+            data, _without(courses, at_measured), _without(courses, measured)
+        )
     deviation = np.sqrt(variance * np.mean(np.abs(at_wanted) ** 2, axis=0))
     at_measured *= factor.astype(np.complex64)
     at_wanted *= factor.astype(np.complex64)
@@ -94,8 +106,9 @@ def predict(
     energy = np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
     weight = max(1.0, 0.5 * ((0 if shares is None else shares.shape[1]) - 2))
     displacement = find_displacement(
-        model, data.positions[used], data.components, factor, measured - at_measured, energy, noise
-    )
+        model, data.positions[used], data.components, factor,
+        _without(courses, measured - at_measured), energy, noise,
+    )  # fmt: skip
     white, elsewhere = [noise], np.zeros(len(noise))
     if displacement is not None:
         logger.info("positions scatter by %.3g mm along an axis", 1e3 * displacement.jitter)
@@ -115,13 +128,13 @@ def predict(
     misfit, likeliest = learn_misfit(
         (measured[telling] - at_measured[telling])[:, noisy], energy[noisy],
         [variance[noisy] for variance in white], classes[noisy], places[0][telling],
-        None if shares is None else shares[telling], weight,
+        None if shares is None else shares[telling], weight, courses[telling],
     )  # fmt: skip
     noise = white[likeliest]
     unknown = np.zeros(len(noise))
     for near, own in blocks(*places, MARGIN * misfit.length):
         known = None if shares is None else shares[near]
-        basis = Basis.at(places[0][near], places[1][own], misfit.length, known)
+        basis = Basis.at(places[0][near], places[1][own], misfit.length, known, courses[near])
         for start in range(0, len(noise), BATCH):
             some = slice(start, start + BATCH)
             at_wanted[own, some], there = combine(
@@ -140,6 +153,14 @@ def _both(
     images = model.images(places, components)
     number = number.reshape(-1)
     return images[number[: len(measured)]], images[number[len(measured) :]]
+
+
+def _without(courses: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values (M, S) without what courses (M, Q) explain of them."""
+    if not courses.shape[1]:
+        return values
+    base = orth(courses)
+    return values - base @ (base.T @ values)
 
 
 def _factors(

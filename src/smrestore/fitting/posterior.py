@@ -6,6 +6,9 @@ measured positions and rho the relative misfit. The measured component has white
 besides, and drift, d^2 N kappa. With kappa = V diag(lambda) V^T at the measured positions, all are
 diagonal in the basis V, so each component costs two products with V.
 
+Courses that all components share (:mod:`smrestore.fitting.drift`) are noise of any size: nothing
+is taken from the values along them.
+
 rho is found by maximum likelihood, for classes of components first and then for each of them with a
 prior around its class; d comes from components in which the model sees nothing. Nothing is assumed
 about where positions are: they may be a part of the voxels, or others than the wanted ones. Of
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
-from scipy.linalg import solve_triangular
+from scipy.linalg import orth, solve_triangular
 
 MISFITS = np.geomspace(3e-5, 2.0, 30)
 """Relative misfits rho among which the likeliest is taken."""
@@ -57,29 +60,32 @@ class _Nodes:
         float64 (N,).
     weights
         What the nodes have of each row, float64 (N, M). Each row adds up to 1.
+    count
+        How many values a node stands for, float64 (N, 1).
     """
 
     strength: np.ndarray
     weights: np.ndarray
+    count: np.ndarray
 
     @classmethod
-    def of(cls, strength: np.ndarray) -> "_Nodes":
-        """Return the nodes for strengths (M,)."""
+    def of(cls, strength: np.ndarray, kept: np.ndarray) -> "_Nodes":
+        """Return the nodes for strengths (M,) of rows that count as values ``kept`` (M,)."""
         top = np.log(max(strength.max(), np.finfo(float).tiny))
         nodes = top - NODE_STEP * np.arange(int(-np.log(WEAKEST) / NODE_STEP) + 1)[::-1]
         place = np.clip(np.log(np.maximum(strength, np.finfo(float).tiny)), nodes[0], nodes[-1])
         weights = make_interp_spline(nodes, np.eye(len(nodes)), k=5)(place).T
-        return cls(np.exp(nodes), np.ascontiguousarray(weights))
+        return cls(np.exp(nodes), np.ascontiguousarray(weights), (weights @ kept)[:, None])
 
     def likelihoods(
         self, power: np.ndarray, energy: np.ndarray, noise: np.ndarray, drift: float
     ) -> np.ndarray:
         """Return the log-likelihood of each misfit, float64 (K, len(MISFITS)); power (M, K)."""
-        shared, count = self.weights @ power, self.weights.sum(axis=1)[:, None]
+        shared = self.weights @ power
         result = np.empty((len(energy), len(MISFITS)))
         for number, rho in enumerate(MISFITS):
             spread = self.strength[:, None] * (rho**2 * energy + drift**2 * noise) + noise
-            result[:, number] = -np.sum(count * np.log(spread) + shared / spread, axis=0)
+            result[:, number] = -np.sum(self.count * np.log(spread) + shared / spread, axis=0)
         return result
 
 
@@ -98,20 +104,29 @@ class Basis:
         lambda, float64 (M,).
     across
         Covariance between wanted and measured positions times L^-T V, float32 (P, M).
+    courses
+        Orthonormal courses that all components share, float64 (M, Q).
     """
 
     project: np.ndarray
     strength: np.ndarray
     across: np.ndarray
+    courses: np.ndarray
 
     @classmethod
     def at(
-        cls, measured: np.ndarray, wanted: np.ndarray, length: float, shares: np.ndarray | None
+        cls,
+        measured: np.ndarray,
+        wanted: np.ndarray,
+        length: float,
+        shares: np.ndarray | None,
+        courses: np.ndarray | None = None,
     ) -> "Basis":
         """Return the basis for positions (M, 3) and (P, 3) in units of voxels.
 
         ``shares`` (M, R) of the background in the measured values as of
-        :func:`smrestore.mdf.background.background_shares`.
+        :func:`smrestore.mdf.background.background_shares`, ``courses`` (M, Q) as of
+        :func:`smrestore.fitting.drift.common_courses`.
         """
         covariance = _covariance(measured, measured, length)
         noise = (
@@ -123,12 +138,44 @@ class Basis:
         strength, vectors = np.linalg.eigh((white + white.T) / 2)
         project = solve_triangular(triangle, vectors, lower=True, trans="T").T
         across = _covariance(wanted, measured, length) @ project.T
-        return cls(project.astype(np.float32), np.maximum(strength, 0), across.astype(np.float32))
+        if courses is None:
+            courses = np.zeros((len(measured), 0))
+        return cls(
+            project.astype(np.float32),
+            np.maximum(strength, 0),
+            across.astype(np.float32),
+            orth(project @ courses) if courses.any() else courses,
+        )
 
     @functools.cached_property
     def nodes(self) -> _Nodes:
         """What likelihoods are computed with."""
-        return _Nodes.of(self.strength)
+        return _Nodes.of(self.strength, self.kept)
+
+    @functools.cached_property
+    def kept(self) -> np.ndarray:
+        """As how many values each row counts that courses do not take, float64 (M,)."""
+        return 1 - np.sum(self.courses**2, axis=1)
+
+    def power(self, rotated: np.ndarray) -> np.ndarray:
+        """Return the squares of residuals (M, K) in this basis, without what courses take."""
+        return _square(rotated - self.courses @ (self.courses.T @ rotated))
+
+    def between(self, rotated: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals (M, K) over their variance, with courses of any size, complex (M, K).
+
+        Also returned is what courses make unknown of each row, float64 (M, K): with the variances
+        ``spread`` (M, K), the inverse of diag(spread) + C D C^T for large D is that of the first
+        alone minus the outer products of these rows (Woodbury).
+        """
+        scaled, n = rotated / spread, self.courses.shape[1]
+        if not n:
+            return scaled, np.zeros_like(spread)
+        pairs = (self.courses[:, :, None] * self.courses[:, None, :]).reshape(len(spread), -1)
+        inner = np.linalg.inv((pairs.T @ (1 / spread)).T.reshape(-1, n, n))
+        size = np.einsum("kab,bk->ak", inner, self.courses.T @ scaled)
+        taken = np.einsum("ma,kab,mb->mk", self.courses, inner, self.courses, optimize=True)
+        return scaled - (self.courses @ size) / spread, taken / spread**2
 
     @functools.cached_property
     def mean_square(self) -> np.ndarray:
@@ -143,7 +190,7 @@ class Basis:
         """
         alone = self.strength < BLIND * self.strength.max()
         found = np.sum(power[alone], axis=0) + weight * prior
-        return np.minimum(found / (np.count_nonzero(alone) + weight), MOST_NOISE * prior)
+        return np.minimum(found / (np.sum(self.kept[alone]) + weight), MOST_NOISE * prior)
 
 
 def center_most(places: np.ndarray, count: int, center: np.ndarray | None = None) -> np.ndarray:
@@ -249,6 +296,7 @@ def learn_misfit(
     measured: np.ndarray,
     shares: np.ndarray | None,
     weight: float,
+    courses: np.ndarray | None = None,
 ) -> tuple[Misfit, int]:
     """Learn length, drift and misfit by class, and which of several noises is the likeliest.
 
@@ -274,8 +322,8 @@ def learn_misfit(
     """
     best: tuple[Misfit, int] | None = None
     for length in LENGTHS:
-        basis = Basis.at(measured, measured[:0], length, shares)
-        power = _square(_product(basis.project, residual))
+        basis = Basis.at(measured, measured[:0], length, shares, courses)
+        power = basis.power(_product(basis.project, residual))
         for number, noise in enumerate(noises):
             found = _with_basis(basis, length, power, energy, noise, classes, weight)
             if best is None or found.score > best[0].score:
@@ -299,7 +347,7 @@ def _with_basis(
     if unseen.any():
         scaled = power[:, unseen] @ (1 / noise[unseen])
         spreads = [DRIFTS[i] ** 2 * basis.strength + 1 for i in range(len(DRIFTS))]
-        count = np.count_nonzero(unseen)
+        count = np.count_nonzero(unseen) * basis.kept
         drift = float(
             DRIFTS[np.argmax([-np.sum(count * np.log(s) + scaled / s) for s in spreads])]
         )  # fmt: skip
@@ -351,7 +399,7 @@ def combine(
         Root mean square over the wanted positions, float64 (K,).
     """
     rotated = _product(basis.project, measured - model_at_measured)
-    power = _square(rotated)
+    power = basis.power(rotated)
     noise = basis.noise(power, noise, weight)
     energy = np.mean(np.abs(model_at_measured) ** 2, axis=0)
     tiny = np.finfo(float).tiny
@@ -363,11 +411,13 @@ def combine(
     likelihood = _with_class(likelihood, usual)
     variance = MISFITS[np.argmax(likelihood, axis=1)] ** 2 * energy
     spread = strength * (variance + misfit.drift**2 * noise) + noise
+    between, taken = basis.between(rotated, spread)
     gain = variance / spread
-    mean = model_at_wanted + _product(basis.across, gain * rotated)
+    mean = model_at_wanted + _product(basis.across, variance * between)
     weighted = basis.mean_square
     expected = np.maximum(variance, np.square(least) * energy)
     # Of a linear estimate with this gain, whatever the variance of the misfit is.
     wrong = expected * (1 - 2 * weighted @ gain)
     wrong += weighted @ (gain**2 * (spread + strength * (expected - variance)))
+    wrong += variance**2 * (weighted @ taken)
     return mean, np.sqrt(np.maximum(wrong, 0))

@@ -1,5 +1,6 @@
 """From a calibration scan to a fitted model: what is read, chosen, fitted and held out."""
 
+import itertools
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,14 @@ from smrestore.fitting.forward import Forward
 from smrestore.fitting.held_out import held_out_error, with_factors
 from smrestore.fitting.model import FittedModel, ScanFit
 from smrestore.fitting.settings import DEFAULTS, FitSettings
-from smrestore.fitting.solve import Fit, Measured, fit, residuals, robust_weights
+from smrestore.fitting.solve import (
+    Fit,
+    Measured,
+    fit,
+    granted_error,
+    residuals,
+    robust_weights,
+)
 from smrestore.mdf.system_matrix import calibration_of, noise_shares
 from smrestore.physics.grid import CalibrationGrid
 from smrestore.physics.mixing import mixing_orders, total_order
@@ -47,6 +55,12 @@ ROUNDS = 4
 """How often corrupted positions are looked for, each time with a fit to the others."""
 DIAMETERS_NM = (16.0, 20.0, 25.0, 31.0)
 """Core diameters that the fit of the tracer starts from."""
+OFFSETS = (-0.4, -0.2, 0.2, 0.4)
+"""Constant fields, over the ideal field at the radius, that it starts from as well where the grid
+seems to be shifted."""
+UNEXPLAINED, SHIFTED = 0.3, 0.9
+"""Share of the energy that the best diameter leaves unexplained where a grid seems to be shifted,
+and misfit with such a field over that without below which it is taken to be."""
 DYNAMIC_STARTS = (
     *((17.0, k) for k in (1500.0, 4000.0, 8000.0)),
     *((21.0, k) for k in (1500.0, 4000.0)),
@@ -398,8 +412,37 @@ def _unlike_others(data, everything, chosen, forward, family, theta) -> tuple[in
     return tuple(data.voxels[weights == 0].tolist())
 
 
+def _start(forward: Forward, family: Family, part: Measured) -> np.ndarray:
+    """Return the unknowns to start from: the best of some diameters, and of some shifted grids."""
+
+    def misfit(theta: np.ndarray) -> tuple[float, float]:
+        images = forward.images(family, theta, part.positions, part.components)[0]
+        residual, _ = residuals(images, part, np.ones(len(part.positions)))
+        square = np.abs(residual) ** 2
+        signal = np.abs(part.images / granted_error(part)) ** 2
+        return float(np.mean(np.log1p(square))), float(np.sum(square) / np.sum(signal))
+
+    plain = np.array([unknown.start for unknown in family.unknowns])
+    starts = []
+    for diameter in DIAMETERS_NM:
+        theta = plain.copy()
+        theta[0] = np.log(diameter)
+        starts.append((*misfit(theta), theta))
+    best, unexplained, start = min(starts, key=lambda start: start[0])
+    if unexplained < UNEXPLAINED or not family.selection_degree:
+        return start
+    shifted = []
+    for diameter, axis, offset in itertools.product(DIAMETERS_NM, family.driven_axes, OFFSETS):
+        theta = plain.copy()
+        theta[0] = np.log(diameter)
+        theta[family.n_tracer + axis] = offset
+        shifted.append((misfit(theta)[0], theta))
+    least, theta = min(shifted, key=lambda start: start[0])
+    return theta if least < SHIFTED * best else start
+
+
 def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
-    """Fit the tracer alone with each family, from the best of some diameters."""
+    """Fit the tracer alone with each family."""
     few = spread_positions(whole.positions, FIRST_POSITIONS)
     few_components = np.arange(0, len(whole.noise), 2)
     part = whole.part(few, few_components)
@@ -407,14 +450,7 @@ def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
     best: tuple[float, Fit, Family] | None = None
     for family in families:
         free = np.arange(len(family.unknowns)) < family.n_tracer
-        starts = []
-        for diameter in DIAMETERS_NM:
-            theta = np.array([u.start for u in family.unknowns])
-            theta[0] = np.log(diameter)
-            images = point.images(family, theta, part.positions, part.components)[0]
-            residual, _ = residuals(images, part, np.ones(len(few)))
-            starts.append((np.mean(np.log1p(np.abs(residual) ** 2)), theta))
-        _, theta = min(starts, key=lambda start: start[0])
+        theta = _start(point, family, part)
         found = fit(point, family, part, theta, free=free, steps=14, progress=progress)
         if best is None or found.cost < best[0]:
             best = found.cost, found, family
