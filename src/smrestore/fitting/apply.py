@@ -4,10 +4,9 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import orth
 
 from smrestore.fitting.displacement import find_displacement
-from smrestore.fitting.drift import common_courses
+from smrestore.fitting.drift import shared_drift
 from smrestore.fitting.held_out import misfit_class
 from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import (
@@ -84,14 +83,12 @@ def predict(
     at_measured, at_wanted = _both(model, data.positions[used], wanted, data.components)
     factor, variance = _factors(data, at_measured, measured)
     energy = np.abs(factor) ** 2 * np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
-    courses = common_courses(
-        measured - factor * at_measured, noise, energy < UNSEEN * noise, shares
+    drift = shared_drift(
+        measured - factor * at_measured, data.components.frequency, energy < UNSEEN * noise, shares
     )
-    if courses.shape[1]:
-        logger.info("components share %d courses of the background", courses.shape[1])
-        factor, variance = _factors(
-            data, _without(courses, at_measured), _without(courses, measured)
-        )
+    if len(drift):
+        logger.info("components share %d courses of the background", len(drift))
+        factor, variance = _factors(data, drift.without(at_measured), drift.without(measured))
     deviation = np.sqrt(variance * np.mean(np.abs(at_wanted) ** 2, axis=0))
     at_measured *= factor.astype(np.complex64)
     at_wanted *= factor.astype(np.complex64)
@@ -107,7 +104,7 @@ def predict(
     weight = max(1.0, 0.5 * ((0 if shares is None else shares.shape[1]) - 2))
     displacement = find_displacement(
         model, data.positions[used], data.components, factor,
-        _without(courses, measured - at_measured), energy, noise,
+        drift.without(measured - at_measured), energy, noise,
     )  # fmt: skip
     white, elsewhere = [noise], np.zeros(len(noise))
     if displacement is not None:
@@ -128,13 +125,13 @@ def predict(
     misfit, likeliest = learn_misfit(
         (measured[telling] - at_measured[telling])[:, noisy], energy[noisy],
         [variance[noisy] for variance in white], classes[noisy], places[0][telling],
-        None if shares is None else shares[telling], weight, courses[telling],
+        None if shares is None else shares[telling], weight, drift.at(telling),
     )  # fmt: skip
     noise = white[likeliest]
     unknown = np.zeros(len(noise))
     for near, own in blocks(*places, MARGIN * misfit.length):
         known = None if shares is None else shares[near]
-        basis = Basis.at(places[0][near], places[1][own], misfit.length, known, courses[near])
+        basis = Basis.at(places[0][near], places[1][own], misfit.length, known, drift.at(near))
         for start in range(0, len(noise), BATCH):
             some = slice(start, start + BATCH)
             at_wanted[own, some], there = combine(
@@ -153,14 +150,6 @@ def _both(
     images = model.images(places, components)
     number = number.reshape(-1)
     return images[number[: len(measured)]], images[number[len(measured) :]]
-
-
-def _without(courses: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return values (M, S) without what courses (M, Q) explain of them."""
-    if not courses.shape[1]:
-        return values
-    base = orth(courses)
-    return values - base @ (base.T @ values)
 
 
 def _factors(

@@ -2,20 +2,25 @@
 
 What drifts between the background frames of a calibration, a feedthrough or a temperature, does so
 in all components at once: each has its own complex pattern of few real courses over the frames, and
-components of low mixing orders have most of it. Residuals of thousands of components with noise
-alone show these courses: with white noise, the eigenvalues of their covariance end at the edge of
-Marchenko and Pastur (Math. USSR Sbornik 1 (1967) 457), and what exceeds it is shared. Fits of the
-model, and its posterior, then take nothing from the values along these courses.
+components of low mixing orders have most of it. Residuals of components with noise alone show these
+courses: with white noise, the eigenvalues of their covariance end at the edge of Marchenko and
+Pastur (Math. USSR Sbornik 1 (1967) 457), and what exceeds it is shared. The posterior takes drift
+along these courses for noise.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.linalg import svd
+from scipy.linalg import orth, svd
 from scipy.sparse.linalg import svds
 
 MOST = 8
 """Courses at most."""
 FEWEST, ENOUGH = 20, 1000
 """Components with noise alone that are needed, and that are used at most."""
+FARTHEST = 0.5
+"""Share of the components in which the model sees nothing that count: those of the highest
+frequencies. Others may hold signals that the model does not know."""
 ABOVE = 1.1
 """Times the edge that the variance along a course must have, over that of the noise."""
 
@@ -51,29 +56,73 @@ class Whitening:
         return values + self.left @ ((self.scale - 1)[:, None] * (self.left.T @ values))
 
 
-def common_courses(
-    residual: np.ndarray, noise: np.ndarray, unseen: np.ndarray, shares: np.ndarray | None
-) -> np.ndarray:
-    """Return the courses that components share, float64 (M, Q) with orthogonal columns once white.
+@dataclass(frozen=True, eq=False)
+class SharedDrift:
+    """What all components share.
+
+    Attributes
+    ----------
+    courses
+        float64 (M, Q), orthonormal once the noise is white.
+    strength
+        Variance along each course in components with noise alone, over that of the noise and
+        beside it, float64 (Q,).
+    """
+
+    courses: np.ndarray
+    strength: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of courses."""
+        return len(self.strength)
+
+    @classmethod
+    def none(cls, positions: int) -> "SharedDrift":
+        """Return no drift at so many positions."""
+        return cls(np.zeros((positions, 0)), np.zeros(0))
+
+    def at(self, some: np.ndarray) -> "SharedDrift":
+        """Return the part at some of the positions."""
+        return SharedDrift(self.courses[some], self.strength)
+
+    def without(self, values: np.ndarray) -> np.ndarray:
+        """Return values (M, S) without all that the courses explain of them."""
+        if not len(self):
+            return values
+        base = orth(self.courses)
+        return values - base @ (base.T @ values)
+
+
+def shared_drift(
+    residual: np.ndarray,
+    frequency: np.ndarray,
+    unseen: np.ndarray,
+    shares: np.ndarray | None,
+) -> SharedDrift:
+    """Return the courses that components share.
 
     Parameters
     ----------
     residual
         Measured minus model, complex (M, K).
-    noise
-        Variance of the noise, float64 (K,).
+    frequency
+        Of the components, (K,): any increasing measure.
     unseen
         Components in which the model sees nothing, bool (K,).
     shares
         See :class:`Whitening`.
     """
     positions = len(residual)
-    chosen = np.flatnonzero(unseen & (noise > 0))
+    chosen = np.flatnonzero(unseen & residual.any(axis=0))
+    chosen = chosen[np.argsort(frequency[chosen], kind="stable")]
+    chosen = chosen[int((1 - FARTHEST) * len(chosen)) :]
     if len(chosen) < FEWEST or positions <= 2 * MOST:
-        return np.zeros((positions, 0))
+        return SharedDrift.none(positions)
     chosen = chosen[:: -(-len(chosen) // ENOUGH)]
     whitening = Whitening(shares)
-    white = whitening.white(residual[:, chosen]) / np.sqrt(noise[chosen] / 2)
+    white = whitening.white(residual[:, chosen])
+    # With noise alone, a component tells its noise better than its few background frames.
+    white = white / np.sqrt(0.5 * np.mean(np.abs(white) ** 2, axis=0))
     values = np.concatenate([white.real, white.imag], axis=1).astype(np.float64)
     left, singular, _ = svds(values, k=min(MOST, min(values.shape) - 1), random_state=0)
     left, power = left[:, ::-1], singular[::-1] ** 2
@@ -85,4 +134,5 @@ def common_courses(
             break
         rest -= power[found]
         found += 1
-    return whitening.colored(left[:, :found])
+    noise = rest / (positions - found)
+    return SharedDrift(whitening.colored(left[:, :found]), power[:found] / noise - 1)

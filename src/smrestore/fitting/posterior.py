@@ -6,8 +6,9 @@ measured positions and rho the relative misfit. The measured component has white
 besides, and drift, d^2 N kappa. With kappa = V diag(lambda) V^T at the measured positions, all are
 diagonal in the basis V, so each component costs two products with V.
 
-Courses that all components share (:mod:`smrestore.fitting.drift`) are noise of any size: nothing
-is taken from the values along them.
+Courses that all components share (:mod:`smrestore.fitting.drift`) are noise as well, at least of
+the strength that they have where the model sees nothing, and of what a component shows along them
+if its misfit does not explain that.
 
 rho is found by maximum likelihood, for classes of components first and then for each of them with a
 prior around its class; d comes from components in which the model sees nothing. Nothing is assumed
@@ -23,6 +24,8 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 from scipy.linalg import orth, solve_triangular
 
+from smrestore.fitting.drift import SharedDrift
+
 MISFITS = np.geomspace(3e-5, 2.0, 30)
 """Relative misfits rho among which the likeliest is taken."""
 DRIFTS = np.array([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
@@ -35,6 +38,8 @@ UNSEEN = 0.01
 """Energy of the model over that of the noise below which a component shows drift alone."""
 BLIND = 1e-3
 """Strength of the misfit, over the largest, below which residuals tell the noise."""
+EXPLAINED = 2.0
+"""Times its expected power along the courses of a drift that misfit explains."""
 MOST_NOISE = 10.0
 """Variance of the noise, over the estimate from background frames, at most. More is misfit."""
 WEAKEST, NODE_STEP = 1e-12, 0.5
@@ -104,14 +109,17 @@ class Basis:
         lambda, float64 (M,).
     across
         Covariance between wanted and measured positions times L^-T V, float32 (P, M).
-    courses
-        Orthonormal courses that all components share, float64 (M, Q).
+    drift
+        What all components share, in this basis.
+    taken
+        Orthonormal base of its courses, float64 (M, Q).
     """
 
     project: np.ndarray
     strength: np.ndarray
     across: np.ndarray
-    courses: np.ndarray
+    drift: SharedDrift
+    taken: np.ndarray
 
     @classmethod
     def at(
@@ -120,13 +128,13 @@ class Basis:
         wanted: np.ndarray,
         length: float,
         shares: np.ndarray | None,
-        courses: np.ndarray | None = None,
+        drift: SharedDrift | None = None,
     ) -> "Basis":
         """Return the basis for positions (M, 3) and (P, 3) in units of voxels.
 
         ``shares`` (M, R) of the background in the measured values as of
-        :func:`smrestore.mdf.background.background_shares`, ``courses`` (M, Q) as of
-        :func:`smrestore.fitting.drift.common_courses`.
+        :func:`smrestore.mdf.background.background_shares`, ``drift`` as of
+        :func:`smrestore.fitting.drift.shared_drift`.
         """
         covariance = _covariance(measured, measured, length)
         noise = (
@@ -138,13 +146,14 @@ class Basis:
         strength, vectors = np.linalg.eigh((white + white.T) / 2)
         project = solve_triangular(triangle, vectors, lower=True, trans="T").T
         across = _covariance(wanted, measured, length) @ project.T
-        if courses is None:
-            courses = np.zeros((len(measured), 0))
+        drift = drift or SharedDrift.none(len(measured))
+        courses = project @ drift.courses
         return cls(
             project.astype(np.float32),
             np.maximum(strength, 0),
             across.astype(np.float32),
-            orth(project @ courses) if courses.any() else courses,
+            SharedDrift(courses, drift.strength),
+            orth(courses) if len(drift) else courses,
         )
 
     @functools.cached_property
@@ -155,27 +164,56 @@ class Basis:
     @functools.cached_property
     def kept(self) -> np.ndarray:
         """As how many values each row counts that courses do not take, float64 (M,)."""
-        return 1 - np.sum(self.courses**2, axis=1)
+        return 1 - np.sum(self.taken**2, axis=1)
 
     def power(self, rotated: np.ndarray) -> np.ndarray:
         """Return the squares of residuals (M, K) in this basis, without what courses take."""
-        return _square(rotated - self.courses @ (self.courses.T @ rotated))
+        return _square(rotated - self.taken @ (self.taken.T @ rotated))
 
-    def between(self, rotated: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return residuals (M, K) over their variance, with courses of any size, complex (M, K).
+    def drift_strength(
+        self, rotated: np.ndarray, misfit: np.ndarray, noise: np.ndarray
+    ) -> np.ndarray:
+        """Return the variance along each course, float64 (K, Q).
 
-        Also returned is what courses make unknown of each row, float64 (M, K): with the variances
-        ``spread`` (M, K), the inverse of diag(spread) + C D C^T for large D is that of the first
-        alone minus the outer products of these rows (Woodbury).
+        Parameters
+        ----------
+        rotated
+            Residuals in this basis, complex (M, K).
+        misfit, noise
+            Variance of the misfit and of the noise, float64 (K,) each.
         """
-        scaled, n = rotated / spread, self.courses.shape[1]
-        if not n:
+        along = np.sum(_square(self.drift.courses.T @ rotated), axis=0)
+        explained = EXPLAINED * misfit * (self.strength @ np.sum(self.drift.courses**2, axis=1))
+        beyond = along / noise - len(self.drift) - explained / noise
+        scale = np.maximum(1, beyond / np.sum(self.drift.strength))
+        return (noise * scale)[:, None] * self.drift.strength
+
+    def over_variance(
+        self, rotated: np.ndarray, spread: np.ndarray, drift: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals over their variance, complex (M, K), and what drift makes unknown.
+
+        The covariance of a component is diag(``spread``) + C diag(``drift``) C^T with the courses
+        C. Its inverse is that of the first alone minus a product (Woodbury), whose diagonal is
+        returned as well, float64 (M, K).
+
+        Parameters
+        ----------
+        rotated, spread
+            Residuals, complex, and their variances without drift, float64 (M, K) each.
+        drift
+            float64 (K, Q).
+        """
+        scaled, count = rotated / spread, len(self.drift)
+        if not count:
             return scaled, np.zeros_like(spread)
-        pairs = (self.courses[:, :, None] * self.courses[:, None, :]).reshape(len(spread), -1)
-        inner = np.linalg.inv((pairs.T @ (1 / spread)).T.reshape(-1, n, n))
-        size = np.einsum("kab,bk->ak", inner, self.courses.T @ scaled)
-        taken = np.einsum("ma,kab,mb->mk", self.courses, inner, self.courses, optimize=True)
-        return scaled - (self.courses @ size) / spread, taken / spread**2
+        courses = self.drift.courses
+        pairs = (courses[:, :, None] * courses[:, None, :]).reshape(len(spread), -1)
+        inner = (pairs.T @ (1 / spread)).T.reshape(-1, count, count)
+        inner = np.linalg.inv(inner + np.eye(count) / drift[:, :, None])
+        size = np.einsum("kab,bk->ak", inner, courses.T @ scaled)
+        unknown = np.einsum("ma,kab,mb->mk", courses, inner, courses, optimize=True)
+        return scaled - (courses @ size) / spread, unknown / spread**2
 
     @functools.cached_property
     def mean_square(self) -> np.ndarray:
@@ -296,7 +334,7 @@ def learn_misfit(
     measured: np.ndarray,
     shares: np.ndarray | None,
     weight: float,
-    courses: np.ndarray | None = None,
+    drift: SharedDrift | None = None,
 ) -> tuple[Misfit, int]:
     """Learn length, drift and misfit by class, and which of several noises is the likeliest.
 
@@ -322,7 +360,7 @@ def learn_misfit(
     """
     best: tuple[Misfit, int] | None = None
     for length in LENGTHS:
-        basis = Basis.at(measured, measured[:0], length, shares, courses)
+        basis = Basis.at(measured, measured[:0], length, shares, drift)
         power = basis.power(_product(basis.project, residual))
         for number, noise in enumerate(noises):
             found = _with_basis(basis, length, power, energy, noise, classes, weight)
@@ -411,13 +449,14 @@ def combine(
     likelihood = _with_class(likelihood, usual)
     variance = MISFITS[np.argmax(likelihood, axis=1)] ** 2 * energy
     spread = strength * (variance + misfit.drift**2 * noise) + noise
-    between, taken = basis.between(rotated, spread)
+    drift = basis.drift_strength(rotated, variance, noise) if len(basis.drift) else np.empty(0)
+    scaled, unknown = basis.over_variance(rotated, spread, drift)
     gain = variance / spread
-    mean = model_at_wanted + _product(basis.across, variance * between)
+    mean = model_at_wanted + _product(basis.across, variance * scaled)
     weighted = basis.mean_square
     expected = np.maximum(variance, np.square(least) * energy)
     # Of a linear estimate with this gain, whatever the variance of the misfit is.
     wrong = expected * (1 - 2 * weighted @ gain)
     wrong += weighted @ (gain**2 * (spread + strength * (expected - variance)))
-    wrong += variance**2 * (weighted @ taken)
+    wrong += variance**2 * (weighted @ unknown)
     return mean, np.sqrt(np.maximum(wrong, 0))
