@@ -83,9 +83,9 @@ def predict(
     at_measured, at_wanted = _both(model, data.positions[used], wanted, data.components)
     factor, variance = _factors(data, at_measured, measured)
     energy = np.abs(factor) ** 2 * np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
-    drift = shared_drift(
-        measured - factor * at_measured, data.components.frequency, energy < UNSEEN * noise, shares
-    )
+    unseen = np.flatnonzero(energy < UNSEEN * noise)
+    rest = measured[:, unseen] - at_measured[:, unseen] * factor[unseen].astype(np.complex64)
+    drift = shared_drift(rest, data.components.frequency[unseen], shares)
     if len(drift):
         logger.info("components share %d courses of the background", len(drift))
         factor, variance = _factors(data, drift.without(at_measured), drift.without(measured))

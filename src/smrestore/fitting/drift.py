@@ -89,31 +89,26 @@ class SharedDrift:
         """Return values (M, S) without all that the courses explain of them."""
         if not len(self):
             return values
-        base = orth(self.courses)
+        base = orth(self.courses).astype(values.real.dtype)
         return values - base @ (base.T @ values)
 
 
 def shared_drift(
-    residual: np.ndarray,
-    frequency: np.ndarray,
-    unseen: np.ndarray,
-    shares: np.ndarray | None,
+    residual: np.ndarray, frequency: np.ndarray, shares: np.ndarray | None
 ) -> SharedDrift:
     """Return the courses that components share.
 
     Parameters
     ----------
     residual
-        Measured minus model, complex (M, K).
+        Measured minus model, of components in which the model sees nothing, complex (M, K).
     frequency
         Of the components, (K,): any increasing measure.
-    unseen
-        Components in which the model sees nothing, bool (K,).
     shares
         See :class:`Whitening`.
     """
     positions = len(residual)
-    chosen = np.flatnonzero(unseen & residual.any(axis=0))
+    chosen = np.flatnonzero(residual.any(axis=0))
     chosen = chosen[np.argsort(frequency[chosen], kind="stable")]
     chosen = chosen[int((1 - FARTHEST) * len(chosen)) :]
     if len(chosen) < FEWEST or positions <= 2 * MOST:

@@ -168,6 +168,8 @@ class Basis:
 
     def power(self, rotated: np.ndarray) -> np.ndarray:
         """Return the squares of residuals (M, K) in this basis, without what courses take."""
+        if not len(self.drift):
+            return _square(rotated)
         return _square(rotated - self.taken @ (self.taken.T @ rotated))
 
     def drift_strength(
