@@ -415,30 +415,29 @@ def _unlike_others(data, everything, chosen, forward, family, theta) -> tuple[in
 def _start(forward: Forward, family: Family, part: Measured) -> np.ndarray:
     """Return the unknowns to start from: the best of some diameters, and of some shifted grids."""
 
-    def misfit(theta: np.ndarray) -> tuple[float, float]:
+    signal = np.sum(np.abs(part.images / granted_error(part)) ** 2)
+
+    def tried(diameter: float, axis: int = 0, offset: float = 0.0) -> tuple:
+        """Return the misfit, the share of the energy that is unexplained, and the unknowns."""
+        theta = np.array([unknown.start for unknown in family.unknowns])
+        theta[0] = np.log(diameter)
+        if offset:
+            theta[family.n_tracer + axis] = offset
         images = forward.images(family, theta, part.positions, part.components)[0]
         residual, _ = residuals(images, part, np.ones(len(part.positions)))
         square = np.abs(residual) ** 2
-        signal = np.abs(part.images / granted_error(part)) ** 2
-        return float(np.mean(np.log1p(square))), float(np.sum(square) / np.sum(signal))
+        return np.mean(np.log1p(square)), np.sum(square) / signal, theta
 
-    plain = np.array([unknown.start for unknown in family.unknowns])
-    starts = []
-    for diameter in DIAMETERS_NM:
-        theta = plain.copy()
-        theta[0] = np.log(diameter)
-        starts.append((*misfit(theta), theta))
-    best, unexplained, start = min(starts, key=lambda start: start[0])
-    if unexplained < UNEXPLAINED or not family.selection_degree:
-        return start
-    shifted = []
-    for diameter, axis, offset in itertools.product(DIAMETERS_NM, family.driven_axes, OFFSETS):
-        theta = plain.copy()
-        theta[0] = np.log(diameter)
-        theta[family.n_tracer + axis] = offset
-        shifted.append((misfit(theta)[0], theta))
-    least, theta = min(shifted, key=lambda start: start[0])
-    return theta if least < SHIFTED * best else start
+    def misfit(start: tuple) -> float:
+        return start[0]
+
+    best = min(map(tried, DIAMETERS_NM), key=misfit)
+    if best[1] >= UNEXPLAINED and family.selection_degree:
+        places = itertools.product(DIAMETERS_NM, family.driven_axes, OFFSETS)
+        shifted = min(itertools.starmap(tried, places), key=misfit)
+        if misfit(shifted) < SHIFTED * misfit(best):
+            best = shifted
+    return best[2]
 
 
 def _first_fit(forward, families, whole, progress) -> tuple[Fit, Family]:
