@@ -1,12 +1,13 @@
 """Whether expected errors are right, and whether the automatic choice is never worse.
 
     python benchmarks/expected_error.py                      # after make run
-    python benchmarks/expected_error.py --scans FOLDER --cases hard-snake hard-spiral
+    python benchmarks/expected_error.py --scans FOLDER --cases "hard snake" "hard spiral"
     python benchmarks/expected_error.py --csv rows.csv --draw docs/images/expected-error.png
 
-Each virtual scan is restored without a given method, and by each single method. Components with an
-SNR of 5 or more count: largest measured magnitude over the noise. PSNR is that of each component
-against the truth of the scan, in dB: largest true magnitude over root mean square error.
+Each virtual scan is restored without a given method, and by each single method. Repetitions of a
+scan, with other noise, are restored without a given method, by the model, and by both. Components
+with an SNR of 5 or more count: largest measured magnitude over the noise. PSNR is that of each
+component against the truth of the scan, in dB: largest true magnitude over root mean square error.
 
 - By scan and SNR: mean PSNR of each method, and how far the automatic choice is from the best.
 - By expected PSNR: the mean PSNR that components turned out to have, as a table and, with
@@ -14,6 +15,7 @@ against the truth of the scan, in dB: largest true magnitude over root mean squa
 """
 
 import argparse
+import itertools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,8 @@ FEWEST = 8
 ALLOWED = 0.2
 """By how many dB the automatic choice may be below the best single method."""
 SIMPLE = ("measured", "filter")
+REPETITIONS = ("", "-b", "-c", "-d")
+"""What names of scans of the same truth end with."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +91,21 @@ def read_truth(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return file["system_matrix"][()], file["corrupted"][()]
 
 
-def measure(name: str, folders: list[Path], work: Path, fits: Path) -> pd.DataFrame:
-    """Restore a scan in all ways. Return rows: a component by a method."""
+def measure(
+    name: str, repetition: str, folders: list[Path], work: Path, fits: Path
+) -> pd.DataFrame | None:
+    """Restore a scan in all ways. Return rows: a component by a method. None without this scan."""
     case = CASES[name]
-    scan = find(f"{case.scan}.mdf", folders)
+    scan = find(f"{case.scan}{repetition}.mdf", folders, optional=bool(repetition))
+    if scan is None:
+        return None
     truth, wrong = read_truth(find(f"{case.truth}.truth.h5", folders))
     missing = None
     if case.task == "inpainting":
         missing = np.zeros(truth.shape[2:], bool)
         missing[tuple(wrong.T)] = True
     task = scan_task(case.task, factor=case.factor, decimate=case.decimate, missing=missing)
-    fit = fits / f"{name.replace(' ', '-')}.json"
+    fit = fits / f"{name.replace(' ', '-')}{repetition}.json"
     known = {"fit" if fit.exists() else "save": fit}
     done = restore_by_model(scan, work / f"{METHODS[2]}.mdf", METHODS[2], task=task, **known)
     restore_by_model(scan, work / "model.mdf", "model", task=task, fit=fit)
@@ -108,16 +116,17 @@ def measure(name: str, folders: list[Path], work: Path, fits: Path) -> pd.DataFr
     with mdf.open_mdf(scan) as file:
         frequencies = file.frequency_indices
     rows = np.argwhere(shown)
-    restore_scan(
-        scan,
-        work / f"{METHODS[1]}.mdf",
-        network_method(case.task),
-        name="network",
-        task=task,
-        twins=case.task == "denoising",
-        chosen=np.column_stack([rows[:, 0], frequencies[rows[:, 1]]]),
-    )
-    simple(scan, task, work / "filter.mdf")
+    if not repetition:
+        restore_scan(
+            scan,
+            work / f"{METHODS[1]}.mdf",
+            network_method(case.task),
+            name="network",
+            task=task,
+            twins=case.task == "denoising",
+            chosen=np.column_stack([rows[:, 0], frequencies[rows[:, 1]]]),
+        )
+        simple(scan, task, work / "filter.mdf")
     expected = {
         "model": stated(work / "model.mdf"),
         METHODS[2]: stated(work / f"{METHODS[2]}.mdf"),
@@ -128,18 +137,21 @@ def measure(name: str, folders: list[Path], work: Path, fits: Path) -> pd.DataFr
     parts = []
     for method in (*SIMPLE, METHODS[1], "model", METHODS[2], "automatic"):
         path = scan if method == "measured" else work / f"{method}.mdf"
+        if not path.exists():
+            continue
         images = mdf.read_system_matrix(
             path, background="interpolate" if method == "measured" else None
         )
         if images.shape != truth.shape or (method == "measured" and case.task != "denoising"):
             continue
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             actual = 20 * np.log10(peak / deviation(images, truth))
             thought = 20 * np.log10(peak / expected.get(method, np.full(peak.shape, np.nan)))
         parts.append(
             pd.DataFrame(
                 {
                     "case": name,
+                    "repetition": repetition.lstrip("-") or "a",
                     "dimensions": 2 if truth.shape[-1] == 1 else 3,
                     "method": method,
                     "restored by": np.array(METHODS)[chosen.method[0][shown]],
@@ -152,11 +164,13 @@ def measure(name: str, folders: list[Path], work: Path, fits: Path) -> pd.DataFr
     return pd.concat(parts, ignore_index=True)
 
 
-def find(name: str, folders: list[Path]) -> Path:
+def find(name: str, folders: list[Path], optional: bool = False) -> Path | None:
     """Return the first file of this name."""
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
+    if optional:
+        return None
     raise SystemExit(f"{name} is in none of {', '.join(map(str, folders))}")
 
 
@@ -178,6 +192,7 @@ def simple(scan: Path, task: ScanTask, path: Path) -> None:
 
 def never_worse(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the mean PSNR of each method by scan and SNR, and the lead of the automatic choice."""
+    rows = rows[rows["repetition"] == "a"]
     rows = rows.assign(SNR=pd.cut(rows["snr"], SNRS, right=False).map(_class_name))
     table = rows.pivot_table("actual", ["case", "SNR"], "method", "mean", sort=False, observed=True)
     counts = rows[rows["method"] == "automatic"].groupby(["case", "SNR"], observed=True).size()
@@ -261,14 +276,19 @@ def main() -> None:
     rows = pd.DataFrame()
     if arguments.csv and arguments.csv.exists():
         rows = pd.read_csv(arguments.csv)
-    for name in arguments.cases:
+    for name, repetition in itertools.product(arguments.cases, REPETITIONS):
         with tempfile.TemporaryDirectory() as folder:
-            found = measure(name, arguments.scans, Path(folder), arguments.fits or Path(folder))
-        former = rows[rows["case"] != name] if len(rows) else rows
-        rows = pd.concat([former, found], ignore_index=True)
+            work = Path(folder)
+            found = measure(name, repetition, arguments.scans, work, arguments.fits or work)
+        if found is None:
+            continue
+        if len(rows):
+            label = found["repetition"].iloc[0]
+            rows = rows[(rows["case"] != name) | (rows["repetition"] != label)]
+        rows = pd.concat([rows, found], ignore_index=True)
         if arguments.csv:
             rows.to_csv(arguments.csv, index=False)
-        print(name, flush=True)
+        print(name, repetition, flush=True)
     table = reliability(rows)
     for shown in (never_worse(rows), table):
         print(tabulate(shown, headers="keys", floatfmt=".1f", showindex=False, missingval=""))

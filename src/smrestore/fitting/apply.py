@@ -7,6 +7,7 @@ import numpy as np
 
 from smrestore.fitting.displacement import find_displacement
 from smrestore.fitting.drift import shared_drift
+from smrestore.fitting.growth import SMALLEST
 from smrestore.fitting.held_out import misfit_class
 from smrestore.fitting.model import FittedModel
 from smrestore.fitting.posterior import (
@@ -14,7 +15,6 @@ from smrestore.fitting.posterior import (
     MARGIN,
     UNSEEN,
     Basis,
-    Misfit,
     blocks,
     center_most,
     combine,
@@ -23,7 +23,6 @@ from smrestore.fitting.posterior import (
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
-from smrestore.fitting.uncertainty import image_errors
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
 
@@ -48,14 +47,15 @@ class Prediction:
         complex64 (P, S), in the units of the scan.
     deviation
         Expected root mean square error of each, float64 (S,), by factors and by what misfit and
-        noise leave unknown; for the model alone, the misfit that was held out.
+        noise leave unknown; for the model alone, by its misfit.
     misfit
-        How far the model was believed, None where the model stands alone.
+        What the measurement may be wrong by at most, over the size of the components, float64 (S,);
+        0 across the driven axes, where it is in the deviation. None where the model stands alone.
     """
 
     images: np.ndarray
     deviation: np.ndarray
-    misfit: Misfit | None
+    misfit: np.ndarray | None
 
 
 def predict(
@@ -93,20 +93,21 @@ def predict(
     at_measured *= factor.astype(np.complex64)
     at_wanted *= factor.astype(np.complex64)
     total = total_order(mixing_orders(data.sequence))[data.components.frequency]
-    if not with_measurement:
-        wrong = model.relative_misfit(total)
-        rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
-        return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
     classes = misfit_class(total, data.components.channel)
     voxel = np.where(data.grid.voxel > 0, data.grid.voxel, 1.0)
     places = data.positions[used] / voxel, wanted / voxel
     energy = np.mean(np.abs(at_measured) ** 2, axis=0, dtype=np.float64)
+    n_driven = max(2, sum(data.sequence.driven))
+    driven = np.array(data.sequence.driven)[data.components.channel]
+    # What a channel across the driven axes sees does not follow the law of the others.
+    size = np.maximum(_relative_size(energy, data.components.channel), SMALLEST[n_driven])
+    size[~driven] = 0
     weight = max(1.0, 0.5 * ((0 if shares is None else shares.shape[1]) - 2))
     displacement = find_displacement(
         model, data.positions[used], data.components, factor,
         drift.without(measured - at_measured), energy, noise,
     )  # fmt: skip
-    white, elsewhere = [noise], np.zeros(len(noise))
+    white = [noise]
     if displacement is not None:
         logger.info("positions scatter by %.3g mm along an axis", 1e3 * displacement.jitter)
         there = model.images(data.positions[used] + displacement.moved, data.components)
@@ -114,11 +115,7 @@ def predict(
         there -= at_measured
         measured = measured - there
         moved = np.mean(np.abs(there) ** 2, axis=0, dtype=np.float64)
-        elsewhere = np.divide(moved, energy, out=elsewhere, where=energy > 0)
         white = [noise + share * moved for share in (displacement.unknown, *UNKNOWN)]
-    least = image_errors(
-        model, data.positions[used], data.components, noise, energy, factor, elsewhere
-    )
     noisy = noise > 0
     telling = center_most(places[0], LARGEST)
 
@@ -126,7 +123,17 @@ def predict(
         (measured[telling] - at_measured[telling])[:, noisy], energy[noisy],
         [variance[noisy] for variance in white], classes[noisy], places[0][telling],
         None if shares is None else shares[telling], weight, drift.at(telling),
+        at_measured[telling][:, noisy], size[noisy],
     )  # fmt: skip
+    wrong = measured_wrong = misfit.of_classes(classes)
+    believed = np.zeros(len(size))
+    if misfit.growth is not None:
+        believed = misfit.growth.misfit(size)
+        wrong = np.where(driven, believed, wrong)
+        measured_wrong = misfit.growth.of_measurement(size)
+    if not with_measurement:
+        rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
+        return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
     noise = white[likeliest]
     unknown = np.zeros(len(noise))
     for near, own in blocks(*places, MARGIN * misfit.length):
@@ -136,10 +143,19 @@ def predict(
             some = slice(start, start + BATCH)
             at_wanted[own, some], there = combine(
                 measured[near, some], at_measured[near, some], at_wanted[own, some],
-                noise[some], classes[some], basis, misfit, weight, least[some],
+                noise[some], classes[some], basis, misfit, weight, believed[some],
             )  # fmt: skip
             unknown[some] += len(own) / len(wanted) * there**2
-    return Prediction(at_wanted, np.hypot(deviation, np.sqrt(unknown)), misfit)
+    measured_wrong = np.where(driven, measured_wrong, 0)
+    return Prediction(at_wanted, np.hypot(deviation, np.sqrt(unknown)), measured_wrong)
+
+
+def _relative_size(energy: np.ndarray, channel: np.ndarray) -> np.ndarray:
+    """Return the root mean square of components over the largest of their channel, (S,)."""
+    largest = np.zeros(channel.max() + 1)
+    np.maximum.at(largest, channel, energy)
+    share = np.divide(energy, largest[channel], out=np.zeros(len(energy)), where=energy > 0)
+    return np.sqrt(share)
 
 
 def _both(

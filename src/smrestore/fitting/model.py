@@ -10,7 +10,6 @@ import numpy as np
 
 from smrestore.fitting.family import Family
 from smrestore.fitting.forward import Forward
-from smrestore.fitting.held_out import ORDER_NAMES, order_class
 from smrestore.fitting.solve import Fit
 from smrestore.physics.spectrum import Components
 from smrestore.support.errors import InputError
@@ -58,12 +57,6 @@ class FittedModel:
     def describes(self) -> bool:
         """Whether the model describes the scan."""
         return self.held_out["all"] <= DESCRIBED
-
-    def relative_misfit(self, total_order: np.ndarray) -> np.ndarray:
-        """Return the held-out misfit of components by |n_x| + |n_y| + |n_z|, float64 (S,)."""
-        usual = self.held_out["all"]
-        of_class = np.array([self.held_out.get(name, usual) for name in ORDER_NAMES])
-        return of_class[order_class(total_order)]
 
     def images(self, positions: np.ndarray, components: Components) -> np.ndarray:
         """Return images up to a factor, complex64 (P, S), see :meth:`Forward.images`."""

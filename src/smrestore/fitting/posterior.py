@@ -18,13 +18,14 @@ large grids, the positions nearest to the center tell what all positions share.
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
 from scipy.linalg import orth, solve_triangular
 
 from smrestore.fitting.drift import SharedDrift
+from smrestore.fitting.growth import Growth, learn_growth
 
 MISFITS = np.geomspace(3e-5, 2.0, 30)
 """Relative misfits rho among which the likeliest is taken."""
@@ -45,6 +46,9 @@ MOST_NOISE = 10.0
 WEAKEST, NODE_STEP = 1e-12, 0.5
 """Least strength of the misfit, over the largest, that is told from none, and the step of the
 logarithm of the strengths that likelihoods are computed at."""
+CLEAR = 1000.0
+"""Energy of the model over that of the noise of components that tell how misfit depends on size. In
+others, rough misfit and noise beyond that of background frames look alike."""
 LARGEST = 1500
 """Measured positions that a covariance is decomposed for at most. Larger grids are restored in
 blocks with a margin, since misfit that is far away tells nothing."""
@@ -315,12 +319,21 @@ class Misfit:
         rho of each class, by its number.
     score
         Log-likelihood, up to a constant.
+    growth
+        How rho depends on the size of components, None if none of them tells it.
     """
 
     length: float
     drift: float
     of_class: dict[int, float]
     score: float = 0.0
+    growth: Growth | None = None
+
+    def of_classes(self, classes: np.ndarray) -> np.ndarray:
+        """Return the relative misfit of components by the number of their class, (S,)."""
+        known = np.array([self.of_class.get(number, 0.0) for number in classes.tolist()])
+        # The smallest stands for none that noise would show.
+        return np.where(known > MISFITS[0], known, 0.0)
 
 
 def _with_class(likelihood: np.ndarray, usual: np.ndarray) -> np.ndarray:
@@ -337,6 +350,8 @@ def learn_misfit(
     shares: np.ndarray | None,
     weight: float,
     drift: SharedDrift | None = None,
+    model: np.ndarray | None = None,
+    size: np.ndarray | None = None,
 ) -> tuple[Misfit, int]:
     """Learn length, drift and misfit by class, and which of several noises is the likeliest.
 
@@ -352,6 +367,10 @@ def learn_misfit(
         int64 (K,).
     measured
         Positions in voxels, float64 (M, 3).
+    model, size
+        Components of the model, complex (M, K), and their root mean square over the largest of
+        their channel, float64 (K,); 0 for those that do not tell how the misfit depends on it.
+        None if that is not asked for.
 
     Returns
     -------
@@ -361,14 +380,52 @@ def learn_misfit(
         The number of its noise.
     """
     best: tuple[Misfit, int] | None = None
+    some = np.zeros(len(energy), dtype=bool)
+    if size is not None:
+        some = (energy > CLEAR * np.max(noises, axis=0)) & (size > 0)
+    tables: list[list[np.ndarray]] = [[] for _ in noises]
     for length in LENGTHS:
         basis = Basis.at(measured, measured[:0], length, shares, drift)
         power = basis.power(_product(basis.project, residual))
+        if some.any():
+            taken = basis.power(_product(basis.project, model[:, some]))
+            taken /= np.sum(taken, axis=0)
         for number, noise in enumerate(noises):
             found = _with_basis(basis, length, power, energy, noise, classes, weight)
             if best is None or found.score > best[0].score:
                 best = found, number
-    return best
+            if some.any():
+                # The factor of a component took one value away.
+                whole = power[:, some] + taken * noise[some]
+                table, by_noise = _likelihoods(
+                    basis, whole, energy[some], noise[some], weight, found.drift
+                )
+                tables[number].append(table + by_noise[:, None])
+    misfit, number = best
+    if some.any():
+        # Misfit of a high order is rougher than that of a low one: each has its own length.
+        likelihood = np.logaddexp.reduce(tables[number])
+        misfit = replace(misfit, growth=learn_growth(likelihood, MISFITS, size[some]))
+    return misfit, number
+
+
+def _likelihoods(
+    basis: Basis,
+    power: np.ndarray,
+    energy: np.ndarray,
+    given: np.ndarray,
+    weight: float,
+    drift: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-likelihood of each misfit by residuals, and that of the noise they have.
+
+    Arrays (K, len(MISFITS)) and (K,).
+    """
+    noise = basis.noise(power, given, weight)
+    ratio = noise / given
+    # Background frames count as well: misfit must not pass for noise that they do not have.
+    by_noise = -weight * (np.log(ratio) + 1 / ratio)
+    return basis.nodes.likelihoods(power, energy, noise, drift), by_noise
 
 
 def _with_basis(
@@ -392,10 +449,8 @@ def _with_basis(
             DRIFTS[np.argmax([-np.sum(count * np.log(s) + scaled / s) for s in spreads])]
         )  # fmt: skip
     seen = ~unseen
-    total = basis.nodes.likelihoods(power[:, seen], energy[seen], noise[seen], drift)
-    # Background frames count as well: misfit must not pass for noise that they do not have.
-    ratio = noise[seen] / given[seen]
-    score = -weight * float(np.sum(np.log(ratio) + 1 / ratio))
+    total, by_noise = _likelihoods(basis, power[:, seen], energy[seen], given[seen], weight, drift)
+    score = float(np.sum(by_noise))
     of_class = {}
     for number in np.unique(classes[seen]).tolist():
         own = total[classes[seen] == number]
@@ -413,7 +468,7 @@ def combine(
     basis: Basis,
     misfit: Misfit,
     weight: float,
-    least: np.ndarray | float = 0.0,
+    believed: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the posterior mean of components and its mean standard deviation.
 
@@ -427,9 +482,9 @@ def combine(
         Variance of the noise, float64 (K,).
     classes
         int64 (K,).
-    least
-        Relative error of the model that is to be expected at least, float64 (K,). It has a say in
-        the deviation, not in the mean.
+    believed
+        Relative misfit by the size of components, float64 (K,), 0 where it is not known. It has a
+        say in the deviation, not in the mean.
 
     Returns
     -------
@@ -456,7 +511,7 @@ def combine(
     gain = variance / spread
     mean = model_at_wanted + _product(basis.across, variance * scaled)
     weighted = basis.mean_square
-    expected = np.maximum(variance, np.square(least) * energy)
+    expected = np.where(np.greater(believed, 0), np.square(believed) * energy, variance)
     # Of a linear estimate with this gain, whatever the variance of the misfit is.
     wrong = expected * (1 - 2 * weighted @ gain)
     wrong += weighted @ (gain**2 * (spread + strength * (expected - variance)))

@@ -1,14 +1,8 @@
 """The error that is expected of each component: what restored files state, whatever the method.
 
 **Fitted physics** (:func:`fitted_error`). The posterior (:mod:`smrestore.fitting.posterior`) says
-what noise leaves unknown, if the misfit of the model is what its likelihood says, or at least what
-the unknowns of the model are uncertain by (:mod:`smrestore.fitting.uncertainty`). Two things are
-added here.
-
-In weak components, noise hides the misfit, and its likelihood says that there is none. But a wrong
-field or position moves the pattern of a component by a share of its waves, and a component
-of mixing order n has in the order of n waves over the grid. So the relative misfit grows with the
-mixing order: that of strong components, which is well known, tells that of the weak ones.
+what noise leaves unknown, if the model is as wrong in components of this size as all of them tell
+together (:mod:`smrestore.fitting.growth`).
 
 Where model and measurement disagree smoothly, the measurement is believed. It can be wrong, too: a
 scanner that warms up, a robot that is off. No scan tells which of the two it is, so a share of the
@@ -25,10 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smrestore.fitting.apply import Prediction
-from smrestore.fitting.held_out import ORDER_NAMES, misfit_class, order_class
-from smrestore.fitting.posterior import MISFITS
 from smrestore.fitting.scan import CalibrationData
-from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.restoration.summary import RestorationSummary
 
 DOUBT = 0.6
@@ -83,16 +74,8 @@ def fitted_error(data: CalibrationData, found: Prediction) -> Expected:
     """
     if found.misfit is None:
         return Expected(found.deviation, np.zeros(len(found.deviation)))
-    total = total_order(mixing_orders(data.sequence))[data.components.frequency]
     size = np.sqrt(np.mean(np.abs(found.images) ** 2, axis=0, dtype=np.float64))
-    # What a channel across the driven axes sees is unknown at any order: it has its own misfit.
-    driven = np.array(data.sequence.driven)[data.components.channel]
-    classes = misfit_class(total, data.components.channel)
-    known = np.array([found.misfit.of_class.get(number, 0.0) for number in classes.tolist()])
-    known[known <= MISFITS[0]] = 0.0
-    relative = np.zeros(len(total))
-    relative[driven] = grown_misfit(known[driven], total[driven], (size > data.noise)[driven])
-    doubt = DOUBT * relative * size
+    doubt = DOUBT * found.misfit * size
     error, kept = np.hypot(found.deviation, doubt), doubt
     if found.images.shape == data.images.shape:
         change = np.mean(np.abs(found.images - data.images) ** 2, axis=0, dtype=np.float64)
@@ -117,32 +100,6 @@ def beyond_noise(change: np.ndarray, noise: np.ndarray, n_positions: int) -> np.
     """
     explained = noise**2 * (1 + CERTAIN / np.sqrt(n_positions))
     return np.sqrt(np.maximum(change**2 - explained, 0))
-
-
-def grown_misfit(known: np.ndarray, total: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return the relative misfit of components, at least as it grows from lower mixing orders.
-
-    Parameters
-    ----------
-    known
-        Relative misfit of the class of each component, float64 (S,); 0 where none was found.
-    total
-        |n_x| + |n_y| + |n_z| of the components, int64 (S,).
-    seen
-        Components that exceed their noise, bool (S,). Their mean order stands for a class.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (S,).
-    """
-    order, classes = np.maximum(total, 1), order_class(total)
-    per_wave = np.zeros(len(ORDER_NAMES))
-    for number in range(len(ORDER_NAMES)):
-        own = seen & (classes == number)
-        if own.any():
-            per_wave[number] = known[own].max() / order[own].mean()
-    return np.maximum.accumulate(per_wave)[classes] * order
 
 
 def network_error(summary: RestorationSummary) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The command that restores a lab's own scan, and its pictures."""
 
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -245,3 +246,27 @@ def test_missing_positions_are_proposed_and_restored(tmp_path, world, capsys):
     patches = two_periods(scan, tmp_path / "patches.mdf")
     assert main(["propose-mask", str(patches), str(mask)]) == 0
     np.testing.assert_array_equal(read_mask(mask, grid.size), wrong)
+
+
+def test_complex_numbers_as_another_compound(world, tmp_path, capsys):
+    usual, other = tmp_path / "usual.mdf", tmp_path / "other.mdf"
+    assert restore(world.calibration, usual, "--method", "dct-filter") == 0
+    shutil.copy(usual, other)
+    with h5py.File(other, "r+") as file:
+        values = file["measurement/data"][()]
+        compound = np.empty(values.shape, [("real", "f4"), ("imag", "f4")])
+        compound["real"], compound["imag"] = values.real, values.imag
+        del file["measurement/data"]
+        file["measurement/data"] = compound
+    capsys.readouterr()
+    assert main(["inspect", str(other)]) == 0
+    assert "is a compound of real and imag instead of r and i" in capsys.readouterr().out
+    for scan in (usual, other):
+        assert restore(scan, tmp_path / f"{scan.stem}.again.mdf", "--method", "dct-filter") == 0
+        assert main(["export", str(scan), str(tmp_path / f"{scan.stem}.npz")]) == 0
+    found, expected = (
+        mdf.read_system_matrix(tmp_path / f"{name}.again.mdf") for name in ("other", "usual")
+    )
+    np.testing.assert_array_equal(found, expected)
+    with np.load(tmp_path / "other.npz") as left, np.load(tmp_path / "usual.npz") as right:
+        np.testing.assert_array_equal(left["system_matrix"], right["system_matrix"])

@@ -368,6 +368,26 @@ def test_corrupted_positions_are_found(scanner, tmp_path):
     assert sorted(model.left_out) == sorted(expected.tolist())
 
 
+def test_five_core_sizes_stand_for_the_distribution(scan):
+    model = fit_scan(read_calibration(scan), SETTINGS).model
+    assert model.family.core_sizes == 5
+    data = read_calibration(scan)
+    images = {
+        number: model.forward.of_point().images(
+            replace(model.family, core_sizes=number), model.theta, data.positions, data.components
+        )[0]
+        for number in (3, 5, 9)
+    }
+    size = np.sqrt(np.mean(np.abs(images[9]) ** 2, axis=0))
+    driven = data.components.channel < 2
+    weak = driven & (size < 1e-2 * size[driven].max()) & (size > 1e-3 * size[driven].max())
+    error = [
+        np.median(np.sqrt(np.mean(np.abs(images[n] - images[9]) ** 2, axis=0))[weak] / size[weak])
+        for n in (3, 5)
+    ]
+    assert error[0] > 1e-3 > 5 * error[1]
+
+
 def test_a_finer_grid(scan, tmp_path):
     path = tmp_path / "fine.mdf"
     task = scan_task("upsampling", factor=2)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from smrestore.fitting.apply import Prediction
-from smrestore.fitting.posterior import MISFITS, Misfit
 from smrestore.physics import Sequence
 from smrestore.physics.mixing import mixing_orders, total_order
 from smrestore.physics.spectrum import Components
@@ -16,29 +15,11 @@ from smrestore.restoration.expected import (
     REMAINING,
     beyond_noise,
     fitted_error,
-    grown_misfit,
     measured_error,
     network_error,
     remaining_noise,
 )
 from smrestore.restoration.summary import RestorationSummary
-
-
-def test_the_misfit_of_strong_components_tells_that_of_weak_ones():
-    """Noise hides the misfit of high orders, so that its likelihood says that there is none."""
-    total = np.arange(20)
-    known = np.array([0.02, 0.03, 0.04, 0.0])[np.searchsorted((5, 9, 13), total, side="right")]
-    found = grown_misfit(known, total, (total >= 2) & (total <= 3) | (total == 14))
-    assert found[14] == pytest.approx(0.02 / 2.5 * 14)
-    assert (np.diff(found) >= 0).all()
-    assert found[0] == found[1] > 0
-
-
-def test_a_misfit_of_high_orders_says_nothing_of_low_ones():
-    total = np.array([2, 15])
-    found = grown_misfit(np.array([0.001, 0.3]), total, np.ones(2, bool))
-    np.testing.assert_allclose(found, [0.001, 0.3])
-    assert (grown_misfit(np.zeros(2), total, np.zeros(2, bool)) == 0).all()
 
 
 @pytest.fixture
@@ -55,21 +36,14 @@ def data():
 def test_a_share_of_the_misfit_is_doubted(data):
     images = np.full((10, 3), 2.0, np.complex64)
     deviation = np.array([0.0, 10.0, 0.5])
-    misfit = Misfit(2.0, 0.0, {1: 0.13, 9: 0.13, 17: 0.9})
-    expected = fitted_error(data, Prediction(images, deviation, misfit))
+    expected = fitted_error(data, Prediction(images, deviation, np.array([0.13, 0.13, 0.0])))
     error = expected.error
     assert error[0] == pytest.approx(DOUBT * 0.13 * 2)
     assert error[1] == pytest.approx(np.hypot(10, error[0]))
-    # Across the driven axes, the likelihood knows it.
+    # Across the driven axes, it is in the deviation.
     assert error[2] == 0.5
     # Other methods keep what is wrong with the measurement.
     np.testing.assert_allclose(expected.beside_noise[:2], error[0])
-
-
-def test_where_no_misfit_was_found_none_is_doubted(data):
-    lowest = Misfit(2.0, 0.0, {1: MISFITS[0], 9: MISFITS[0]})
-    found = Prediction(np.full((10, 3), 2.0, np.complex64), np.ones(3), lowest)
-    np.testing.assert_allclose(fitted_error(data, found).error, 1.0)
 
 
 def test_of_a_model_alone_it_is_the_deviation(data):
@@ -86,7 +60,7 @@ def test_what_is_taken_away_counts_if_it_is_more_than_what_is_left(data):
     data.images = np.array([5.0, 5.0, 0.0]) + noise
     restored = np.zeros((400, 3), np.complex64)
     restored[:, 0] = 5
-    expected = fitted_error(data, Prediction(restored, np.zeros(3), Misfit(2.0, 0.0, {})))
+    expected = fitted_error(data, Prediction(restored, np.zeros(3), np.zeros(3)))
     error = expected.error
     assert error[0] == 0
     assert error[1] == pytest.approx(5, rel=0.05)
