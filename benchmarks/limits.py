@@ -32,7 +32,7 @@ from smrestore.methods import load_method
 from smrestore.metrics import confidence_interval, psnr
 from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.noise import NoisePool
-from smrestore.physics.parameters import Case, read_cases, simulation_of
+from smrestore.physics.parameters import Case, simulation_of
 from smrestore.physics.spectrum import Components, component_values
 from smrestore.simulation.store import SystemMatrixStore
 from smrestore.support.seeds import generator
@@ -108,12 +108,10 @@ def bounds(case: Case, components: Components, sigma: float) -> tuple[np.ndarray
     return image, np.array(errors)
 
 
-def choose(
-    store: SystemMatrixStore, cases: Sequence[Case], per_matrix: int, sigma: float
-) -> list[Item]:
+def choose(store: SystemMatrixStore, per_matrix: int, sigma: float) -> list[Item]:
     """Return components of the test split with their bounds."""
     items = []
-    for matrix, case in enumerate(tqdm(cases, desc="bounds", unit="matrix")):
+    for matrix in tqdm(range(len(store)), desc="bounds", unit="matrix"):
         rng = generator(SEED, "limits", matrix)
         count = min(per_matrix, store.n_components(matrix))
         chosen = np.sort(rng.choice(store.n_components(matrix), count, replace=False))
@@ -121,7 +119,7 @@ def choose(
         components = Components(
             np.array([c.channel for c in read]), np.array([c.frequency for c in read])
         )
-        images, errors = bounds(case, components, sigma)
+        images, errors = bounds(store.parameters(matrix), components, sigma)
         shape = store.shape(matrix)
         for index, component, image, error in zip(chosen, read, images, errors, strict=True):
             order = int(np.abs(component.mixing_order).sum())
@@ -151,9 +149,8 @@ def main() -> None:
     options = parser.parse_args()
     sigma = options.sigma
     results, dataset = options.results, options.dataset
-    cases = read_cases(results / f"parameters/{dataset}/test.csv")
     store = SystemMatrixStore(sorted((results / f"system_matrices/{dataset}/test").glob("*.h5")))
-    items = choose(store, cases, options.components, sigma)
+    items = choose(store, options.components, sigma)
     pool = NoisePool(results / "noise/test.h5")
     given = {
         name: [
