@@ -3,6 +3,7 @@
     python benchmarks/equal_time.py                                   # after make run
     python benchmarks/equal_time.py --test-set denoising-3d --experiments dncnn-3d rdn-3d
     python benchmarks/equal_time.py --seconds 60 --config config.yaml my-overlay.yaml
+    python benchmarks/equal_time.py --experiments unet-canonical rdn --seeds 3
 
 Each experiment is trained as always on its stores and noise pool of a finished run, by its own
 recipe but for the number of steps: as many as fit into the given time, by the speed of the first
@@ -13,6 +14,11 @@ training, stands beside them. Two cores train up to twice as fast in wall time.
 
 The columns at the end say when a network was first ahead of DCT-F by 6 and 10 dB at sigma 0.1, as
 far as it was: the times in between two scores are interpolated.
+
+With more than one seed, each experiment is trained from each of them: other first weights, and
+other pairs. All experiments take turns with a seed before the next one, so that a machine that
+slows down does so for all. Tables have means over the seeds with their 95 % confidence intervals
+(Student's t), and differences to the first experiment that are taken seed by seed.
 """
 
 import argparse
@@ -27,6 +33,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 from tqdm import tqdm
 
 from smrestore.configuration import load_configuration
@@ -185,6 +192,19 @@ def time_to(gain: float, seconds: Sequence[float], leads: Sequence[float]) -> st
     return ""
 
 
+def with_interval(values: Sequence[float], sign: str = "") -> str:
+    """Return the mean over seeds, and half its 95 % confidence interval if there are several."""
+    count, mean = len(values), f"{np.mean(values):{sign}.2f}"
+    if count < 2:
+        return mean
+    return f"{mean} ± {stats.t.ppf(0.975, count - 1) * stats.sem(values):.2f}"
+
+
+def mean_way(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of an experiment as means over seeds, by part of the way."""
+    return rows.drop(columns="experiment").groupby("part", as_index=False).mean()
+
+
 def draw(rows: pd.DataFrame, reference: float, path: Path) -> None:
     """Draw the lead over DCT-F at the reference noise level against the training time."""
     with journal_style():
@@ -193,8 +213,9 @@ def draw(rows: pd.DataFrame, reference: float, path: Path) -> None:
         for color, (name, part) in zip(
             itertools.cycle(COLORS), rows.groupby("experiment", sort=False)
         ):
-            lead = part[REFERENCE_SIGMA] - reference
-            ax.plot(part["seconds"], lead, color=color, marker=".", markersize=3, label=name)
+            way = mean_way(part)
+            lead = way[REFERENCE_SIGMA] - reference
+            ax.plot(way["seconds"], lead, color=color, marker=".", markersize=3, label=name)
         for gain in GAINS:
             ax.axhline(gain, color="0.7", linewidth=0.5, zorder=0)
         ax.set_xlim(0, rows["seconds"].max())
@@ -207,36 +228,46 @@ def draw(rows: pd.DataFrame, reference: float, path: Path) -> None:
 
 
 def tables(rows: pd.DataFrame, baseline: Mapping[float, float]) -> str:
-    """Return the leads on the way, and the results at the end, as Markdown."""
+    """Return the leads on the way, the results at the end and their differences, as Markdown."""
     reference = baseline[REFERENCE_SIGMA]
-    on_the_way, at_the_end = [], [{"experiment": "DCT-F", **_texts(baseline)}]
+    ends = rows[rows["part"] == rows["part"].max()].set_index("seed")
+    first = ends[ends["experiment"] == ends["experiment"].iloc[0]]
+    on_the_way, differences = [], []
+    at_the_end = [{"experiment": "DCT-F", **{f"{s:g}": f"{v:.2f}" for s, v in baseline.items()}}]
     for name, part in rows.groupby("experiment", sort=False):
-        lead = part[REFERENCE_SIGMA] - reference
-        times = dict(zip((f"{s:.4g} s" for s in part["part"]), lead, strict=True))
-        on_the_way.append({"experiment": name, **{k: f"{v:+.2f}" for k, v in times.items()}})
-        last = part.iloc[-1]
+        leads = {
+            f"{seconds:.4g} s": with_interval(scores[REFERENCE_SIGMA] - reference, "+")
+            for seconds, scores in part.groupby("part")
+        }
+        on_the_way.append({"experiment": name, **leads})
+        way, last = mean_way(part), ends[ends["experiment"] == name]
+        lead = way[REFERENCE_SIGMA] - reference
         at_the_end.append(
             {
                 "experiment": name,
-                **_texts({sigma: last[sigma] for sigma in baseline}),
-                "parameters": f"{last['parameters']:.0f}",
-                "steps": f"{last['steps']:.0f}",
-                "seconds": f"{last['seconds']:.0f}",
-                "samples/s": f"{last['samples'] / last['seconds']:.0f}",
-                **{f"+{g} dB after": time_to(g, [*part["seconds"]], [*lead]) for g in GAINS},
+                **{f"{sigma:g}": with_interval(last[sigma]) for sigma in baseline},
+                "parameters": f"{last['parameters'].iloc[0]:.0f}",
+                "steps": f"{last['steps'].mean():.0f}",
+                "seconds": f"{last['seconds'].mean():.0f}",
+                "samples/s": f"{last['samples'].sum() / last['seconds'].sum():.0f}",
+                **{f"+{g} dB after": time_to(g, [*way["seconds"]], [*lead]) for g in GAINS},
             }
         )
+        if name != first["experiment"].iloc[0]:
+            paired = {f"{s:g}": with_interval(last[s] - first[s], "+") for s in baseline}
+            differences.append({"experiment": name, **paired})
     parts = [
         f"PSNR above DCT-F at sigma {REFERENCE_SIGMA:g} in dB, by time of training:",
         _markdown(on_the_way),
         "PSNR in dB at the end, by sigma:",
         _markdown(at_the_end),
     ]
+    if differences:
+        parts += [
+            f"The same minus {first['experiment'].iloc[0]}, seed by seed, in dB:",
+            _markdown(differences),
+        ]
     return "\n\n".join(parts)
-
-
-def _texts(values: Mapping[float, float]) -> dict[str, str]:
-    return {f"{sigma:g}": f"{value:.2f}" for sigma, value in values.items()}
 
 
 def _markdown(records: list[dict]) -> str:
@@ -252,11 +283,13 @@ def main() -> None:
     parser.add_argument(
         "--scores", type=int, default=8, help="scores on the way, the last included"
     )
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each experiment")
     parser.add_argument("--test-set", default="denoising-2d", metavar="NAME")
     parser.add_argument("--components", type=int, default=2, help="of each matrix to score")
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="of a finished run")
     parser.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config.yaml"])
     parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="auto")
+    parser.add_argument("--csv", type=Path, help="also write all scores, after each training")
     parser.add_argument("--picture", type=Path, help="also draw the leads, as .png, .pdf or .svg")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -267,17 +300,17 @@ def main() -> None:
         config, arguments.results, arguments.test_set, arguments.components
     )
     records = []
-    for name in arguments.experiments:
+    for seed, name in itertools.product(range(arguments.seeds), arguments.experiments):
         recipe = config["experiments"][name]
         settings = load_settings(recipe)
         store = stores_of(arguments.results, recipe["dataset"], "train")
         pool = NoisePool(arguments.results / "noise" / f"{recipe['noise_pool']}.h5")
-        data = Data(store, pool, config["seed"])
+        data = Data(store, pool, config["seed"] + seed)
         check_data(store, pool, settings)
         with algorithms(settings.deterministic):
             steps = steps_within(settings, data, accelerator, arguments.seconds)
             training = train(settings.replace(steps=steps), data, accelerator, arguments.scores)
-            progress = tqdm(training, name, arguments.scores, unit="score")
+            progress = tqdm(training, f"{name}, seed {seed}", arguments.scores, unit="score")
             for part, (step, seconds, network) in enumerate(progress, start=1):
                 scores = score(as_method(network, settings), pairs)
                 gain = scores[REFERENCE_SIGMA] - baseline[REFERENCE_SIGMA]
@@ -285,6 +318,7 @@ def main() -> None:
                 records.append(
                     {
                         "experiment": name,
+                        "seed": seed,
                         "part": part * arguments.seconds / arguments.scores,
                         "seconds": seconds,
                         "steps": step,
@@ -293,6 +327,8 @@ def main() -> None:
                         **scores,
                     }
                 )
+        if arguments.csv:
+            pd.DataFrame(records).to_csv(arguments.csv, index=False)
     rows = pd.DataFrame(records)
     place = "one thread" if accelerator == "cpu" else torch.cuda.get_device_name()
     print(f"{len(pairs) // len(baseline)} components; {place}")

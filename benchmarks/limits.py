@@ -2,6 +2,7 @@
 
     python benchmarks/limits.py                    # after make run
     python benchmarks/limits.py --components 6 --weights results/models/unet-canonical
+    python benchmarks/limits.py --only-weights --weights results/models/{unet-canonical,rate-half}
 
 A simulated component follows from few parameters: those of table 1 of the study that its particle
 has, and a complex factor. The least error that any estimate can have on average which knows their
@@ -14,7 +15,8 @@ the parameters, the complex noise of standard deviation sigma, the variances P o
 voxels. It is one component's own: nothing is known of the others, which share its parameters.
 
 The table has mean PSNR in dB at one noise level on the same components of the test set, by grids
-and mixing orders. Rows change one thing at a time.
+and mixing orders. Rows change one thing at a time. The last column compares further networks with
+the first of them, component by component; it does not know how trainings with other seeds differ.
 """
 
 import argparse
@@ -27,10 +29,10 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from smrestore.methods import load_method
-from smrestore.metrics import psnr
+from smrestore.metrics import confidence_interval, psnr
 from smrestore.networks.cards import DENOISER, shipped_weights
 from smrestore.noise import NoisePool
-from smrestore.physics.parameters import Case, read_cases, simulation_of
+from smrestore.physics.parameters import Case, simulation_of
 from smrestore.physics.spectrum import Components, component_values
 from smrestore.simulation.store import SystemMatrixStore
 from smrestore.support.seeds import generator
@@ -106,12 +108,10 @@ def bounds(case: Case, components: Components, sigma: float) -> tuple[np.ndarray
     return image, np.array(errors)
 
 
-def choose(
-    store: SystemMatrixStore, cases: Sequence[Case], per_matrix: int, sigma: float
-) -> list[Item]:
+def choose(store: SystemMatrixStore, per_matrix: int, sigma: float) -> list[Item]:
     """Return components of the test split with their bounds."""
     items = []
-    for matrix, case in enumerate(tqdm(cases, desc="bounds", unit="matrix")):
+    for matrix in tqdm(range(len(store)), desc="bounds", unit="matrix"):
         rng = generator(SEED, "limits", matrix)
         count = min(per_matrix, store.n_components(matrix))
         chosen = np.sort(rng.choice(store.n_components(matrix), count, replace=False))
@@ -119,7 +119,7 @@ def choose(
         components = Components(
             np.array([c.channel for c in read]), np.array([c.frequency for c in read])
         )
-        images, errors = bounds(case, components, sigma)
+        images, errors = bounds(store.parameters(matrix), components, sigma)
         shape = store.shape(matrix)
         for index, component, image, error in zip(chosen, read, images, errors, strict=True):
             order = int(np.abs(component.mixing_order).sum())
@@ -145,12 +145,12 @@ def main() -> None:
     parser.add_argument("--components", type=int, default=4, help="of each matrix")
     parser.add_argument("--sigma", type=float, default=0.1)
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="further networks")
+    parser.add_argument("--only-weights", action="store_true", help="without those of the package")
     options = parser.parse_args()
     sigma = options.sigma
     results, dataset = options.results, options.dataset
-    cases = read_cases(results / f"parameters/{dataset}/test.csv")
     store = SystemMatrixStore(sorted((results / f"system_matrices/{dataset}/test").glob("*.h5")))
-    items = choose(store, cases, options.components, sigma)
+    items = choose(store, options.components, sigma)
     pool = NoisePool(results / "noise/test.h5")
     given = {
         name: [
@@ -174,6 +174,8 @@ def main() -> None:
         "told half of the noise": ("pool", _told(load_method(None, unet, inference=full), 0.5)),
         "told twice the noise": ("pool", _told(load_method(None, unet, inference=full), 2.0)),
     }
+    if options.only_weights:
+        rows = {name: rows[name] for name in ("measured", "DCT-F")}
     for path in options.weights:
         rows[path.name] = ("pool", load_method(None, path / "weights.safetensors"))
     voxels = np.array([item.truth.size for item in items])
@@ -188,15 +190,27 @@ def main() -> None:
         "above": orders > 12,
     }
     table = [{"": "components", **{name: f"{some.sum()}" for name, some in groups.items()}}]
+    first = None
     for name, (noise, method) in rows.items():
         images = given[noise] if method is None else restore(method, given[noise], sigma)
         found = np.array([psnr(i, item.truth) for i, item in zip(images, items, strict=True)])
-        table.append({"": name, **{g: float(found[some].mean()) for g, some in groups.items()}})
+        row = {"": name, **{g: float(found[some].mean()) for g, some in groups.items()}}
+        if first is not None:
+            row[f"minus {options.weights[0].name}"] = difference(found - first)
+        elif options.weights and name == options.weights[0].name:
+            first = found
+        table.append(row)
     # The PSNR of complex images counts the mean of the errors of real and imaginary part.
     best = np.array([10 * np.log10(2 / item.bound) for item in items])
     table.append({"": "bound", **{g: float(best[some].mean()) for g, some in groups.items()}})
     print(f"\nMean PSNR in dB at sigma {sigma:g}")
     print(tabulate(table, headers="keys", floatfmt=".2f", tablefmt="pipe"))
+
+
+def difference(values: np.ndarray) -> str:
+    """Return the mean of differences of components, and half its 95 % confidence interval."""
+    interval = confidence_interval(values)
+    return f"{interval.mean:+.2f} ± {interval.ci95:.2f}"
 
 
 def _told(method: Callable, share: float) -> Callable:

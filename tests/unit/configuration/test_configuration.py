@@ -105,9 +105,8 @@ def test_default_passes() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
 def test_overlays_pass(name: str) -> None:
-    # A tenth of the study is laid over the study.
-    below = ["paper.yaml"] if name == "tenth.yaml" else []
-    overlays = [ROOT / "config" / overlay for overlay in (*below, name)]
+    below = {"tenth.yaml": ["paper.yaml"], "limits.yaml": ["workstation.yaml"]}
+    overlays = [ROOT / "config" / overlay for overlay in (*below.get(name, []), name)]
     assert faults(read_configuration([ROOT / "config.yaml", *overlays])) == []
 
 
