@@ -77,6 +77,9 @@ def fitted_error(data: CalibrationData, found: Prediction) -> Expected:
     size = np.sqrt(np.mean(np.abs(found.images) ** 2, axis=0, dtype=np.float64))
     doubt = DOUBT * found.misfit * size
     error, kept = np.hypot(found.deviation, doubt), doubt
+    # Of a component that the model says is empty, noise hides what may be in it.
+    hidden = data.noise * np.sqrt(CERTAIN / np.sqrt(len(data.images)))
+    error = np.where(size > 0, error, np.maximum(error, hidden))
     if found.images.shape == data.images.shape:
         change = np.mean(np.abs(found.images - data.images) ** 2, axis=0, dtype=np.float64)
         beyond = beyond_noise(np.sqrt(change), data.noise, len(data.images))
