@@ -33,11 +33,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from tqdm import tqdm
 
 from smrestore.configuration import load_configuration
 from smrestore.evaluation.scores import EvaluationPair, EvaluationSet, evaluation_pairs
+from smrestore.evaluation.transfer.classes import between_scans
 from smrestore.figures.style import (
     COLORS,
     COLUMN_WIDTH_MM,
@@ -194,10 +194,9 @@ def time_to(gain: float, seconds: Sequence[float], leads: Sequence[float]) -> st
 
 def with_interval(values: Sequence[float], sign: str = "") -> str:
     """Return the mean over seeds, and half its 95 % confidence interval if there are several."""
-    count, mean = len(values), f"{np.mean(values):{sign}.2f}"
-    if count < 2:
-        return mean
-    return f"{mean} ± {stats.t.ppf(0.975, count - 1) * stats.sem(values):.2f}"
+    found = between_scans(values)
+    mean = f"{found.mean:{sign}.2f}"
+    return mean if found.n < 2 else f"{mean} ± {found.ci95:.2f}"
 
 
 def mean_way(rows: pd.DataFrame) -> pd.DataFrame:

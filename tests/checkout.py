@@ -1,12 +1,24 @@
 """Copies of this checkout, and the workflow run in them."""
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
+
+
+def load_benchmark(name: str) -> ModuleType:
+    """Return a script of ``benchmarks/`` as a module."""
+    folder = str(ROOT / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 def copy_checkout(target: Path) -> Path:

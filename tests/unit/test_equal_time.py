@@ -1,13 +1,11 @@
 """Tables of the benchmark of networks trained for the same time."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from checkout import ROOT
+from checkout import load_benchmark
 
 BASELINE = {0.1: 20.0, 0.3: 15.0}
 
@@ -15,12 +13,7 @@ BASELINE = {0.1: 20.0, 0.3: 15.0}
 @pytest.fixture(scope="module")
 def equal_time():
     """The script as a module."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import equal_time
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return equal_time
+    return load_benchmark("equal_time")
 
 
 def rows(ends: dict[str, list[float]]) -> pd.DataFrame:

@@ -1,22 +1,16 @@
 """Exponents of the benchmark of growth."""
 
 import math
-import sys
 
 import pytest
 
-from checkout import ROOT
+from checkout import load_benchmark
 
 
 @pytest.fixture(scope="module")
 def growth():
     """The script as a module."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import growth
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return growth
+    return load_benchmark("growth")
 
 
 def points(growth, seconds, disk):

@@ -1,26 +1,19 @@
 """The parts of benchmarks/guided.py: what its network sees and answers."""
 
-import importlib.util
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from checkout import ROOT
+from checkout import load_benchmark
 from smrestore.support.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def benchmark():
     """Return the script as a module."""
-    spec = importlib.util.spec_from_file_location("guided_benchmark", ROOT / "benchmarks/guided.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return load_benchmark("guided")
 
 
 @pytest.fixture

@@ -1,22 +1,15 @@
 """The benchmark of what limits a network."""
 
-import sys
-
 import numpy as np
 import pytest
 
-from checkout import ROOT
+from checkout import load_benchmark
 
 
 @pytest.fixture(scope="module")
 def limits():
     """The script as a module."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import limits
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return limits
+    return load_benchmark("limits")
 
 
 def test_difference_has_the_interval_of_paired_components(limits):

@@ -125,13 +125,10 @@ def predict(
         None if shares is None else shares[telling], weight, drift.at(telling),
         at_measured[telling][:, noisy], size[noisy],
     )  # fmt: skip
-    wrong = measured_wrong = misfit.of_classes(classes)
-    believed = np.zeros(len(size))
-    if misfit.growth is not None:
-        believed = misfit.growth.misfit(size)
-        wrong = np.where(driven, believed, wrong)
-        measured_wrong = misfit.growth.of_measurement(size)
+    by_class, growth = misfit.of_classes(classes), misfit.growth
+    believed = np.zeros(len(size)) if growth is None else growth.misfit(size)
     if not with_measurement:
+        wrong = np.where(believed > 0, believed, by_class)
         rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
         return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
     noise = white[likeliest]
@@ -146,8 +143,9 @@ def predict(
                 noise[some], classes[some], basis, misfit, weight, believed[some],
             )  # fmt: skip
             unknown[some] += len(own) / len(wanted) * there**2
-    measured_wrong = np.where(driven, measured_wrong, 0)
-    return Prediction(at_wanted, np.hypot(deviation, np.sqrt(unknown)), measured_wrong)
+    doubted = by_class if growth is None else growth.of_measurement(size)
+    doubted = np.where(driven, doubted, 0)
+    return Prediction(at_wanted, np.hypot(deviation, np.sqrt(unknown)), doubted)
 
 
 def _relative_size(energy: np.ndarray, channel: np.ndarray) -> np.ndarray:

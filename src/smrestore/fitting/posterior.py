@@ -397,8 +397,9 @@ def learn_misfit(
             if some.any():
                 # The factor of a component took one value away.
                 whole = power[:, some] + taken * noise[some]
+                actual = basis.noise(whole, noise[some], weight)
                 table, by_noise = _likelihoods(
-                    basis, whole, energy[some], noise[some], weight, found.drift
+                    basis, whole, energy[some], actual, noise[some], weight, found.drift
                 )
                 tables[number].append(table + by_noise[:, None])
     misfit, number = best
@@ -413,15 +414,16 @@ def _likelihoods(
     basis: Basis,
     power: np.ndarray,
     energy: np.ndarray,
+    noise: np.ndarray,
     given: np.ndarray,
     weight: float,
     drift: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-likelihood of each misfit by residuals, and that of the noise they have.
+    """Return the log-likelihood of each misfit by residuals, and that of their noise.
 
-    Arrays (K, len(MISFITS)) and (K,).
+    Arrays (K, len(MISFITS)) and (K,). ``noise`` is what they have, ``given`` that of background
+    frames, float64 (K,) each.
     """
-    noise = basis.noise(power, given, weight)
     ratio = noise / given
     # Background frames count as well: misfit must not pass for noise that they do not have.
     by_noise = -weight * (np.log(ratio) + 1 / ratio)
@@ -449,7 +451,9 @@ def _with_basis(
             DRIFTS[np.argmax([-np.sum(count * np.log(s) + scaled / s) for s in spreads])]
         )  # fmt: skip
     seen = ~unseen
-    total, by_noise = _likelihoods(basis, power[:, seen], energy[seen], given[seen], weight, drift)
+    total, by_noise = _likelihoods(
+        basis, power[:, seen], energy[seen], noise[seen], given[seen], weight, drift
+    )
     score = float(np.sum(by_noise))
     of_class = {}
     for number in np.unique(classes[seen]).tolist():

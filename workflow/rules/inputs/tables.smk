@@ -33,8 +33,9 @@ PUBLISHED = {
     for entry in config["tables"].values()
     for ours, theirs in entry["published"].items()
 }
-# On scans, samples are where they were measured, whatever the test sets of the study took them for.
-PUBLISHED_ON_SCANS = {name: name for name in ["bicubic"] if name in config["baselines"]} | PUBLISHED
+# On scans, samples are where they were measured, whatever the test sets of the study took them for: a
+# classical method stands for that of its name.
+PUBLISHED_ON_SCANS = {name: name for name in config["baselines"]} | PUBLISHED
 
 
 def get_table_evaluations(wildcards):
@@ -89,7 +90,7 @@ def claim_scores():
     return {
         name: [f"results/reconstructions/{name}.csv"]
         for name, entry in config["measurements"].items()
-        if has_truth(true_scan(name)) and set(entry["methods"]) & set(PUBLISHED)
+        if has_truth(true_scan(name)) and set(entry["methods"]) & set(PUBLISHED_ON_SCANS)
     }
 
 
