@@ -61,7 +61,7 @@ def main() -> None:
     best, gain = lead()
     memory = times["peak memory (MiB)"].astype(float).max() / 1024
     budgets = [
-        ("wall time of the run", f"{wall_minutes():.1f} min", "<= 15 min"),
+        ("wall time of the run", f"{wall_minutes():.1f} min", "<= 12 min"),
         ("of which training, one per core", f"{training:.1f} min", "<= 7.5 min"),
         ("largest memory of a job", f"{memory:.1f} GiB", "<= 4 GiB"),
         ("snakemake -n on the finished run", f"{dry_run:.1f} s", "<= 5 s"),
