@@ -5,21 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smrestore.fitting.basis import LARGEST, MARGIN, MISFITS, Basis, blocks, center_most
 from smrestore.fitting.displacement import find_displacement
 from smrestore.fitting.drift import shared_drift
 from smrestore.fitting.growth import SMALLEST
 from smrestore.fitting.held_out import misfit_class
+from smrestore.fitting.misfit import UNSEEN, learn_misfit
 from smrestore.fitting.model import FittedModel
-from smrestore.fitting.posterior import (
-    LARGEST,
-    MARGIN,
-    UNSEEN,
-    Basis,
-    blocks,
-    center_most,
-    combine,
-    learn_misfit,
-)
+from smrestore.fitting.posterior import combine
 from smrestore.fitting.receive import smooth_factors
 from smrestore.fitting.scan import CalibrationData
 from smrestore.fitting.solve import factors
@@ -132,17 +125,20 @@ def predict(
         rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
         return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
     noise = white[likeliest]
+    usual = np.where(believed > 0, np.maximum(believed, MISFITS[0]), misfit.usual(classes))
     unknown = np.zeros(len(noise))
-    for near, own in blocks(*places, MARGIN * misfit.length):
-        known = None if shares is None else shares[near]
-        basis = Basis.at(places[0][near], places[1][own], misfit.length, known, drift.at(near))
-        for start in range(0, len(noise), BATCH):
-            some = slice(start, start + BATCH)
-            at_wanted[own, some], there = combine(
-                measured[near, some], at_measured[near, some], at_wanted[own, some],
-                noise[some], classes[some], basis, misfit, weight, believed[some],
-            )  # fmt: skip
-            unknown[some] += len(own) / len(wanted) * there**2
+    for length, by_drift, alike in misfit.kinds(classes):
+        for near, own in blocks(*places, MARGIN * length):
+            known = None if shares is None else shares[near]
+            basis = Basis.at(places[0][near], places[1][own], length, known, drift.at(near))
+            for start in range(0, len(alike), BATCH):
+                some = alike[start : start + BATCH]
+                here, there = np.ix_(near, some), np.ix_(own, some)
+                at_wanted[there], deviates = combine(
+                    measured[here], at_measured[here], at_wanted[there],
+                    noise[some], usual[some], basis, by_drift, weight, believed[some],
+                )  # fmt: skip
+                unknown[some] += len(own) / len(wanted) * deviates**2
     doubted = by_class if growth is None else growth.of_measurement(size)
     doubted = np.where(driven, doubted, 0)
     return Prediction(at_wanted, np.hypot(deviation, np.sqrt(unknown)), doubted)

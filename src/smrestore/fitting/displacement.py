@@ -20,8 +20,8 @@ from scipy.linalg import solve_triangular
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from smrestore.fitting.basis import MARGIN, blocks, center_most
 from smrestore.fitting.model import FittedModel
-from smrestore.fitting.posterior import MARGIN, blocks, center_most
 from smrestore.physics.spectrum import Components
 
 COMPONENTS = 300

@@ -9,8 +9,8 @@ from fitted_scanner import GRID, SEQUENCE, SETTINGS
 from tiny_scanner import SEED
 
 from smrestore.fitting.apply import predict
+from smrestore.fitting.basis import blocks
 from smrestore.fitting.displacement import _estimate, _white_part
-from smrestore.fitting.posterior import blocks
 from smrestore.fitting.scan import fit_scan, read_calibration
 from smrestore.metrics import psnr
 from smrestore.scanner import scan_calibration

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import orth, subspace_angles
 
+from smrestore.fitting.basis import Basis
 from smrestore.fitting.drift import SharedDrift, Whitening, shared_drift
-from smrestore.fitting.posterior import Basis, combine, learn_misfit
+from smrestore.fitting.misfit import learn_misfit
+from smrestore.fitting.posterior import combine
 
 POSITIONS, COMPONENTS = 81, 300
 
@@ -82,8 +84,10 @@ def test_shared_courses_do_not_pass_for_misfit(rho):
         misfit, _ = learn_misfit(
             measured - model, energy, [noise], classes, places, None, 5.0, drift
         )
-        basis = Basis.at(places, places, misfit.length, None, drift)
-        mean, deviation = combine(measured, model, model, noise, classes, basis, misfit, 5.0)
+        of_all = misfit.of_class[0]
+        basis = Basis.at(places, places, of_all.length, None, drift)
+        usual = misfit.usual(classes)
+        mean, deviation = combine(measured, model, model, noise, usual, basis, of_all.drift, 5.0)
         return np.sqrt(np.mean(np.abs(mean - truth) ** 2)), np.sqrt(np.mean(deviation**2))
 
     calm, _ = restored(quiet, None)

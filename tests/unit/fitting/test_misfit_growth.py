@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smrestore.fitting.basis import MISFITS
 from smrestore.fitting.growth import POWER, STRONG, Growth, learn_growth
-from smrestore.fitting.posterior import MISFITS
 
 
 def known(misfit: np.ndarray, width: float = 0.2) -> np.ndarray:
