@@ -125,7 +125,9 @@ def predict(
         rms = np.sqrt(np.mean(np.abs(at_wanted) ** 2, axis=0, dtype=np.float64))
         return Prediction(at_wanted, np.hypot(deviation, wrong * rms), None)
     noise = white[likeliest]
-    usual = np.where(believed > 0, np.maximum(believed, MISFITS[0]), misfit.usual(classes))
+    # Noise makes either of them too large where it hides the misfit.
+    usual = misfit.usual(classes)
+    usual = np.where(believed > 0, np.clip(believed, MISFITS[0], usual), usual)
     unknown = np.zeros(len(noise))
     for length, by_drift, alike in misfit.kinds(classes):
         for near, own in blocks(*places, MARGIN * length):
