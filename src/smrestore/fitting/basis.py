@@ -67,7 +67,12 @@ class _Nodes:
         self, power: np.ndarray, energy: np.ndarray, noise: np.ndarray, drift: float
     ) -> np.ndarray:
         """Return the log-likelihood of each misfit, float64 (K, len(MISFITS)); power (M, K)."""
-        shared = self.weights @ power
+        return self.by_shares(self.weights @ power, energy, noise, drift)
+
+    def by_shares(
+        self, shared: np.ndarray, energy: np.ndarray, noise: np.ndarray, drift: float
+    ) -> np.ndarray:
+        """Return the same from what the nodes have of the power, float64 (N, K)."""
         result = np.empty((len(energy), len(MISFITS)))
         for number, rho in enumerate(MISFITS):
             spread = self.strength[:, None] * (rho**2 * energy + drift**2 * noise) + noise

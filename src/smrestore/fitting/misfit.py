@@ -70,7 +70,7 @@ class Misfit:
 
     def of_classes(self, classes: np.ndarray) -> np.ndarray:
         """Return the relative misfit of components by the number of their class, (S,)."""
-        known = np.array([self._of(number).rho for number in classes.tolist()])
+        known = self.usual(classes)
         seen = np.isin(classes, list(self.of_class))
         # The smallest stands for none that noise would show.
         return np.where(seen & (known > MISFITS[0]), known, 0.0)

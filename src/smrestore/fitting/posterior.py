@@ -96,9 +96,11 @@ def _likeliest(
     """Return the variance of the misfit and d of each component, float64 (K,) each."""
     factors = FACTORS if drift else FACTORS[:1]
     doubt = 0.5 * (np.log(factors) / DRIFT_WIDTH) ** 2
+    nodes = basis.nodes
+    shared = nodes.weights @ power
     likelihood = np.stack(
         [
-            with_class(basis.nodes.likelihoods(power, energy, noise, factor * drift), usual)
+            with_class(nodes.by_shares(shared, energy, noise, factor * drift), usual)
             for factor in factors
         ]
     )
